@@ -1,0 +1,352 @@
+/* Life of an object: new, retain, release, clone, reset; and the walks over
+   its state that free, copy and weigh it. */
+#include "object.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "param.h"
+
+size_t moe_dtype_size(moe_dtype dtype) {
+  static const size_t sizes[] = {[MOE_F64] = 8, [MOE_F32] = 4, [MOE_I64] = 8,
+                                 [MOE_I32] = 4, [MOE_U8] = 1};
+  return sizes[dtype];
+}
+
+/* ------------------------------------------------------------------ visits */
+
+moe_status moe_visit_scalar(moe_visitor *v, const char *name, moe_dtype dtype,
+                            void *at) {
+  moe_field f = {name, MOE_FIELD_SCALAR, dtype, at, 1, NULL, false};
+  return v->field(v, &f);
+}
+
+moe_status moe_visit_array(moe_visitor *v, const char *name, moe_dtype dtype,
+                           void *at, size_t n) {
+  moe_field f = {name, MOE_FIELD_ARRAY, dtype, at, n, NULL, false};
+  return v->field(v, &f);
+}
+
+moe_status moe_visit_growing(moe_visitor *v, const char *name, moe_dtype dtype,
+                             void *at, size_t *length) {
+  moe_field f = {name, MOE_FIELD_GROWING, dtype, at, *length, length, false};
+  return v->field(v, &f);
+}
+
+moe_status moe_visit_texts(moe_visitor *v, const char *name, moe_texts *at) {
+  moe_field f = {name, MOE_FIELD_TEXTS, MOE_U8, at, at->n, NULL, false};
+  return v->field(v, &f);
+}
+
+moe_status moe_visit_labels(moe_visitor *v, const char *name, moe_labels *at) {
+  moe_field f = {name, MOE_FIELD_LABELS, MOE_U8, at, at->n, NULL, false};
+  return v->field(v, &f);
+}
+
+moe_status moe_visit_derived(moe_visitor *v, const char *name, moe_dtype dtype,
+                             void *at, size_t n) {
+  moe_field f = {name, MOE_FIELD_ARRAY, dtype, at, n, NULL, true};
+  return v->field(v, &f);
+}
+
+static moe_status visit_children(moe_object *o, moe_visitor *v) {
+  for (const moe_param *p = o->type->params; p->name != NULL; p++) {
+    moe_field f = {.name = p->name, .at = (char *)o->params + p->offset};
+    if (p->kind != MOE_CHILD && p->kind != MOE_CHILDREN) continue;
+    f.kind = p->kind == MOE_CHILD ? MOE_FIELD_CHILD : MOE_FIELD_CHILDREN;
+    MOE_TRY(v->field(v, &f));
+  }
+  return MOE_OK;
+}
+
+moe_status moe_object_visit(moe_object *o, moe_visitor *v) {
+  MOE_TRY(visit_children(o, v));
+  return o->state != NULL ? o->type->visit(o->state, v) : MOE_OK;
+}
+
+/* ------------------------------------------------------------------- state */
+
+moe_status moe_state_new(moe_call *call, const moe_type *type, void **out) {
+  return moe_new_array(call, out, 1, type->state_size);
+}
+
+static moe_status free_field(moe_visitor *v, const moe_field *f) {
+  (void)v;
+  if (f->kind == MOE_FIELD_TEXTS) moe__texts_free(f->at);
+  if (f->kind == MOE_FIELD_LABELS) moe_labels_free(f->at);
+  if (f->kind == MOE_FIELD_ARRAY || f->kind == MOE_FIELD_GROWING) {
+    void **array = f->at;
+    moe_free(*array);
+    *array = NULL;
+  }
+  return MOE_OK;
+}
+
+void moe_state_free(const moe_type *type, void *state) {
+  moe_visitor v = {free_field};
+  if (state == NULL) return;
+  type->visit(state, &v);
+  moe_free(state);
+}
+
+/* Walks a byte-wise copy: each pointer it finds is the original's, and becomes
+   a copy's, or NULL once memory has run out, so that the walk always ends. */
+typedef struct copier {
+  moe_visitor visitor;
+  moe_call *call;
+  bool failed;
+} copier;
+
+static void copy_texts(copier *c, moe_texts *t) {
+  char **original = t->items;
+  t->items = c->failed || original == NULL ? NULL
+                                           : moe_alloc(t->n, sizeof *t->items);
+  if (t->items == NULL) {
+    c->failed = c->failed || original != NULL;
+    t->n = 0;
+    return;
+  }
+  for (size_t i = 0; i < t->n && !c->failed; i++) {
+    t->items[i] = moe_copy_text(original[i]);
+    c->failed = t->items[i] == NULL;
+  }
+}
+
+static void copy_labels(copier *c, moe_labels *l) {
+  moe_labels original = *l;
+  *l = (moe_labels){0};
+  if (original.items == NULL || c->failed) return;
+  c->failed = moe_labels_copy(c->call, &original, l) != MOE_OK;
+}
+
+static moe_status copy_field(moe_visitor *v, const moe_field *f) {
+  copier *c = (copier *)v;
+  if (f->kind == MOE_FIELD_TEXTS) copy_texts(c, f->at);
+  if (f->kind == MOE_FIELD_LABELS) copy_labels(c, f->at);
+  if (f->kind == MOE_FIELD_ARRAY || f->kind == MOE_FIELD_GROWING) {
+    void **array = f->at;
+    if (*array == NULL) return MOE_OK;
+    *array = c->failed ? NULL : moe_copy(*array, f->n, moe_dtype_size(f->dtype));
+    c->failed = c->failed || *array == NULL;
+  }
+  return MOE_OK;
+}
+
+moe_status moe_state_clone(moe_call *call, const moe_type *type,
+                           const void *state, void **out) {
+  copier c = {{copy_field}, call, false};
+  *out = moe_copy(state, 1, type->state_size);
+  if (*out != NULL) type->visit(*out, &c.visitor);
+  if (*out != NULL && !c.failed) return MOE_OK;
+  moe_state_free(type, *out);
+  *out = NULL;
+  return moe_fail(call, MOE_ENOMEM, "not enough memory to copy a %s",
+                  type->name);
+}
+
+/* ----------------------------------------------------------------- objects */
+
+moe_status moe_object_new(moe_call *call, const moe_type *type,
+                          moe_object **out) {
+  moe_object *o;
+  *out = NULL;
+  MOE_TRY(moe_new_array(call, &o, 1, sizeof *o));
+  o->type = type;
+  atomic_init(&o->refs, 1);
+  if (moe_new_array(call, &o->params, 1, type->params_size) != MOE_OK) {
+    moe_free(o);
+    return MOE_ENOMEM;
+  }
+  for (const moe_param *p = type->params; p->name != NULL; p++) {
+    moe_cell cell;
+    moe__cell_default(p, &cell);
+    memcpy((char *)o->params + p->offset, &cell, moe__param_size(p->kind));
+  }
+  *out = o;
+  return MOE_OK;
+}
+
+moe_object *moe_object_retain(moe_object *o) {
+  atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+  return o;
+}
+
+void moe_object_release(moe_object *o) {
+  if (o == NULL || atomic_fetch_sub(&o->refs, 1) > 1) return;
+  moe_state_free(o->type, o->state);
+  for (const moe_param *p = o->type->params; p->name != NULL; p++) {
+    moe_cell cell = {0};
+    memcpy(&cell, (char *)o->params + p->offset, moe__param_size(p->kind));
+    moe__cell_free(p, &cell);
+  }
+  moe_free(o->params);
+  moe_free(o);
+}
+
+/* Replaces the objects in a parameter's value by clones; those made so far are
+   in the value even when one fails, the rest NULL. */
+static moe_status clone_children(moe_call *call, moe_value *v) {
+  size_t n = v->kind == MOE_V_OBJECT ? 1 : v->n;
+  moe_value *items = v->kind == MOE_V_OBJECT ? v : v->items;
+  moe_status status = MOE_OK;
+  for (size_t i = 0; i < n; i++) {
+    moe_object *original = items[i].object;
+    items[i].object = NULL;
+    if (status == MOE_OK)
+      status = moe_object_clone(call, original, &items[i].object);
+  }
+  return status;
+}
+
+static void release_children(moe_value *v) {
+  if (v->kind == MOE_V_OBJECT) moe_object_release(v->object);
+  for (size_t i = 0; i < v->n; i++) moe_object_release(v->items[i].object);
+}
+
+static moe_status clone_param(moe_call *call, const moe_object *from,
+                              const moe_param *p, moe_object *to) {
+  moe_value map, value;
+  bool children = p->kind == MOE_CHILD || p->kind == MOE_CHILDREN;
+  moe_status status = MOE_OK;
+  MOE_TRY(moe_map_value(call, 1, &map));
+  MOE_TRY(moe_object_get(call, from, p, &value));
+  if (children) status = clone_children(call, &value);
+  map.keys[0] = moe_text_value(p->name);
+  map.items[0] = value;
+  if (status == MOE_OK && value.kind != MOE_V_NIL)
+    status = moe_object_set(call, to, &map);
+  if (children) release_children(&value);
+  return status;
+}
+
+static moe_status fill_clone(moe_call *call, const moe_object *from,
+                             moe_object *to) {
+  for (const moe_param *p = from->type->params; p->name != NULL; p++) {
+    moe_value value;
+    MOE_TRY(moe_object_get(call, from, p, &value));
+    if (value.kind == MOE_V_NIL && (p->flags & MOE_OPTIONAL)) {
+      moe_cell absent;
+      moe__cell_absent(p, &absent);
+      memcpy((char *)to->params + p->offset, &absent,
+             moe__param_size(p->kind));
+    } else {
+      MOE_TRY(clone_param(call, from, p, to));
+    }
+  }
+  if (from->state != NULL)
+    MOE_TRY(moe_state_clone(call, from->type, from->state, &to->state));
+  return from->type->cloned != NULL ? from->type->cloned(call, from, to)
+                                    : MOE_OK;
+}
+
+moe_status moe_object_clone(moe_call *call, const moe_object *o,
+                            moe_object **out) {
+  moe_status status = moe_object_new(call, o->type, out);
+  if (status == MOE_OK) status = fill_clone(call, o, *out);
+  if (status == MOE_OK) return MOE_OK;
+  moe_object_release(*out);
+  *out = NULL;
+  return status;
+}
+
+void moe_object_exchange_states(moe_object *a, moe_object *b) {
+  void *state = a->state;
+  a->state = b->state;
+  b->state = state;
+  for (const moe_param *p = a->type->params; p->name != NULL; p++) {
+    void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
+    const moe_children *c = x, *d = y;
+    if (p->kind == MOE_CHILD && *(moe_object **)x != NULL)
+      moe_object_exchange_states(*(moe_object **)x, *(moe_object **)y);
+    for (size_t i = 0; p->kind == MOE_CHILDREN && i < c->n; i++)
+      moe_object_exchange_states(c->items[i], d->items[i]);
+  }
+}
+
+/* -------------------------------------------------- walks over the children */
+
+typedef struct walker {
+  moe_visitor visitor;
+  moe_status (*each)(struct walker *w, moe_object *child);
+  moe_call *call;
+  size_t bytes;
+  bool for_change; /* what `each` is about: a change, or a mark to set */
+} walker;
+
+static moe_status walk_field(moe_visitor *v, const moe_field *f) {
+  walker *w = (walker *)v;
+  if (f->kind == MOE_FIELD_CHILD) {
+    moe_object *child = *(moe_object **)f->at;
+    return child != NULL ? w->each(w, child) : MOE_OK;
+  }
+  if (f->kind == MOE_FIELD_CHILDREN) {
+    moe_children *c = f->at;
+    for (size_t i = 0; i < c->n; i++) MOE_TRY(w->each(w, c->items[i]));
+  }
+  return MOE_OK;
+}
+
+static moe_status check_idle(walker *w, moe_object *o) {
+  if (atomic_load(&o->uses) > 0)
+    return moe_fail(w->call, MOE_EBUSY, "the %s is in use by a running call",
+                    o->type->name);
+  if (w->for_change && o->fitting)
+    return moe_fail(w->call, MOE_EBUSY, "the %s is being fitted",
+                    o->type->name);
+  return visit_children(o, &w->visitor);
+}
+
+moe_status moe_object_check_idle(moe_call *call, const moe_object *o,
+                                 bool for_change) {
+  walker w = {{walk_field}, check_idle, call, 0, for_change};
+  return check_idle(&w, (moe_object *)o);
+}
+
+static moe_status mark(walker *w, moe_object *o) {
+  o->fitting = w->for_change;
+  return visit_children(o, &w->visitor);
+}
+
+void moe_object_mark_fitting(moe_object *o, bool fitting) {
+  walker w = {{walk_field}, mark, NULL, 0, fitting};
+  mark(&w, o);
+}
+
+static moe_status reset(walker *w, moe_object *o) {
+  moe_state_free(o->type, o->state);
+  o->state = NULL;
+  return visit_children(o, &w->visitor);
+}
+
+moe_status moe_object_reset(moe_call *call, moe_object *o) {
+  walker w = {{walk_field}, reset, call, 0, true};
+  MOE_TRY(moe_object_check_idle(call, o, true));
+  return reset(&w, o);
+}
+
+static moe_status weigh(walker *w, moe_object *o);
+
+static moe_status weigh_field(moe_visitor *v, const moe_field *f) {
+  walker *w = (walker *)v;
+  if (f->kind == MOE_FIELD_ARRAY || f->kind == MOE_FIELD_GROWING)
+    w->bytes += f->n * moe_dtype_size(f->dtype);
+  if (f->kind == MOE_FIELD_TEXTS) {
+    const moe_texts *t = f->at;
+    for (size_t i = 0; i < t->n; i++)
+      w->bytes += sizeof(char *) + strlen(t->items[i]) + 1;
+  }
+  if (f->kind == MOE_FIELD_LABELS) w->bytes += f->n * sizeof(moe_label);
+  return walk_field(v, f);
+}
+
+static moe_status weigh(walker *w, moe_object *o) {
+  w->bytes += sizeof *o + o->type->params_size;
+  if (o->state != NULL) w->bytes += o->type->state_size;
+  return moe_object_visit(o, &w->visitor);
+}
+
+size_t moe_object_bytes(const moe_object *o) {
+  walker w = {{weigh_field}, weigh, NULL, 0, false};
+  weigh(&w, (moe_object *)o);
+  return w.bytes;
+}

@@ -1,0 +1,279 @@
+/* Each kernel is plain C in a form that compilers turn into vector code, eight
+   independent lanes where it sums, and is compiled for several instruction
+   sets; the best that the CPU has is called. */
+#include "vector.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define KERNEL static inline __attribute__((always_inline))
+
+enum { LANES = 8, GROUP = 4 /* rows that share one pass over the weights */ };
+
+KERNEL double fold(const double *lane, double rest) {
+  return (((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+          ((lane[1] + lane[5]) + (lane[3] + lane[7]))) +
+         rest;
+}
+
+KERNEL double dot(const double *a, const double *b, size_t n) {
+  double lane[LANES] = {0}, rest = 0;
+  size_t j = 0;
+  for (; j + LANES <= n; j += LANES)
+    for (int l = 0; l < LANES; l++) lane[l] += a[j + l] * b[j + l];
+  for (; j < n; j++) rest += a[j] * b[j];
+  return fold(lane, rest);
+}
+
+KERNEL void axpy(double a, const double *restrict x, double *restrict y,
+                 size_t n) {
+  for (size_t j = 0; j < n; j++) y[j] += a * x[j];
+}
+
+/* 2^k e^r with k the nearest integer to x / ln 2, so |r| < 0.35, where fourteen
+   terms of the series are exact to the last bit or two. */
+KERNEL double exp_of(double x) {
+  const double shift = 0x1.8p52, log2e = 0x1.71547652b82fep0;
+  const double ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
+  double limited = x < -708 ? -708 : x;
+  double shifted = limited * log2e + shift, k = shifted - shift;
+  double r = (limited - k * ln2_high) - k * ln2_low, sum = 1 / 6227020800.0;
+  int64_t bits, power;
+  sum = sum * r + 1 / 479001600.0;
+  sum = sum * r + 1 / 39916800.0;
+  sum = sum * r + 1 / 3628800.0;
+  sum = sum * r + 1 / 362880.0;
+  sum = sum * r + 1 / 40320.0;
+  sum = sum * r + 1 / 5040.0;
+  sum = sum * r + 1 / 720.0;
+  sum = sum * r + 1 / 120.0;
+  sum = sum * r + 1 / 24.0;
+  sum = sum * r + 1 / 6.0;
+  sum = sum * r + 0.5;
+  sum = sum * r + 1;
+  sum = sum * r + 1;
+  memcpy(&power, &shifted, sizeof power);
+  memcpy(&bits, &sum, sizeof bits);
+  bits += (int64_t)((uint64_t)power << 52);
+  memcpy(&sum, &bits, sizeof sum);
+  return x < -708 ? 0 : sum;
+}
+
+KERNEL void exp_all(double *x, size_t n) {
+  for (size_t j = 0; j < n; j++) x[j] = exp_of(x[j]);
+}
+
+/* z[i·m] += x_i · w for the GROUP rows of x. */
+KERNEL void products_of_group(const double *x, size_t d, const double *w,
+                              size_t m, double *z) {
+  double lane[GROUP][LANES] = {{0}}, rest[GROUP] = {0};
+  size_t j = 0;
+  for (; j + LANES <= d; j += LANES)
+    for (int i = 0; i < GROUP; i++)
+      for (int l = 0; l < LANES; l++) lane[i][l] += x[i * d + j + l] * w[j + l];
+  for (; j < d; j++)
+    for (int i = 0; i < GROUP; i++) rest[i] += x[i * d + j] * w[j];
+  for (int i = 0; i < GROUP; i++) z[i * m] += fold(lane[i], rest[i]);
+}
+
+KERNEL void products(const double *restrict x, size_t n, size_t d,
+                     const double *restrict w, size_t m, double *restrict z) {
+  size_t i = 0;
+  for (; i + GROUP <= n; i += GROUP)
+    for (size_t c = 0; c < m; c++)
+      products_of_group(x + i * d, d, w + c * d, m, z + i * m + c);
+  for (; i < n; i++)
+    for (size_t c = 0; c < m; c++) z[i * m + c] += dot(x + i * d, w + c * d, d);
+}
+
+/* g += Σ a[i·m] x_i over the GROUP rows of x, their first n items. */
+KERNEL void add_group(const double *a, size_t m, const double *restrict x,
+                      size_t d, size_t n, double *restrict g) {
+  const double *x0 = x, *x1 = x0 + d, *x2 = x1 + d, *x3 = x2 + d;
+  double a0 = a[0], a1 = a[m], a2 = a[2 * m], a3 = a[3 * m];
+  for (size_t j = 0; j < n; j++)
+    g[j] = (((g[j] + a0 * x0[j]) + a1 * x1[j]) + a2 * x2[j]) + a3 * x3[j];
+}
+
+KERNEL void weighted_sums(const double *restrict r, size_t n, size_t m,
+                          const double *restrict x, size_t d,
+                          double *restrict g) {
+  size_t i = 0;
+  for (; i + GROUP <= n; i += GROUP)
+    for (size_t c = 0; c < m; c++)
+      add_group(r + i * m + c, m, x + i * d, d, d, g + c * d);
+  for (; i < n; i++)
+    for (size_t c = 0; c < m; c++) axpy(r[i * m + c], x + i * d, g + c * d, d);
+}
+
+/* Whole groups of lanes are cheaper than the exact triangle. */
+KERNEL size_t triangle_row(size_t c, size_t d) {
+  size_t length = (c / LANES + 1) * LANES;
+  return length < d ? length : d;
+}
+
+KERNEL void gram(const double *restrict x, size_t n, size_t d,
+                 double *restrict g) {
+  size_t i = 0;
+  for (; i + GROUP <= n; i += GROUP)
+    for (size_t c = 0; c < d; c++)
+      add_group(x + i * d + c, d, x + i * d, d, triangle_row(c, d), g + c * d);
+  for (; i < n; i++)
+    for (size_t c = 0; c < d; c++)
+      axpy(x[i * d + c], x + i * d, g + c * d, triangle_row(c, d));
+}
+
+KERNEL void standardize(double *restrict x, size_t n, size_t d,
+                        const double *restrict centre,
+                        const double *restrict factor) {
+  for (size_t i = 0; i < n; i++, x += d)
+    for (size_t j = 0; j < d; j++) {
+      double value = (x[j] - centre[j]) * factor[j];
+      x[j] = x[j] == x[j] ? value : 0;
+    }
+}
+
+KERNEL void standardize_floats(const float *restrict x, size_t d,
+                               const double *restrict centre,
+                               const double *restrict factor,
+                               double *restrict out) {
+  for (size_t j = 0; j < d; j++) {
+    double value = ((double)x[j] - centre[j]) * factor[j];
+    out[j] = x[j] == x[j] ? value : 0;
+  }
+}
+
+/* ---------------------------------------------------------------- dispatch */
+
+typedef struct kernels {
+  double (*dot)(const double *, const double *, size_t);
+  void (*axpy)(double, const double *, double *, size_t);
+  void (*exp)(double *, size_t);
+  void (*products)(const double *, size_t, size_t, const double *, size_t,
+                   double *);
+  void (*weighted_sums)(const double *, size_t, size_t, const double *, size_t,
+                        double *);
+  void (*gram)(const double *, size_t, size_t, double *);
+  void (*standardize)(double *, size_t, size_t, const double *, const double *);
+  void (*standardize_floats)(const float *, size_t, const double *,
+                             const double *, double *);
+} kernels;
+
+#define COMPILE_FOR(NAME, TARGET)                                              \
+  TARGET static double dot_##NAME(const double *a, const double *b,            \
+                                  size_t n) {                                  \
+    return dot(a, b, n);                                                       \
+  }                                                                            \
+  TARGET static void axpy_##NAME(double a, const double *x, double *y,         \
+                                 size_t n) {                                   \
+    axpy(a, x, y, n);                                                          \
+  }                                                                            \
+  TARGET static void exp_##NAME(double *x, size_t n) { exp_all(x, n); }        \
+  TARGET static void products_##NAME(const double *x, size_t n, size_t d,      \
+                                     const double *w, size_t m, double *z) {   \
+    products(x, n, d, w, m, z);                                                \
+  }                                                                            \
+  TARGET static void weighted_sums_##NAME(const double *r, size_t n, size_t m, \
+                                          const double *x, size_t d,           \
+                                          double *g) {                         \
+    weighted_sums(r, n, m, x, d, g);                                           \
+  }                                                                            \
+  TARGET static void gram_##NAME(const double *x, size_t n, size_t d,          \
+                                 double *g) {                                  \
+    gram(x, n, d, g);                                                          \
+  }                                                                            \
+  TARGET static void standardize_##NAME(double *x, size_t n, size_t d,         \
+                                        const double *c, const double *f) {    \
+    standardize(x, n, d, c, f);                                                \
+  }                                                                            \
+  TARGET static void standardize_floats_##NAME(const float *x, size_t d,       \
+                                               const double *c,                \
+                                               const double *f, double *out) { \
+    standardize_floats(x, d, c, f, out);                                       \
+  }                                                                            \
+  static const kernels NAME = {                                                \
+      dot_##NAME,           axpy_##NAME,                                       \
+      exp_##NAME,           products_##NAME,                                   \
+      weighted_sums_##NAME, gram_##NAME,                                       \
+      standardize_##NAME,   standardize_floats_##NAME};
+
+COMPILE_FOR(portable, )
+#ifdef __x86_64__
+COMPILE_FOR(avx2, __attribute__((target("avx2"))))
+COMPILE_FOR(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
+#endif
+
+static const kernels *best(void) {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    return &avx512;
+  if (__builtin_cpu_supports("avx2")) return &avx2;
+#endif
+  return &portable;
+}
+
+double moe_dot(const double *a, const double *b, size_t n) {
+  return best()->dot(a, b, n);
+}
+
+void moe_axpy(double a, const double *x, double *y, size_t n) {
+  best()->axpy(a, x, y, n);
+}
+
+void moe_exp(double *x, size_t n) { best()->exp(x, n); }
+
+void moe_products(const double *x, size_t n, size_t d, const double *w,
+                  size_t m, double *z) {
+  best()->products(x, n, d, w, m, z);
+}
+
+void moe_weighted_sums(const double *r, size_t n, size_t m, const double *x,
+                       size_t d, double *g) {
+  best()->weighted_sums(r, n, m, x, d, g);
+}
+
+void moe_gram(const double *x, size_t n, size_t d, double *g) {
+  best()->gram(x, n, d, g);
+}
+
+void moe_standardize(double *x, size_t n, size_t d, const double *centre,
+                     const double *factor) {
+  best()->standardize(x, n, d, centre, factor);
+}
+
+void moe_standardize_floats(const float *x, size_t d, const double *centre,
+                            const double *factor, double *out) {
+  best()->standardize_floats(x, d, centre, factor, out);
+}
+
+/* ------------------------------------------------- built from these kernels */
+
+void moe_scale(double a, double *x, size_t n) {
+  for (size_t j = 0; j < n; j++) x[j] *= a;
+}
+
+double moe_max_abs(const double *x, size_t n) {
+  double most = 0;
+  for (size_t j = 0; j < n; j++) most = fabs(x[j]) > most ? fabs(x[j]) : most;
+  return most;
+}
+
+static void subtract_most(double *z, size_t m) {
+  double most = -INFINITY;
+  for (size_t c = 0; c < m; c++) most = z[c] > most ? z[c] : most;
+  for (size_t c = 0; c < m; c++) {
+    double below = isinf(most) ? (z[c] == most ? 0 : -INFINITY) : z[c] - most;
+    z[c] = below <= 0 ? below : -INFINITY;
+  }
+}
+
+void moe_softmax(double *z, size_t n, size_t m) {
+  for (size_t i = 0; i < n; i++) subtract_most(z + i * m, m);
+  moe_exp(z, n * m);
+  for (size_t i = 0; i < n; i++, z += m) {
+    double sum = 0;
+    for (size_t c = 0; c < m; c++) sum += z[c];
+    for (size_t c = 0; c < m; c++) z[c] = sum > 0 ? z[c] / sum : 1 / (double)m;
+  }
+}

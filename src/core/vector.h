@@ -1,0 +1,48 @@
+/* Kernels on doubles: no allocation, no errors.  Each sums in an order of its
+   own that depends on the lengths alone, so the bits are the same on every
+   CPU, and a row among others gives what it gives by itself. */
+#ifndef MOE_VECTOR_H
+#define MOE_VECTOR_H
+
+#include <stddef.h>
+
+double moe_dot(const double *a, const double *b, size_t n);
+
+/* y += a x. */
+void moe_axpy(double a, const double *x, double *y, size_t n);
+
+void moe_scale(double a, double *x, size_t n);
+
+/* The largest |x|; 0 when there is none. */
+double moe_max_abs(const double *x, size_t n);
+
+/* x becomes exp x, each to about 1 ulp and below 1e-308 to 0.  Arguments are
+   -Inf to 709. */
+void moe_exp(double *x, size_t n);
+
+/* z (n×m) += x (n×d) wᵀ (m×d): each row's product with each weight vector. */
+void moe_products(const double *x, size_t n, size_t d, const double *w,
+                  size_t m, double *z);
+
+/* g (m×d) += rᵀ (n×m) x (n×d): the rows summed with m weights each. */
+void moe_weighted_sums(const double *r, size_t n, size_t m, const double *x,
+                       size_t d, double *g);
+
+/* g (d×d) += xᵀ x, in its lower triangle; what is above it is left undefined.
+ */
+void moe_gram(const double *x, size_t n, size_t d, double *g);
+
+/* x (n×d) becomes (x − centre) · factor, a missing value 0. */
+void moe_standardize(double *x, size_t n, size_t d, const double *centre,
+                     const double *factor);
+
+/* The same of one row of floats. */
+void moe_standardize_floats(const float *x, size_t d, const double *centre,
+                            const double *factor, double *out);
+
+/* Each row of z (n×m) becomes its softmax: sums to 1 and is never NaN, whatever
+   the logits are.  -Inf (or NaN) is a probability of 0; among rows of nothing
+   else all are 1/m. */
+void moe_softmax(double *z, size_t n, size_t m);
+
+#endif
