@@ -1,0 +1,37 @@
+/* Objects written in the host's language: the engine holds the object, the
+   host the value behind it, found by the object's address. */
+#ifndef MOE_FOREIGN_H
+#define MOE_FOREIGN_H
+
+#include "learner.h"
+
+/* What a host offers for moe_host.foreign.  Every function may fail with
+   MOE_EHOST, after which the host raises its own error again. */
+typedef struct moe_foreign {
+  /* Trains the value behind o; a target's labels are those of state->labels
+     (fit) or the object's own (learn). */
+  moe_status (*fit)(moe_call *call, const moe_object *o,
+                    const moe_fitted *fitted, const moe_batch *batch);
+  moe_status (*learn)(moe_call *call, const moe_object *o,
+                      const moe_fitted *fitted, const moe_batch *batch);
+
+  /* n × fitted->n_outputs numbers: probabilities of the fitted labels or of
+     the experts of a gate, or values. */
+  moe_status (*predict)(moe_call *call, const moe_object *o,
+                        const moe_fitted *fitted, const moe_rows *x,
+                        double *out);
+
+  /* Makes a copy of from's value for `to`. */
+  moe_status (*clone)(moe_call *call, const moe_object *from, moe_object *to);
+
+  /* The value's state as JSON text, owned by the caller.  The way back is the
+     host's: no code runs while a file is loaded. */
+  moe_status (*get_state)(moe_call *call, const moe_object *o, char **json);
+} moe_foreign;
+
+bool moe_object_is_foreign(const moe_object *o);
+
+/* The JSON text that the object was loaded or last saved with, or NULL. */
+const char *moe_foreign_state(const moe_object *o);
+
+#endif

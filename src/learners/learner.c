@@ -1,0 +1,391 @@
+#include "learner.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const moe_task_choices[] = {"auto", "classification", "regression",
+                                        NULL};
+
+moe_status moe_fitted_visit(moe_fitted *f, moe_visitor *v) {
+  MOE_TRY(moe_visit_scalar(v, "task", MOE_I32, &f->task));
+  MOE_TRY(moe_visit_scalar(v, "n_features", MOE_I64, &f->n_features));
+  MOE_TRY(moe_visit_scalar(v, "n_outputs", MOE_I64, &f->n_outputs));
+  MOE_TRY(moe_visit_scalar(v, "n_seen", MOE_I64, &f->n_seen));
+  MOE_TRY(moe_schema_visit(&f->schema, v));
+  return moe_visit_labels(v, "classes", &f->labels);
+}
+
+/* ------------------------------------------------------- what a type can do */
+
+static unsigned add_child_traits(const moe_object *child, unsigned traits) {
+  unsigned t = moe_learner_traits(child);
+  if (!(t & MOE_ONLINE)) traits &= ~(unsigned)MOE_ONLINE;
+  return traits | (t & MOE_HOST_ONLY);
+}
+
+static bool is_learner(const char *family) {
+  return strcmp(family, "learner") == 0 || strcmp(family, "gate") == 0;
+}
+
+unsigned moe_learner_traits(const moe_object *o) {
+  unsigned traits = moe_learner_type_of(o)->traits;
+  for (const moe_param *p = o->type->params; p->name != NULL; p++) {
+    const void *field = (const char *)o->params + p->offset;
+    const moe_children *c = field;
+    if (p->family == NULL || !is_learner(p->family)) continue;
+    if (p->kind == MOE_CHILD && *(moe_object *const *)field != NULL)
+      traits = add_child_traits(*(moe_object *const *)field, traits);
+    for (size_t i = 0; p->kind == MOE_CHILDREN && i < c->n; i++)
+      traits = add_child_traits(c->items[i], traits);
+  }
+  return traits;
+}
+
+moe_task moe_learner_task(const moe_object *o, bool labelled) {
+  unsigned traits = moe_learner_type_of(o)->traits;
+  const moe_param *p = moe_type_find_param(o->type, "task");
+  int choice = p != NULL ? *(const int *)((const char *)o->params + p->offset)
+                         : MOE_TASK_AUTO;
+  if (traits & MOE_GATES) return MOE_GATING;
+  if (!(traits & MOE_REGRESSES)) return MOE_CLASSIFICATION;
+  if (!(traits & MOE_CLASSIFIES)) return MOE_REGRESSION;
+  if (choice == MOE_TASK_AUTO)
+    return labelled ? MOE_CLASSIFICATION : MOE_REGRESSION;
+  return choice == MOE_TASK_CLASSIFICATION ? MOE_CLASSIFICATION
+                                           : MOE_REGRESSION;
+}
+
+/* --------------------------------------------------------- refusing a batch */
+
+static moe_status check_abilities(moe_call *call, const moe_object *o,
+                                  const moe_batch *b) {
+  unsigned traits = moe_learner_type_of(o)->traits;
+  const char *name = o->type->name;
+  static const struct {
+    moe_task task;
+    unsigned trait;
+    const char *text;
+  } needs[] = {{MOE_REGRESSION, MOE_REGRESSES, "predicts classes, not numbers"},
+               {MOE_CLASSIFICATION, MOE_CLASSIFIES,
+                "predicts numbers; the labels are strings or booleans"},
+               {MOE_GATING, MOE_GATES, "is not a gate"}};
+  for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
+    if (b->y->task == needs[i].task && !(traits & needs[i].trait))
+      return moe_fail(call, MOE_EDATA, "%s %s", name, needs[i].text);
+  if (b->y->task == MOE_REGRESSION && b->y->width > 1 &&
+      !(traits & MOE_MULTI_OUTPUT))
+    return moe_fail(call, MOE_EDATA,
+                    "%s predicts one number a row; the targets have %zu", name,
+                    b->y->width);
+  if (b->x.source == MOE_FROM_CSR && !(traits & MOE_TAKES_SPARSE))
+    return moe_fail(call, MOE_EDATA, "%s does not take sparse data", name);
+  return MOE_OK;
+}
+
+static moe_status check_rows(moe_call *call, const moe_object *o,
+                             const moe_rows *x) {
+  unsigned traits = moe_learner_type_of(o)->traits;
+  if (x->source == MOE_FROM_COLUMNS && (traits & MOE_TAKES_NOMINAL))
+    return MOE_OK;
+  return moe_rows_check(call, x, traits & MOE_TAKES_MISSING);
+}
+
+static moe_status check_targets(moe_call *call, const moe_batch *b) {
+  for (size_t i = 0; i < b->x.n; i++) {
+    size_t at = moe_rows_at(&b->x, i);
+    if (at >= b->y->n)
+      return moe_fail(call, MOE_EARG, "X has more rows than y: y ends at %zu",
+                      b->y->n);
+    for (size_t k = 0; b->y->task == MOE_REGRESSION && k < b->y->width; k++)
+      if (!isfinite(b->y->values[at * b->y->width + k]))
+        return moe_fail(call, MOE_EDATA, "y[%zu] is %s", at + 1,
+                        isnan(b->y->values[at * b->y->width + k]) ? "NaN"
+                                                                  : "infinite");
+  }
+  return MOE_OK;
+}
+
+static moe_status check_weights(moe_call *call, const moe_batch *b) {
+  double total = 0;
+  for (size_t i = 0; i < b->x.n; i++) {
+    double w = moe_batch_weight(b, i);
+    if (!(w >= 0) || isinf(w))
+      return moe_fail(call, MOE_EDATA,
+                      "weights[%zu] must be a number of at least 0, got %g",
+                      moe_rows_at(&b->x, i) + 1, w);
+    total += w;
+  }
+  if (total > 0 && isfinite(total)) return MOE_OK;
+  return moe_fail(call, MOE_EDATA, "the weights of the %zu rows sum to %g",
+                  b->x.n, total);
+}
+
+static moe_status check_batch(moe_call *call, const moe_object *o,
+                              const moe_batch *b) {
+  if (b->x.n == 0 || b->x.d == 0)
+    return moe_fail(call, MOE_EDATA, "%s needs data: X is %zu rows × %zu columns",
+                    o->type->name, b->x.n, b->x.d);
+  MOE_TRY(check_abilities(call, o, b));
+  MOE_TRY(check_targets(call, b));
+  if (b->weight != NULL) MOE_TRY(check_weights(call, b));
+  return check_rows(call, o, &b->x);
+}
+
+/* ------------------------------------------------------------------ fitting */
+
+static moe_status new_fitted(moe_call *call, const moe_batch *b,
+                             moe_fitted *f) {
+  const moe_schema unnamed = {.n = b->x.d};
+  f->task = b->y->task;
+  f->n_features = b->x.d;
+  f->n_outputs = b->y->width;
+  return moe_schema_copy(call, b->x.schema != NULL ? b->x.schema : &unnamed,
+                         &f->schema);
+}
+
+/* The classes that occur in the batch become the state's labels, in order, and
+   job->ids index them. */
+static moe_status compact_classes(moe_call *call, moe_job *job) {
+  const moe_labels *all = job->batch.y->labels;
+  moe_fitted *f = job->state;
+  int32_t *place;
+  size_t n = 0;
+  MOE_SCRATCH(call, place, all->n);
+  for (size_t i = 0; i < job->batch.x.n; i++)
+    place[job->batch.y->ids[moe_rows_at(&job->batch.x, i)]] = 1;
+  MOE_TRY(moe_new_array(call, &f->labels.items, all->n, sizeof(moe_label)));
+  for (size_t c = 0; c < all->n; c++) {
+    moe_value value = moe_label_value(&all->items[c]);
+    if (place[c] == 0) continue;
+    place[c] = (int32_t)n;
+    f->labels.n = n + 1;
+    MOE_TRY(moe_label_new(call, &value, &f->labels.items[n++]));
+  }
+  f->n_outputs = n;
+  MOE_TRY(moe_new_array(call, &job->ids, job->batch.y->n, sizeof *job->ids));
+  for (size_t i = 0; i < job->batch.x.n; i++) {
+    size_t at = moe_rows_at(&job->batch.x, i);
+    job->ids[at] = place[job->batch.y->ids[at]];
+  }
+  return MOE_OK;
+}
+
+static moe_status fill_job(moe_call *call, moe_job *job,
+                           const moe_batch *batch) {
+  const moe_learner_type *type = moe_learner_type_of(job->object);
+  moe_fitted *f;
+  job->batch = *batch;
+  MOE_TRY(moe_state_new(call, &type->type, &job->state));
+  f = job->state;
+  MOE_TRY(new_fitted(call, batch, f));
+  if (batch->y->task == MOE_CLASSIFICATION)
+    MOE_TRY(compact_classes(call, job));
+  job->target = *batch->y;
+  if (job->ids != NULL) {
+    job->target.ids = job->ids;
+    job->target.labels = &f->labels;
+  }
+  job->batch.y = &job->target;
+  f->n_seen = (int64_t)batch->x.n;
+  MOE_TRY(moe_new_array(call, &job->work, 1, type->job_size));
+  return type->begin(call, job);
+}
+
+moe_status moe_job_begin(moe_call *call, moe_object *o, const moe_batch *batch,
+                         moe_job **out) {
+  moe_job *job;
+  *out = NULL;
+  if (o->fitting)
+    return moe_fail(call, MOE_EBUSY, "the %s is being fitted already",
+                    o->type->name);
+  MOE_TRY(check_batch(call, o, batch));
+  MOE_TRY(moe_new_array(call, &job, 1, sizeof *job));
+  job->object = moe_object_retain(o);
+  o->fitting = true;
+  moe_status status = fill_job(call, job, batch);
+  if (status != MOE_OK) {
+    moe_job_end(job);
+    return status;
+  }
+  *out = job;
+  return MOE_OK;
+}
+
+moe_status moe_job_step(moe_call *call, moe_job *job) {
+  if (job->done) return MOE_OK;
+  MOE_TRY(moe_learner_type_of(job->object)->step(call, job));
+  if (job->done) job->usable = true;
+  return job->done ? MOE_OK : moe_call_check(call);
+}
+
+moe_status moe_job_commit(moe_call *call, moe_job *job) {
+  const moe_learner_type *type = moe_learner_type_of(job->object);
+  void *before = job->object->state;
+  if (!job->usable)
+    return moe_fail(call, MOE_ESTATE, "%s: nothing usable has been fitted yet",
+                    type->type.name);
+  MOE_TRY(moe_object_check_idle(call, job->object, false));
+  if (type->commit != NULL) type->commit(job);
+  job->object->state = job->state;
+  job->state = before;
+  return MOE_OK;
+}
+
+void moe_job_end(moe_job *job) {
+  const moe_learner_type *type;
+  if (job == NULL) return;
+  type = moe_learner_type_of(job->object);
+  if (job->work != NULL && type->end != NULL) type->end(job);
+  moe_state_free(&type->type, job->state);
+  moe_free(job->work);
+  moe_free(job->ids);
+  for (size_t i = 0; i < job->n_notes; i++) moe_free(job->notes[i]);
+  moe_free(job->notes);
+  job->object->fitting = false;
+  moe_object_release(job->object);
+  moe_free(job);
+}
+
+void moe_job_note(moe_job *job, const char *format, ...) {
+  char text[240];
+  va_list arguments;
+  char **notes = moe_resize(job->notes, job->n_notes + 1, sizeof *notes);
+  if (notes == NULL) return;
+  job->notes = notes;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  notes[job->n_notes] = moe_copy_text(text);
+  if (notes[job->n_notes] != NULL) job->n_notes++;
+}
+
+moe_status moe_learner_fit(moe_call *call, moe_object *o,
+                           const moe_batch *batch) {
+  moe_job *job;
+  moe_status status = moe_job_begin(call, o, batch, &job);
+  while (status == MOE_OK && !job->done) status = moe_job_step(call, job);
+  if (status == MOE_OK) status = moe_job_commit(call, job);
+  moe_job_end(job);
+  return status;
+}
+
+/* ------------------------------------------------------------------- online */
+
+/* Makes room for the label in the object, unless it is known. */
+static moe_status add_label(moe_call *call, moe_object *o,
+                            const moe_label *label) {
+  moe_fitted *f = o->state;
+  ptrdiff_t at;
+  MOE_TRY(moe_labels_add(call, &f->labels, label, &at));
+  if (at < 0) return MOE_OK;
+  moe_status status = moe_learner_type_of(o)->add_class(call, o, (size_t)at);
+  if (status == MOE_OK)
+    f->n_outputs++;
+  else
+    moe_labels_remove(&f->labels, (size_t)at);
+  return status;
+}
+
+/* The batch's ids in terms of the object's own labels, -1 where it has not met
+   the label yet. */
+static void translate(const moe_object *o, const moe_target *y, int32_t *ids) {
+  const moe_fitted *f = o->state;
+  for (size_t i = 0; i < y->n; i++)
+    ids[i] = (int32_t)moe_labels_find(&f->labels, &y->labels->items[y->ids[i]]);
+}
+
+/* Rows until the next label that the object has not met. */
+static size_t count_known(const moe_batch *b, const int32_t *ids,
+                          size_t first) {
+  size_t n = 0;
+  while (first + n < b->x.n && ids[moe_rows_at(&b->x, first + n)] >= 0) n++;
+  return n;
+}
+
+/* Classes are met when their first row comes, as if the rows came singly. */
+static moe_status learn_classes(moe_call *call, moe_object *o,
+                                const moe_batch *batch) {
+  const moe_fitted *f = o->state;
+  moe_target target = *batch->y;
+  moe_batch run = *batch;
+  int32_t *ids;
+  MOE_SCRATCH(call, ids, target.n);
+  translate(o, batch->y, ids);
+  target.ids = ids;
+  target.labels = &f->labels;
+  run.y = &target;
+  for (size_t first = 0; first < batch->x.n; first += run.x.n) {
+    run.x = moe_rows_range(&batch->x, first, count_known(batch, ids, first));
+    if (run.x.n > 0) {
+      MOE_TRY(moe_learner_type_of(o)->learn(call, o, &run));
+    } else {
+      size_t at = moe_rows_at(&batch->x, first);
+      MOE_TRY(add_label(call, o, &batch->y->labels->items[batch->y->ids[at]]));
+      translate(o, batch->y, ids);
+    }
+  }
+  return MOE_OK;
+}
+
+static moe_status learn_rows(moe_call *call, moe_object *o,
+                             const moe_batch *batch) {
+  moe_fitted *f = o->state;
+  moe_batch own = *batch;
+  if (f->task != batch->y->task ||
+      (f->task == MOE_REGRESSION && f->n_outputs != batch->y->width))
+    return moe_fail(call, MOE_EARG,
+                    "%s has learned other targets so far (reset forgets them)",
+                    o->type->name);
+  MOE_TRY(moe_rows_follow(call, &own.x, &f->schema));
+  atomic_fetch_add(&o->uses, 1);
+  moe_status status = f->task == MOE_CLASSIFICATION
+                          ? learn_classes(call, o, &own)
+                          : moe_learner_type_of(o)->learn(call, o, &own);
+  atomic_fetch_sub(&o->uses, 1);
+  if (status == MOE_OK) f->n_seen += (int64_t)batch->x.n;
+  return status;
+}
+
+moe_status moe_learner_learn(moe_call *call, moe_object *o,
+                             const moe_batch *batch) {
+  bool fresh = o->state == NULL;
+  if (!(moe_learner_traits(o) & MOE_ONLINE))
+    return moe_fail(call, MOE_ESTATE, "%s cannot learn row by row; use fit",
+                    o->type->name);
+  MOE_TRY(check_batch(call, o, batch));
+  MOE_TRY(moe_object_check_idle(call, o, true));
+  if (fresh) MOE_TRY(moe_state_new(call, o->type, &o->state));
+  moe_status status = fresh ? new_fitted(call, batch, o->state) : MOE_OK;
+  if (status == MOE_OK) status = learn_rows(call, o, batch);
+  if (status != MOE_OK && fresh) {
+    moe_state_free(o->type, o->state);
+    o->state = NULL;
+  }
+  return status;
+}
+
+/* --------------------------------------------------------------- prediction */
+
+moe_status moe_learner_predict(moe_call *call, const moe_object *o,
+                               const moe_rows *x, double *out) {
+  const moe_fitted *f = o->state;
+  moe_object *counted = (moe_object *)o;
+  moe_rows rows = *x;
+  if (f == NULL)
+    return moe_fail(call, MOE_ESTATE, "%s has not been fitted yet",
+                    o->type->name);
+  if (x->source == MOE_FROM_CSR &&
+      !(moe_learner_type_of(o)->traits & MOE_TAKES_SPARSE))
+    return moe_fail(call, MOE_EDATA, "%s does not take sparse data",
+                    o->type->name);
+  MOE_TRY(moe_rows_follow(call, &rows, &f->schema));
+  MOE_TRY(check_rows(call, o, &rows));
+  if (rows.n == 0) return MOE_OK;
+  atomic_fetch_add(&counted->uses, 1);
+  moe_status status =
+      moe_learner_type_of(o)->predict(call, o, &rows, out);
+  atomic_fetch_sub(&counted->uses, 1);
+  return status;
+}

@@ -1,0 +1,143 @@
+/* The learner contract.  An expert is one file with one moe_learner_type; a
+   gate is a learner whose target is how well each expert did (MOE_GATING). */
+#ifndef MOE_LEARNER_H
+#define MOE_LEARNER_H
+
+#include "rows.h"
+
+enum {
+  MOE_CLASSIFIES = 1 << 0,
+  MOE_REGRESSES = 1 << 1,
+  MOE_GATES = 1 << 2,
+  MOE_MULTI_OUTPUT = 1 << 3, /* regression targets wider than 1 */
+  MOE_TAKES_MISSING = 1 << 4, /* NaN features */
+  MOE_TAKES_SPARSE = 1 << 5,  /* CSR rows, in memory of their entries */
+  MOE_TAKES_NOMINAL = 1 << 6, /* table columns of strings */
+  MOE_ONLINE = 1 << 7,        /* learn, and answers before any training */
+  MOE_OUT_OF_BAG = 1 << 8,    /* keeps predictions of rows it did not fit */
+  MOE_HOST_ONLY = 1 << 9      /* calls the host: never from a worker thread */
+};
+
+/* Every learner's state begins with this: what fit learned about the data. */
+typedef struct moe_fitted {
+  moe_task task;
+  size_t n_features;
+  size_t n_outputs; /* classes, experts of a gate, or width of the target */
+  int64_t n_seen;   /* rows learned from */
+  moe_schema schema;
+  moe_labels labels; /* the classes, in order */
+} moe_fitted;
+
+/* Fitting: `state` is built aside and takes the place of object->state on
+   commit.  `batch` has its own target: classification ids are indices into
+   the labels of state, every one of which occurs. */
+typedef struct moe_job {
+  moe_object *object; /* retained */
+  void *state;        /* begins with a filled-in moe_fitted */
+  moe_batch batch;
+  moe_target target; /* what batch.y points to */
+  int32_t *ids;      /* the job's own, one a source row */
+  void *work;        /* the type's job_size bytes, zeroed */
+  bool done;
+  bool usable; /* the state would serve as it is: set by step; done implies it */
+  size_t n_notes; /* what the history should say: texts, owned */
+  char **notes;
+} moe_job;
+
+typedef struct moe_learner_type {
+  moe_type type;
+  unsigned traits;
+  size_t job_size;
+
+  /* Allocates state and work; may do nothing else that takes long. */
+  moe_status (*begin)(moe_call *call, moe_job *job);
+
+  /* Goes on until job->done, or returns earlier, at the end of a bounded piece
+     of work, when moe_call_pausing says so.  The same bits either way. */
+  moe_status (*step)(moe_call *call, moe_job *job);
+
+  /* Takes what the job learned about other objects into place (a mixture's
+     experts); called just before the state is swapped; may not fail. */
+  void (*commit)(moe_job *job);
+
+  /* Frees what work points to, whatever has happened. */
+  void (*end)(moe_job *job);
+
+  /* Online: learns from each row once, in order.  The rows are valid, ids are
+     indices into the state's labels.  The first time there is a state with
+     nothing but its moe_fitted filled in: allocate what is still NULL. */
+  moe_status (*learn)(moe_call *call, moe_object *o, const moe_batch *batch);
+
+  /* Online classification: room for a new class at `position`, beside the
+     n_outputs that there are; the label is in place, n_outputs is not. */
+  moe_status (*add_class)(moe_call *call, moe_object *o, size_t position);
+
+  /* Class probabilities, gate probabilities or values: n × n_outputs doubles.
+     Does not write to the object.  The rows are valid for the state. */
+  moe_status (*predict)(moe_call *call, const moe_object *o, const moe_rows *x,
+                        double *out);
+
+  /* With MOE_OUT_OF_BAG, on a job that is done: predictions for the rows of
+     `x`, which has the source of the job's batch, by the parts that did not
+     fit the row; all parts for rows outside the batch.  NaN where none. */
+  moe_status (*out_of_bag)(moe_call *call, const moe_job *job,
+                           const moe_rows *x, double *out);
+} moe_learner_type;
+
+/* A type's visit begins with this. */
+moe_status moe_fitted_visit(moe_fitted *f, moe_visitor *v);
+
+/* After load, before the type's own check: MOE_EFORMAT unless task, counts,
+   columns and classes of the object's state agree with its type and each
+   other. */
+moe_status moe_fitted_check(moe_call *call, const moe_object *o);
+
+static inline const moe_learner_type *moe_learner_type_of(const moe_object *o) {
+  return (const moe_learner_type *)o->type;
+}
+static inline const moe_fitted *moe_learner_fitted(const moe_object *o) {
+  return o->state; /* NULL before training */
+}
+
+/* The task parameter of types that can do both, and its choices. */
+enum { MOE_TASK_AUTO, MOE_TASK_CLASSIFICATION, MOE_TASK_REGRESSION };
+extern const char *const moe_task_choices[];
+#define MOE_P_TASK(T)                                                      \
+  MOE_P_CHOICE(T, task, MOE_TASK_AUTO, moe_task_choices,                   \
+               "what to predict; auto: classification if the labels are "  \
+               "strings or booleans")
+
+/* The task that the object performs on such targets: labelled ones (strings,
+   booleans) or numbers. */
+moe_task moe_learner_task(const moe_object *o, bool labelled);
+
+/* MOE_HOST_ONLY and MOE_ONLINE may depend on children. */
+unsigned moe_learner_traits(const moe_object *o);
+
+/* ------------------------------------------------------------------- fitting
+   begin → step until job->done → commit; end at any time.  `batch` is borrowed
+   until end.  An error leaves the object as it was. */
+moe_status moe_job_begin(moe_call *call, moe_object *o, const moe_batch *batch,
+                         moe_job **out);
+moe_status moe_job_step(moe_call *call, moe_job *job);
+moe_status moe_job_commit(moe_call *call, moe_job *job);
+void moe_job_end(moe_job *job); /* accepts NULL */
+
+/* A line for history.notes; lost without harm when memory is short. */
+void moe_job_note(moe_job *job, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* All four at once. */
+moe_status moe_learner_fit(moe_call *call, moe_object *o,
+                           const moe_batch *batch);
+
+/* Learns from each row once.  The first batch fixes task, width and names;
+   unseen labels become classes. */
+moe_status moe_learner_learn(moe_call *call, moe_object *o,
+                             const moe_batch *batch);
+
+/* n × n_outputs doubles into `out`.  MOE_ESTATE before training. */
+moe_status moe_learner_predict(moe_call *call, const moe_object *o,
+                               const moe_rows *x, double *out);
+
+#endif
