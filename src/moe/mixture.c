@@ -1,0 +1,331 @@
+/* A mixture's answer to a row x is Σ w_e(x) f_e(x) over the experts e that its
+   gate selects, w from the routing core, f class probabilities or values
+   (Jacobs, Jordan, Nowlan & Hinton 1991, Neural Computation 3(1)).  Experts may
+   know different classes: a class that an expert has not met has probability 0
+   in its answer. */
+#include "mixture.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "mixture_fit.h"
+
+enum { BLOCK = 1024 }; /* rows routed at a time: bounds the scratch */
+
+static const char *const objectives[] = {"likelihood", "best_expert",
+                                         "multi_hot", NULL};
+static const char *const unassigned[] = {"none", "all", NULL};
+
+/* clang-format off */
+static const moe_param params[] = {
+    MOE_P_TASK(moe_mixture_params),
+    MOE_P_CHILD(moe_mixture_params, experts, MOE_CHILDREN, "learner", 0,
+                "the experts, all by name or in a list"),
+    MOE_P_CHILD(moe_mixture_params, gate, MOE_CHILD, "gate", 0,
+                "gives each expert's probability for a row"),
+    MOE_P_CHOICE(moe_mixture_params, objective, MOE_LIKELIHOOD, objectives,
+                 "what the gate is fitted to, on predictions that the experts "
+                 "did not train on: the likelihood of the mixture, the best "
+                 "expert of each row, or all experts that were right"),
+    MOE_P_CHOICE(moe_mixture_params, unassigned, MOE_TO_NONE, unassigned,
+                 "who trains on rows that `subsets` gives to no expert"),
+    MOE_P_LIST(moe_mixture_params, frozen, MOE_TEXTS, 0, 0,
+               "names of experts that fit leaves as they are"),
+    MOE_P_INT(moe_mixture_params, folds, 5, 2, 1000,
+              "folds of the cross-fitting by which experts without "
+              "out-of-bag predictions predict rows unseen"),
+    MOE_P_ROUTE(moe_mixture_params),
+    MOE_P_SEED(moe_mixture_params),
+    {0}};
+/* clang-format on */
+
+static moe_status visit(void *state, moe_visitor *v) {
+  moe_mixture *m = state;
+  MOE_TRY(moe_fitted_visit(&m->fitted, v));
+  MOE_TRY(moe_visit_scalar(v, "n_experts", MOE_I64, &m->n_experts));
+  MOE_TRY(moe_visit_array(v, "noise", MOE_F64, &m->noise, m->n_experts));
+  MOE_TRY(moe_visit_array(v, "samples", MOE_I64, &m->samples, m->n_experts));
+  MOE_TRY(moe_visit_array(v, "load", MOE_F64, &m->load, m->n_experts));
+  MOE_TRY(
+      moe_visit_array(v, "importance", MOE_F64, &m->importance, m->n_experts));
+  MOE_TRY(moe_visit_derived(v, "map_start", MOE_I64, &m->map_start,
+                            m->n_experts + 1));
+  return moe_visit_derived(v, "map", MOE_I32, &m->map, m->map_length);
+}
+
+/* ---------------------------------------------------------- columns of experts */
+
+static size_t count_columns(const moe_children *experts) {
+  size_t n = 0;
+  for (size_t e = 0; e < experts->n; e++)
+    n += moe_learner_fitted(experts->items[e])->n_outputs;
+  return n;
+}
+
+/* An expert's column k in the mixture, or -1. */
+static ptrdiff_t find_column(const moe_mixture *m, const moe_fitted *expert,
+                             size_t k) {
+  if (m->fitted.task != MOE_CLASSIFICATION) return (ptrdiff_t)k;
+  return moe_labels_find(&m->fitted.labels, &expert->labels.items[k]);
+}
+
+moe_status moe__mixture_map(moe_call *call, const moe_children *experts,
+                            moe_mixture *m) {
+  size_t at = 0;
+  m->map_length = count_columns(experts);
+  MOE_TRY(moe_new_array(call, &m->map_start, experts->n + 1, sizeof(int64_t)));
+  MOE_TRY(moe_new_array(call, &m->map, m->map_length, sizeof(int32_t)));
+  for (size_t e = 0; e < experts->n; e++) {
+    const moe_fitted *f = moe_learner_fitted(experts->items[e]);
+    for (size_t k = 0; k < f->n_outputs; k++) {
+      ptrdiff_t column = find_column(m, f, k);
+      if (column < 0 || (size_t)column >= m->fitted.n_outputs)
+        return moe_fail(call, MOE_EDATA,
+                        "mixture: expert '%s' predicts what the mixture does "
+                        "not",
+                        experts->names[e]);
+      m->map[at++] = (int32_t)column;
+    }
+    m->map_start[e + 1] = (int64_t)at;
+  }
+  return MOE_OK;
+}
+
+void moe__mixture_spread(const moe_mixture *m, size_t e, const double *from,
+                         double weight, double *to) {
+  const int32_t *map = m->map + m->map_start[e];
+  size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
+  for (size_t k = 0; k < n; k++) to[map[k]] += weight * from[k];
+}
+
+/* The experts are those of the last fit, with the classes they had then. */
+static bool is_current(const moe_mixture *m, size_t e, const moe_object *o) {
+  const moe_fitted *f = moe_learner_fitted(o);
+  const int32_t *map = m->map + m->map_start[e];
+  size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
+  if (f == NULL || f->task != m->fitted.task || f->n_outputs != n) return false;
+  for (size_t k = 0; f->task == MOE_CLASSIFICATION && k < n; k++)
+    if (moe_label_compare(&f->labels.items[k],
+                          &m->fitted.labels.items[map[k]]) != 0)
+      return false;
+  return true;
+}
+
+static moe_status check_experts(moe_call *call, const moe_object *o) {
+  const moe_children *experts = &moe_mixture_params_of(o)->experts;
+  const moe_mixture *m = o->state;
+  if (m == NULL)
+    return moe_fail(call, MOE_ESTATE, "mixture has not been fitted yet");
+  if (experts->n != m->n_experts)
+    return moe_fail(call, MOE_ESTATE,
+                    "mixture: it has %zu experts, but was fitted with %zu; fit "
+                    "it again",
+                    experts->n, m->n_experts);
+  for (size_t e = 0; e < experts->n; e++)
+    if (!is_current(m, e, experts->items[e]))
+      return moe_fail(call, MOE_ESTATE,
+                      "mixture: expert '%s' was reset or fitted to other "
+                      "targets since; fit the mixture again",
+                      experts->names[e]);
+  return MOE_OK;
+}
+
+/* ------------------------------------------------------------------- routing */
+
+void moe__take_logs(double *p, size_t n) {
+  for (size_t i = 0; i < n; i++) p[i] = log(p[i] > 1e-300 ? p[i] : 1e-300);
+}
+
+moe_status moe_mixture_route(moe_call *call, const moe_object *o,
+                             const moe_rows *x, moe_routing *out) {
+  const moe_mixture_params *p = moe_mixture_params_of(o);
+  size_t experts = p->experts.n;
+  double *logits;
+  MOE_TRY(check_experts(call, o));
+  out->n = x->n;
+  out->experts = experts;
+  out->width = moe_route_width(&p->route, experts);
+  moe_scratch_mark mark = moe_scratch_now(call);
+  MOE_SCRATCH(call, logits, moe_size(x->n, experts));
+  if (moe_learner_fitted(p->gate) == NULL ||
+      moe_learner_fitted(p->gate)->n_outputs != experts)
+    return moe_fail(call, MOE_ESTATE,
+                    "mixture: the gate was reset or replaced since; fit the "
+                    "mixture again");
+  MOE_TRY(moe_learner_predict(call, p->gate, x, logits));
+  moe__take_logs(logits, x->n * experts);
+  for (size_t i = 0; i < x->n; i++)
+    moe_route_row(&p->route, experts, logits + i * experts, NULL,
+                  out->probs + i * experts, out->indices + i * out->width,
+                  out->weights + i * out->width);
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+/* ---------------------------------------------------------------- prediction */
+
+static moe_status new_routing(moe_call *call, size_t rows, size_t experts,
+                              moe_routing *r) {
+  MOE_SCRATCH(call, r->indices, moe_size(rows, experts));
+  MOE_SCRATCH(call, r->weights, moe_size(rows, experts));
+  MOE_SCRATCH(call, r->probs, moe_size(rows, experts));
+  return MOE_OK;
+}
+
+/* Adds the weighted answers of one expert for the rows that chose it. */
+static moe_status add_expert(moe_call *call, const moe_object *o, size_t e,
+                             const moe_rows *x, const moe_routing *routing,
+                             double *out) {
+  const moe_mixture *m = o->state;
+  const moe_object *expert = moe_mixture_params_of(o)->experts.items[e];
+  size_t width = moe_learner_fitted(expert)->n_outputs, n;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  int32_t *rows;
+  double *weights, *answers;
+  moe_rows chosen;
+  MOE_SCRATCH(call, rows, x->n);
+  MOE_SCRATCH(call, weights, x->n);
+  n = moe_routing_rows(routing, e, rows, weights);
+  if (n > 0) {
+    MOE_SCRATCH(call, answers, moe_size(n, width));
+    MOE_TRY(moe_rows_select(call, x, rows, n, &chosen));
+    MOE_TRY(moe_learner_predict(call, expert, &chosen, answers));
+    for (size_t i = 0; i < n; i++)
+      moe__mixture_spread(m, e, answers + i * width, weights[i],
+                          out + (size_t)rows[i] * m->fitted.n_outputs);
+  }
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+/* Weights need not sum to 1; probabilities do. */
+static void normalise(double *p, size_t n) {
+  double sum = 0;
+  for (size_t k = 0; k < n; k++) sum += p[k];
+  for (size_t k = 0; k < n; k++) p[k] = sum > 0 ? p[k] / sum : 1 / (double)n;
+}
+
+static moe_status predict_block(moe_call *call, const moe_object *o,
+                                const moe_rows *x, double *out) {
+  const moe_mixture *m = o->state;
+  size_t width = m->fitted.n_outputs;
+  moe_routing routing;
+  MOE_TRY(new_routing(call, x->n, m->n_experts, &routing));
+  MOE_TRY(moe_mixture_route(call, o, x, &routing));
+  memset(out, 0, x->n * width * sizeof *out);
+  for (size_t e = 0; e < m->n_experts; e++)
+    MOE_TRY(add_expert(call, o, e, x, &routing, out));
+  for (size_t i = 0; m->fitted.task == MOE_CLASSIFICATION && i < x->n; i++)
+    normalise(out + i * width, width);
+  return MOE_OK;
+}
+
+static moe_status predict(moe_call *call, const moe_object *o,
+                          const moe_rows *x, double *out) {
+  const moe_mixture *m = o->state;
+  MOE_TRY(check_experts(call, o));
+  for (size_t first = 0; first < x->n; first += BLOCK) {
+    size_t n = x->n - first < BLOCK ? x->n - first : BLOCK;
+    moe_rows block = moe_rows_range(x, first, n);
+    moe_scratch_mark mark = moe_scratch_now(call);
+    MOE_TRY(
+        predict_block(call, o, &block, out + first * m->fitted.n_outputs));
+    moe_scratch_drop(call, mark);
+    MOE_TRY(moe_call_check(call));
+  }
+  return MOE_OK;
+}
+
+/* ----------------------------------------------------------- files and figures */
+
+static moe_status check(moe_call *call, const moe_object *o) {
+  const moe_mixture_params *p = moe_mixture_params_of(o);
+  const moe_mixture *m = o->state;
+  bool sound = p->gate != NULL && m->n_experts == p->experts.n;
+  for (size_t e = 0; sound && e < m->n_experts; e++)
+    sound = moe_learner_fitted(p->experts.items[e]) != NULL &&
+            moe_learner_fitted(p->experts.items[e])->task == m->fitted.task &&
+            isfinite(m->noise[e]) && m->noise[e] >= 0 && m->samples[e] >= 0 &&
+            isfinite(m->load[e]) && isfinite(m->importance[e]);
+  if (sound) return MOE_OK;
+  return moe_fail(call, MOE_EFORMAT,
+                  "mixture: the experts are not those that it was fitted with");
+}
+
+static moe_status rebuild(moe_call *call, moe_object *o) {
+  if (moe__mixture_map(call, &moe_mixture_params_of(o)->experts, o->state) ==
+      MOE_OK)
+    return MOE_OK;
+  return call->error.status == MOE_ENOMEM
+             ? MOE_ENOMEM
+             : moe_fail(call, MOE_EFORMAT,
+                        "mixture: an expert predicts what the mixture does "
+                        "not");
+}
+
+static moe_status name_numbers(moe_call *call, const moe_object *o,
+                               const double *numbers, moe_value *out) {
+  const moe_mixture *m = o->state;
+  const moe_children *experts = &moe_mixture_params_of(o)->experts;
+  size_t n = m->n_experts < experts->n ? m->n_experts : experts->n;
+  MOE_TRY(moe_map_value(call, n, out));
+  for (size_t e = 0; e < n; e++) {
+    out->keys[e] = moe_text_value(experts->names[e]);
+    out->items[e] = moe_number_value(numbers[e]);
+  }
+  return MOE_OK;
+}
+
+static moe_status read_load(moe_call *call, const moe_object *o,
+                            moe_value *out) {
+  return name_numbers(call, o, ((const moe_mixture *)o->state)->load, out);
+}
+
+static moe_status read_importance(moe_call *call, const moe_object *o,
+                                  moe_value *out) {
+  return name_numbers(call, o, ((const moe_mixture *)o->state)->importance,
+                      out);
+}
+
+static moe_status read_noise(moe_call *call, const moe_object *o,
+                             moe_value *out) {
+  return name_numbers(call, o, ((const moe_mixture *)o->state)->noise, out);
+}
+
+static moe_status read_samples(moe_call *call, const moe_object *o,
+                               moe_value *out) {
+  const moe_mixture *m = o->state;
+  double *numbers;
+  MOE_SCRATCH(call, numbers, m->n_experts);
+  for (size_t e = 0; e < m->n_experts; e++) numbers[e] = (double)m->samples[e];
+  return name_numbers(call, o, numbers, out);
+}
+
+static const moe_gauge gauges[] = {
+    {"load", "share of the selections on the training rows", read_load},
+    {"importance", "share of the gate's probability there", read_importance},
+    {"samples", "rows that each expert was trained on", read_samples},
+    {"noise", "standard deviation of each expert's unseen errors (regression)",
+     read_noise},
+    {0}};
+
+const moe_learner_type moe_mixture_of_experts = {
+    .type = {.name = "mixture",
+             .family = "learner",
+             .doc = "Experts of any kinds behind a gate that learns, on "
+                    "predictions they did not train on, whom to ask.",
+             .params_size = sizeof(moe_mixture_params),
+             .state_size = sizeof(moe_mixture),
+             .params = params,
+             .gauges = gauges,
+             .visit = visit,
+             .check = check,
+             .rebuild = rebuild},
+    .traits = MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT |
+              MOE_TAKES_MISSING | MOE_TAKES_SPARSE | MOE_TAKES_NOMINAL,
+    .job_size = sizeof(moe_mixture_job),
+    .begin = moe__mixture_begin,
+    .step = moe__mixture_step,
+    .commit = moe__mixture_commit,
+    .end = moe__mixture_end,
+    .predict = predict};

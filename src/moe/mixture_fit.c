@@ -1,0 +1,532 @@
+/* Two stages.  First each expert is trained on its rows.  Then the gate is
+   fitted to how well each expert did on rows that it had not seen: out-of-bag
+   predictions where the expert keeps them, cross-fitting otherwise, and plain
+   predictions for rows outside its subset.  Trained on what the experts have
+   seen, a gate trusts whoever remembers best.
+
+   Everything is trained in clones that take the originals' place on commit;
+   objects of the host's language, which the engine cannot copy unasked, are
+   trained themselves. */
+#include "mixture_fit.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "split.h"
+
+enum { BLOCK = 1024 }; /* rows scored in one piece of work */
+
+static const moe_mixture_params *params_of(const moe_job *job) {
+  return job->object->params;
+}
+
+/* ----------------------------------------------------------------- beginning */
+
+static moe_status check_frozen(moe_call *call, const moe_mixture_params *p) {
+  for (size_t i = 0; i < p->frozen.n; i++) {
+    size_t e = 0;
+    while (e < p->experts.n &&
+           strcmp(p->experts.names[e], p->frozen.items[i]) != 0)
+      e++;
+    if (e == p->experts.n)
+      return moe_fail(call, MOE_EPARAM,
+                      "mixture: 'frozen' names '%.60s', which is no expert",
+                      p->frozen.items[i]);
+    if (p->experts.items[e]->state == NULL)
+      return moe_fail(call, MOE_ESTATE,
+                      "mixture: expert '%s' is frozen, but was never fitted",
+                      p->experts.names[e]);
+  }
+  return MOE_OK;
+}
+
+static bool is_frozen(const moe_mixture_params *p, size_t e) {
+  for (size_t i = 0; i < p->frozen.n; i++)
+    if (strcmp(p->experts.names[e], p->frozen.items[i]) == 0) return true;
+  return false;
+}
+
+static moe_status check_params(moe_call *call, const moe_job *job) {
+  const moe_mixture_params *p = params_of(job);
+  if (p->experts.n == 0)
+    return moe_fail(call, MOE_EPARAM, "mixture: it has no experts");
+  if (p->gate == NULL)
+    return moe_fail(call, MOE_EPARAM, "mixture: it has no gate");
+  if (p->route.top_k != MOE_NO_INT && (size_t)p->route.top_k > p->experts.n)
+    return moe_fail(call, MOE_EPARAM,
+                    "mixture: 'top_k' must be at most the number of experts, "
+                    "%zu; got %lld",
+                    p->experts.n, (long long)p->route.top_k);
+  if (p->objective == MOE_MULTI_HOT && job->batch.y->task != MOE_CLASSIFICATION)
+    return moe_fail(call, MOE_EPARAM,
+                    "mixture: objective 'multi_hot' asks who was right: it is "
+                    "for classification");
+  for (size_t e = 0; e < p->experts.n; e++)
+    if (p->experts.items[e]->fitting)
+      return moe_fail(call, MOE_EBUSY,
+                      "mixture: expert '%s' is being fitted already",
+                      p->experts.names[e]);
+  return check_frozen(call, p);
+}
+
+/* A child of its own accord random draws its seed from the mixture's. */
+static moe_status seed_child(moe_call *call, moe_object *child, int64_t seed,
+                             const char *name) {
+  const moe_param *p = moe_type_find_param(child->type, "seed");
+  moe_value map;
+  if (p == NULL || *(int64_t *)((char *)child->params + p->offset) != MOE_NO_INT)
+    return MOE_OK;
+  MOE_TRY(moe_map_value(call, 1, &map));
+  map.keys[0] = moe_text_value("seed");
+  map.items[0] = moe_number_value((double)moe_seed_of(
+      seed == MOE_NO_INT ? 0 : (uint64_t)seed, name));
+  return moe_object_set(call, child, &map);
+}
+
+/* What is trained for the original: a clone, or itself. */
+static moe_status new_trainee(moe_call *call, const moe_job *job,
+                              moe_object *original, const char *name,
+                              moe_object **out) {
+  *out = NULL;
+  if (moe_learner_traits(original) & MOE_HOST_ONLY) {
+    *out = moe_object_retain(original);
+    return MOE_OK;
+  }
+  MOE_TRY(moe_object_clone(call, original, out));
+  return seed_child(call, *out, params_of(job)->seed, name);
+}
+
+static moe_status new_trainees(moe_call *call, moe_job *job) {
+  const moe_mixture_params *p = params_of(job);
+  moe_mixture_job *w = job->work;
+  size_t bytes = sizeof *w->trainees.items;
+  MOE_TRY(moe_new_array(call, &w->trainees.items, p->experts.n, bytes));
+  w->trainees.names = p->experts.names;
+  for (; w->trainees.n < p->experts.n; w->trainees.n++) {
+    size_t e = w->trainees.n;
+    if (is_frozen(p, e))
+      w->trainees.items[e] = moe_object_retain(p->experts.items[e]);
+    else
+      MOE_TRY(new_trainee(call, job, p->experts.items[e], p->experts.names[e],
+                          &w->trainees.items[e]));
+  }
+  return new_trainee(call, job, p->gate, "gate", &w->gate);
+}
+
+static bool is_clone(const moe_job *job, size_t e) {
+  const moe_mixture_job *w = job->work;
+  return w->trainees.items[e] != params_of(job)->experts.items[e];
+}
+
+moe_status moe__mixture_begin(moe_call *call, moe_job *job) {
+  const moe_mixture_params *p = params_of(job);
+  moe_mixture_job *w = job->work;
+  size_t rows = job->batch.y->n, experts = p->experts.n;
+  MOE_TRY(check_params(call, job));
+  w->n = job->batch.x.n;
+  MOE_TRY(moe_new_array(call, &w->rows, w->n, sizeof *w->rows));
+  MOE_TRY(moe_new_array(call, &w->others, w->n, sizeof *w->others));
+  MOE_TRY(moe_new_array(call, &w->part, w->n, sizeof *w->part));
+  MOE_TRY(moe_new_array(call, &w->fold_of, w->n, sizeof *w->fold_of));
+  MOE_TRY(moe_new_array(call, &w->scores, moe_size(rows, experts),
+                        sizeof *w->scores));
+  MOE_TRY(moe_new_array(call, &w->noise, experts, sizeof *w->noise));
+  MOE_TRY(moe_new_array(call, &w->samples, experts, sizeof *w->samples));
+  MOE_TRY(new_trainees(call, job));
+  for (; w->marked < experts; w->marked++)
+    if (is_clone(job, w->marked))
+      moe_object_mark_fitting(p->experts.items[w->marked], true);
+  return MOE_OK;
+}
+
+/* ------------------------------------------------------------------- scoring */
+
+/* A view of some source rows of the batch. */
+static moe_rows pick(const moe_job *job, const int32_t *rows, size_t n) {
+  moe_rows x = job->batch.x;
+  x.pick = rows;
+  x.origin = 0;
+  x.n = n;
+  return x;
+}
+
+static moe_batch pick_batch(const moe_job *job, const int32_t *rows, size_t n) {
+  moe_batch b = job->batch;
+  b.x = pick(job, rows, n);
+  return b;
+}
+
+/* Scores the next block of rows by the answers of `expert`, or of what its job
+   kept out of the bag; true in *end when that was the last. */
+static moe_status score_block(moe_call *call, moe_job *job,
+                              const moe_object *expert, bool out_of_bag,
+                              const int32_t *rows, size_t n, bool *end) {
+  moe_mixture_job *w = job->work;
+  const moe_fitted *f = out_of_bag ? w->job->state : moe_learner_fitted(expert);
+  moe_scratch_mark mark = moe_scratch_now(call);
+  size_t count = n - w->next < BLOCK ? n - w->next : BLOCK;
+  moe_rows x = pick(job, rows + w->next, count);
+  double *answers;
+  MOE_SCRATCH(call, answers, moe_size(count, f->n_outputs));
+  if (out_of_bag)
+    MOE_TRY(moe_learner_type_of(expert)->out_of_bag(call, w->job, &x, answers));
+  else
+    MOE_TRY(moe_learner_predict(call, expert, &x, answers));
+  moe__score_rows(job->state, f, &job->batch, rows + w->next, count, answers,
+                  w->trainees.n, w->expert, w->scores);
+  moe_scratch_drop(call, mark);
+  w->next += count;
+  *end = w->next == n;
+  if (*end) w->next = 0;
+  return MOE_OK;
+}
+
+/* ------------------------------------------------------------ one expert's turn */
+
+static void next_expert(moe_mixture_job *w) {
+  w->expert++;
+  w->phase = w->expert < w->trainees.n ? MOE_AT_EXPERT : MOE_AT_GATE;
+}
+
+static bool belongs(const moe_job *job, size_t e, size_t at) {
+  const int32_t *subset = job->batch.subset;
+  if (subset == NULL || subset[at] == (int32_t)e) return true;
+  return subset[at] < 0 && params_of(job)->unassigned == MOE_TO_ALL;
+}
+
+static void choose_rows(moe_job *job) {
+  moe_mixture_job *w = job->work;
+  bool frozen = is_frozen(params_of(job), w->expert);
+  w->n_rows = w->n_others = 0;
+  for (size_t i = 0; i < w->n; i++) {
+    size_t at = moe_rows_at(&job->batch.x, i);
+    if (!frozen && belongs(job, w->expert, at))
+      w->rows[w->n_rows++] = (int32_t)at;
+    else
+      w->others[w->n_others++] = (int32_t)at;
+  }
+}
+
+/* Experts get the rows, not the subsets: those are of this mixture. */
+static moe_batch expert_batch(const moe_job *job, const int32_t *rows,
+                              size_t n) {
+  moe_batch b = pick_batch(job, rows, n);
+  b.subset = NULL;
+  return b;
+}
+
+static moe_status start_expert(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  const char *name = w->trainees.names[w->expert];
+  choose_rows(job);
+  if (is_frozen(params_of(job), w->expert)) {
+    moe_job_note(job, "%s: frozen, scored on all %zu rows as it is", name,
+                 w->n);
+    w->phase = MOE_AT_OTHER_ROWS;
+    return MOE_OK;
+  }
+  if (w->n_rows == 0)
+    return moe_fail(call, MOE_EDATA,
+                    "mixture: `subsets` gives expert '%s' no row to train on",
+                    name);
+  w->samples[w->expert] = (int64_t)w->n_rows;
+  w->batch = expert_batch(job, w->rows, w->n_rows);
+  w->phase = MOE_AT_TRAINING;
+  return moe_job_begin(call, w->trainees.items[w->expert], &w->batch, &w->job);
+}
+
+/* Whether the job kept enough to score its rows by: forests without bootstrap,
+   for one, keep nothing. */
+static moe_status keeps_enough(moe_call *call, moe_job *job, bool *enough) {
+  moe_mixture_job *w = job->work;
+  const moe_learner_type *type =
+      moe_learner_type_of(w->trainees.items[w->expert]);
+  moe_scratch_mark mark = moe_scratch_now(call);
+  size_t n = w->n_rows < BLOCK ? w->n_rows : BLOCK, kept = 0;
+  size_t width = ((const moe_fitted *)w->job->state)->n_outputs;
+  moe_rows x = pick(job, w->rows, n);
+  double *answers;
+  *enough = false;
+  if (!(type->traits & MOE_OUT_OF_BAG) || job->batch.group != NULL)
+    return MOE_OK;
+  MOE_SCRATCH(call, answers, moe_size(n, width));
+  MOE_TRY(type->out_of_bag(call, w->job, &x, answers));
+  for (size_t i = 0; i < n; i++) kept += !isnan(answers[i * width]);
+  *enough = 2 * kept > n;
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+static moe_status commit_expert(moe_call *call, moe_mixture_job *w) {
+  MOE_TRY(moe_job_commit(call, w->job));
+  moe_job_end(w->job);
+  w->job = NULL;
+  w->phase = MOE_AT_OTHER_ROWS;
+  return MOE_OK;
+}
+
+/* Folds of the expert's rows; one row alone cannot be held out. */
+static moe_status plan_folds(moe_call *call, moe_job *job) {
+  const moe_mixture_params *p = params_of(job);
+  moe_mixture_job *w = job->work;
+  uint64_t seed = p->seed == MOE_NO_INT ? 0 : (uint64_t)p->seed;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  int32_t *strata = NULL, *groups = NULL;
+  const int32_t *ids = job->batch.y->ids, *group = job->batch.group;
+  size_t folds = (size_t)p->folds;
+  if (ids != NULL) MOE_SCRATCH(call, strata, w->n_rows);
+  if (group != NULL) MOE_SCRATCH(call, groups, w->n_rows);
+  for (size_t i = 0; i < w->n_rows; i++) {
+    if (ids != NULL) strata[i] = ids[w->rows[i]];
+    if (group != NULL) groups[i] = group[w->rows[i]];
+  }
+  w->n_folds = w->n_rows < folds ? w->n_rows : folds;
+  if (w->n_folds < 2)
+    return moe_fail(call, MOE_EDATA,
+                    "mixture: expert '%s' has one row to train on, too few to "
+                    "hold any out for the gate",
+                    w->trainees.names[w->expert]);
+  MOE_TRY(moe_folds(call, w->n_rows, w->n_folds,
+                    moe_seed_of(seed, w->trainees.names[w->expert]), strata,
+                    groups, w->fold_of));
+  moe_scratch_drop(call, mark);
+  moe_job_note(job, "%s: trained on %zu rows, scored by %zu-fold cross-fitting",
+               w->trainees.names[w->expert], w->n_rows, w->n_folds);
+  w->fold = 0;
+  return MOE_OK;
+}
+
+static moe_status train(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  bool enough;
+  MOE_TRY(moe_job_step(call, w->job));
+  if (!w->job->done) return MOE_OK;
+  MOE_TRY(keeps_enough(call, job, &enough));
+  w->n_folds = 0;
+  if (!enough) {
+    MOE_TRY(plan_folds(call, job));
+    return commit_expert(call, w);
+  }
+  moe_job_note(job, "%s: trained on %zu rows, scored on out-of-bag predictions",
+               w->trainees.names[w->expert], w->n_rows);
+  w->phase = MOE_AT_OUT_OF_BAG;
+  return MOE_OK;
+}
+
+static moe_status score_out_of_bag(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  bool end;
+  MOE_TRY(score_block(call, job, w->trainees.items[w->expert], true, w->rows,
+                      w->n_rows, &end));
+  return end ? commit_expert(call, w) : MOE_OK;
+}
+
+static moe_status score_others(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  bool end = w->n_others == 0;
+  if (!end)
+    MOE_TRY(score_block(call, job, w->trainees.items[w->expert], false,
+                        w->others, w->n_others, &end));
+  if (!end) return MOE_OK;
+  if (w->n_folds > 0 && w->n_rows > 0)
+    w->phase = MOE_AT_FOLD;
+  else
+    next_expert(w);
+  return MOE_OK;
+}
+
+/* The expert's rows that are in the fold, or those that are not. */
+static void choose_part(moe_mixture_job *w, bool inside) {
+  w->n_part = 0;
+  for (size_t i = 0; i < w->n_rows; i++)
+    if ((w->fold_of[i] == (int32_t)w->fold) == inside)
+      w->part[w->n_part++] = w->rows[i];
+}
+
+static moe_status start_fold(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  if (w->fold == w->n_folds) {
+    next_expert(w);
+    return MOE_OK;
+  }
+  choose_part(w, false);
+  w->batch = expert_batch(job, w->part, w->n_part);
+  moe_object_release(w->trial);
+  MOE_TRY(
+      moe_object_clone(call, w->trainees.items[w->expert], &w->trial));
+  w->phase = MOE_AT_TRIAL;
+  return moe_job_begin(call, w->trial, &w->batch, &w->job);
+}
+
+static moe_status try_fold(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  MOE_TRY(moe_job_step(call, w->job));
+  if (!w->job->done) return MOE_OK;
+  MOE_TRY(moe_job_commit(call, w->job));
+  moe_job_end(w->job);
+  w->job = NULL;
+  choose_part(w, true);
+  w->phase = MOE_AT_FOLD_SCORES;
+  return MOE_OK;
+}
+
+static moe_status score_fold(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  bool end;
+  MOE_TRY(score_block(call, job, w->trial, false, w->part, w->n_part, &end));
+  if (end) {
+    w->fold++;
+    w->phase = MOE_AT_FOLD;
+  }
+  return MOE_OK;
+}
+
+/* ------------------------------------------------------------------- the gate */
+
+static moe_status start_gate(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  const moe_mixture_params *p = params_of(job);
+  size_t experts = w->trainees.n;
+  if (job->batch.y->task != MOE_CLASSIFICATION)
+    moe__score_errors(job->state, &job->batch, experts, w->scores, w->noise);
+  moe__score_objective(p->objective, &job->batch, experts, w->scores);
+  w->target = (moe_target){.task = MOE_GATING, .n = job->batch.y->n,
+                           .values = w->scores, .width = experts};
+  w->batch = job->batch;
+  w->batch.y = &w->target;
+  w->batch.subset = NULL;
+  w->phase = MOE_AT_GATE_TRAINING;
+  return moe_job_begin(call, w->gate, &w->batch, &w->job);
+}
+
+static moe_status new_routing(moe_call *call, moe_mixture_job *w) {
+  moe_routing *r = &w->routing;
+  size_t n = moe_size(w->n, w->trainees.n);
+  MOE_TRY(moe_new_array(call, &r->indices, n, sizeof *r->indices));
+  MOE_TRY(moe_new_array(call, &r->weights, n, sizeof *r->weights));
+  return moe_new_array(call, &r->probs, n, sizeof *r->probs);
+}
+
+static moe_status train_gate(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  MOE_TRY(moe_job_step(call, w->job));
+  if (!w->job->done) return MOE_OK;
+  MOE_TRY(moe_job_commit(call, w->job));
+  moe_job_end(w->job);
+  w->job = NULL;
+  w->phase = MOE_AT_ROUTING;
+  return new_routing(call, w);
+}
+
+/* ------------------------------------------------------------------ the figures */
+
+static moe_status route_block(moe_call *call, moe_job *job, size_t count) {
+  const moe_route_config *config = &params_of(job)->route;
+  moe_mixture_job *w = job->work;
+  moe_routing *r = &w->routing;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  moe_rows x = moe_rows_range(&job->batch.x, w->next, count);
+  double *probs;
+  MOE_SCRATCH(call, probs, moe_size(count, r->experts));
+  MOE_TRY(moe_learner_predict(call, w->gate, &x, probs));
+  moe__take_logs(probs, count * r->experts);
+  for (size_t i = 0; i < count; i++) {
+    size_t at = w->next + i;
+    moe_route_row(config, r->experts, probs + i * r->experts, NULL,
+                  r->probs + at * r->experts, r->indices + at * r->width,
+                  r->weights + at * r->width);
+  }
+  moe_scratch_drop(call, mark);
+  w->next += count;
+  return MOE_OK;
+}
+
+/* The classes of the experts, those of frozen ones included, and the data's. */
+static moe_status unite_labels(moe_call *call, const moe_mixture_job *w,
+                               moe_mixture *m) {
+  for (size_t e = 0; e < w->trainees.n; e++) {
+    const moe_labels *own = &moe_learner_fitted(w->trainees.items[e])->labels;
+    for (size_t k = 0; k < own->n; k++)
+      MOE_TRY(moe_labels_add(call, &m->fitted.labels, &own->items[k], NULL));
+  }
+  if (m->fitted.task == MOE_CLASSIFICATION)
+    m->fitted.n_outputs = m->fitted.labels.n;
+  return MOE_OK;
+}
+
+static moe_status fill_state(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  moe_mixture *m = job->state;
+  moe_balance balance;
+  m->n_experts = w->trainees.n;
+  MOE_TRY(unite_labels(call, w, m));
+  MOE_TRY(moe_new_array(call, &m->load, m->n_experts, sizeof *m->load));
+  MOE_TRY(moe_new_array(call, &m->importance, m->n_experts,
+                        sizeof *m->importance));
+  balance.load = m->load;
+  balance.importance = m->importance;
+  moe_routing_balance(&w->routing, &balance);
+  m->noise = w->noise;
+  m->samples = w->samples;
+  w->noise = NULL;
+  w->samples = NULL;
+  job->done = true;
+  return moe__mixture_map(call, &w->trainees, m);
+}
+
+static moe_status route(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  moe_routing *r = &w->routing;
+  size_t left = w->n - w->next;
+  r->n = w->n;
+  r->experts = w->trainees.n;
+  r->width = moe_route_width(&params_of(job)->route, r->experts);
+  MOE_TRY(route_block(call, job, left < BLOCK ? left : BLOCK));
+  return w->next == w->n ? fill_state(call, job) : MOE_OK;
+}
+
+/* --------------------------------------------------------------------- the job */
+
+moe_status moe__mixture_step(moe_call *call, moe_job *job) {
+  static moe_status (*const pieces[])(moe_call *, moe_job *) = {
+      [MOE_AT_EXPERT] = start_expert,
+      [MOE_AT_TRAINING] = train,
+      [MOE_AT_OUT_OF_BAG] = score_out_of_bag,
+      [MOE_AT_OTHER_ROWS] = score_others,
+      [MOE_AT_FOLD] = start_fold,
+      [MOE_AT_TRIAL] = try_fold,
+      [MOE_AT_FOLD_SCORES] = score_fold,
+      [MOE_AT_GATE] = start_gate,
+      [MOE_AT_GATE_TRAINING] = train_gate,
+      [MOE_AT_ROUTING] = route};
+  moe_mixture_job *w = job->work;
+  do MOE_TRY(pieces[w->phase](call, job));
+  while (!job->done && !moe_call_pausing(call));
+  return MOE_OK;
+}
+
+void moe__mixture_commit(moe_job *job) {
+  const moe_mixture_params *p = params_of(job);
+  moe_mixture_job *w = job->work;
+  for (size_t e = 0; e < w->trainees.n; e++)
+    if (is_clone(job, e))
+      moe_object_exchange_states(p->experts.items[e], w->trainees.items[e]);
+  if (w->gate != p->gate) moe_object_exchange_states(p->gate, w->gate);
+}
+
+void moe__mixture_end(moe_job *job) {
+  moe_mixture_job *w = job->work;
+  moe_job_end(w->job);
+  for (size_t e = 0; e < w->marked; e++)
+    if (is_clone(job, e))
+      moe_object_mark_fitting(params_of(job)->experts.items[e], false);
+  for (size_t e = 0; w->trainees.items != NULL && e < w->trainees.n; e++)
+    moe_object_release(w->trainees.items[e]);
+  moe_object_release(w->gate);
+  moe_object_release(w->trial);
+  void *const owned[] = {w->trainees.items, w->rows,   w->others,
+                         w->part,           w->fold_of, w->scores,
+                         w->noise,          w->samples, w->routing.indices,
+                         w->routing.weights, w->routing.probs};
+  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) moe_free(owned[i]);
+}

@@ -1,0 +1,65 @@
+/* Fitting a mixture, as a job. */
+#ifndef MOE_MIXTURE_FIT_H
+#define MOE_MIXTURE_FIT_H
+
+#include "mixture.h"
+
+/* Where the job is: the pieces of work follow each other in this order, those
+   of an expert for each expert. */
+typedef enum moe_mixture_phase {
+  MOE_AT_EXPERT,      /* choose its rows, begin its own job */
+  MOE_AT_TRAINING,    /* step that job */
+  MOE_AT_OUT_OF_BAG,  /* score the rows by what the job kept */
+  MOE_AT_OTHER_ROWS,  /* score the rows that it did not train on */
+  MOE_AT_FOLD,        /* begin the job of a fold's trial expert */
+  MOE_AT_TRIAL,       /* step that */
+  MOE_AT_FOLD_SCORES, /* score the fold by the trial expert */
+  MOE_AT_GATE,
+  MOE_AT_GATE_TRAINING,
+  MOE_AT_ROUTING /* route the training rows, for the figures of info() */
+} moe_mixture_phase;
+
+typedef struct moe_mixture_job {
+  moe_mixture_phase phase;
+  size_t expert, fold, next; /* next: the row that scoring has come to */
+  moe_children trainees;     /* clones of the experts, or they themselves */
+  moe_object *gate, *trial;
+  moe_job *job; /* of a trainee, a trial or the gate */
+  size_t n;     /* rows of the batch */
+  int32_t *rows, *others, *part; /* the expert's rows, those that are not, and
+                                    a fold's: as source rows */
+  size_t n_rows, n_others, n_part;
+  int32_t *fold_of;  /* of each of the expert's rows */
+  size_t n_folds;
+  double *scores;    /* source rows × experts */
+  moe_batch batch;   /* of the job */
+  moe_target target; /* of the gate's */
+  double *noise;     /* experts */
+  int64_t *samples;  /* experts */
+  moe_routing routing;
+  size_t marked; /* experts marked as being fitted */
+} moe_mixture_job;
+
+moe_status moe__mixture_begin(moe_call *call, moe_job *job);
+moe_status moe__mixture_step(moe_call *call, moe_job *job);
+void moe__mixture_commit(moe_job *job);
+void moe__mixture_end(moe_job *job);
+
+/* Fills scores[row × experts + e] for rows of the batch from the answers of an
+   expert fitted as `f`, n × f->n_outputs: log-likelihoods of the targets, or
+   squared errors in regression (mixture_scores.c). */
+void moe__score_rows(const moe_mixture *m, const moe_fitted *f,
+                     const moe_batch *batch, const int32_t *rows, size_t n,
+                     const double *answers, size_t experts, size_t e,
+                     double *scores);
+
+/* Turns squared errors into Gaussian log-likelihoods, each expert with the
+   standard deviation of its own errors, which go to `noise`. */
+void moe__score_errors(const moe_mixture *m, const moe_batch *batch,
+                       size_t experts, double *scores, double *noise);
+
+/* Turns log-likelihoods into what the objective tells the gate. */
+void moe__score_objective(int objective, const moe_batch *batch,
+                          size_t experts, double *scores);
+
+#endif
