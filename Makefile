@@ -152,4 +152,4 @@ clean: ## remove what was built
 
 .PHONY: all library module program run test check-deep coverage lint format \
   docs bench install uninstall help echo clean
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find $B -name '*.d' 2>/dev/null)

@@ -138,6 +138,8 @@ typedef struct moe_param {
   {#field, kind, offsetof(T, field), NAN, min, max, 0, 0, MOE_OPTIONAL, doc}
 #define MOE_P_TEXT(T, field, doc) \
   {#field, MOE_TEXT, offsetof(T, field), NAN, 0, 0, 0, 0, MOE_OPTIONAL, doc}
+#define MOE_P_CALLBACK(T, field, doc) \
+  {#field, MOE_CALLBACK, offsetof(T, field), 0, 0, 0, 0, 0, MOE_OPTIONAL, doc}
 #define MOE_P_CHILD(T, field, kind, family, flags, doc) \
   {#field, kind, offsetof(T, field), NAN, 0, 0, 0, family, flags, doc}
 #define MOE_P_SEED(T) \

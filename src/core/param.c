@@ -517,7 +517,8 @@ static moe_status get_children(moe_call *call, const moe_children *c,
 
 moe_status moe_object_get(moe_call *call, const moe_object *o,
                           const moe_param *p, moe_value *out) {
-  const moe_cell *f = field_of(o, p);
+  moe_cell cell = {0}, *f = &cell;
+  memcpy(f, field_of(o, p), moe__param_size(p->kind));
   *out = (moe_value){.kind = MOE_V_NIL};
   switch (p->kind) {
     case MOE_INT:

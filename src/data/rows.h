@@ -110,7 +110,7 @@ typedef struct moe_target {
   moe_task task;
   size_t n;
   const int32_t *ids; /* classification: index into labels */
-  const moe_labels *labels;
+  const moe_labels *labels; /* gating: the experts' names, or NULL */
   const double *values; /* otherwise: n × width */
   size_t width;
 } moe_target;

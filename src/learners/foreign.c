@@ -77,8 +77,8 @@ static void normalise(double *row, size_t n) {
     row[k] = sum > 0 && isfinite(sum) ? row[k] / sum : 1 / (double)n;
 }
 
-static moe_status predict(moe_call *call, const moe_object *o,
-                          const moe_rows *x, double *out) {
+moe_status moe_foreign_predict(moe_call *call, const moe_object *o,
+                               const moe_rows *x, double *out) {
   const moe_fitted *f = o->state;
   const moe_foreign *host;
   MOE_TRY(find_host(call, o, &host));
@@ -89,8 +89,8 @@ static moe_status predict(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
-static moe_status cloned(moe_call *call, const moe_object *from,
-                         moe_object *to) {
+moe_status moe_foreign_cloned(moe_call *call, const moe_object *from,
+                              moe_object *to) {
   const moe_foreign *host;
   MOE_TRY(find_host(call, from, &host));
   return host->clone(call, from, to);
@@ -129,7 +129,7 @@ bool moe_object_is_foreign(const moe_object *o) {
                .state_size = sizeof(foreign),                       \
                .params = PARAMS,                                    \
                .visit = visit,                                      \
-               .cloned = cloned,                                    \
+               .cloned = moe_foreign_cloned,                            \
                .saving = saving},                                   \
       .traits = TRAITS | MOE_TAKES_SPARSE | MOE_TAKES_MISSING |     \
                 MOE_HOST_ONLY | MOE_ONLINE,                         \
@@ -137,7 +137,7 @@ bool moe_object_is_foreign(const moe_object *o) {
       .step = step,                                                 \
       .learn = learn,                                               \
       .add_class = add_class,                                       \
-      .predict = predict}
+      .predict = moe_foreign_predict}
 
 FOREIGN(foreign_learner, "learner",
         "An expert written in Lua: a table with fit and predict (or learn_one "

@@ -29,6 +29,13 @@ typedef struct moe_foreign {
   moe_status (*get_state)(moe_call *call, const moe_object *o, char **json);
 } moe_foreign;
 
+/* What a learner or gate does that hands a call on to the host: predict, with
+   the answers checked and probabilities made to sum to 1, and the copy. */
+moe_status moe_foreign_predict(moe_call *call, const moe_object *o,
+                               const moe_rows *x, double *out);
+moe_status moe_foreign_cloned(moe_call *call, const moe_object *from,
+                              moe_object *to);
+
 bool moe_object_is_foreign(const moe_object *o);
 
 /* The JSON text that the object was loaded or last saved with, or NULL. */

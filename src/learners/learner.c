@@ -34,6 +34,8 @@ unsigned moe_learner_traits(const moe_object *o) {
   for (const moe_param *p = o->type->params; p->name != NULL; p++) {
     const void *field = (const char *)o->params + p->offset;
     const moe_children *c = field;
+    if (p->kind == MOE_CALLBACK && *(const bool *)field)
+      traits |= MOE_HOST_ONLY;
     if (p->family == NULL || !is_learner(p->family)) continue;
     if (p->kind == MOE_CHILD && *(moe_object *const *)field != NULL)
       traits = add_child_traits(*(moe_object *const *)field, traits);
@@ -43,7 +45,19 @@ unsigned moe_learner_traits(const moe_object *o) {
   return traits;
 }
 
+const moe_object *moe_learner_answering(const moe_object *o) {
+  for (;;) {
+    const moe_param *p = moe_type_find_param(o->type, "model");
+    const moe_object *model = NULL;
+    if (p != NULL && p->kind == MOE_CHILD)
+      model = *(moe_object *const *)((const char *)o->params + p->offset);
+    if (model == NULL) return o;
+    o = model;
+  }
+}
+
 moe_task moe_learner_task(const moe_object *o, bool labelled) {
+  o = moe_learner_answering(o);
   unsigned traits = moe_learner_type_of(o)->traits;
   const moe_param *p = moe_type_find_param(o->type, "task");
   int choice = p != NULL ? *(const int *)((const char *)o->params + p->offset)
@@ -304,6 +318,14 @@ static size_t count_known(const moe_batch *b, const int32_t *ids,
   return n;
 }
 
+static moe_status learn_run(moe_call *call, moe_object *o,
+                            const moe_batch *run) {
+  moe_fitted *f = o->state;
+  MOE_TRY(moe_learner_type_of(o)->learn(call, o, run));
+  f->n_seen += (int64_t)run->x.n;
+  return MOE_OK;
+}
+
 /* Classes are met when their first row comes, as if the rows came singly. */
 static moe_status learn_classes(moe_call *call, moe_object *o,
                                 const moe_batch *batch) {
@@ -319,7 +341,7 @@ static moe_status learn_classes(moe_call *call, moe_object *o,
   for (size_t first = 0; first < batch->x.n; first += run.x.n) {
     run.x = moe_rows_range(&batch->x, first, count_known(batch, ids, first));
     if (run.x.n > 0) {
-      MOE_TRY(moe_learner_type_of(o)->learn(call, o, &run));
+      MOE_TRY(learn_run(call, o, &run));
     } else {
       size_t at = moe_rows_at(&batch->x, first);
       MOE_TRY(add_label(call, o, &batch->y->labels->items[batch->y->ids[at]]));
@@ -342,9 +364,8 @@ static moe_status learn_rows(moe_call *call, moe_object *o,
   atomic_fetch_add(&o->uses, 1);
   moe_status status = f->task == MOE_CLASSIFICATION
                           ? learn_classes(call, o, &own)
-                          : moe_learner_type_of(o)->learn(call, o, &own);
+                          : learn_run(call, o, &own);
   atomic_fetch_sub(&o->uses, 1);
-  if (status == MOE_OK) f->n_seen += (int64_t)batch->x.n;
   return status;
 }
 

@@ -107,6 +107,9 @@ extern const char *const moe_task_choices[];
                "what to predict; auto: classification if the labels are "  \
                "strings or booleans")
 
+/* The learner whose answers o gives: itself, or the model of a pipeline. */
+const moe_object *moe_learner_answering(const moe_object *o);
+
 /* The task that the object performs on such targets: labelled ones (strings,
    booleans) or numbers. */
 moe_task moe_learner_task(const moe_object *o, bool labelled);

@@ -27,6 +27,9 @@ static const moe_param params[] = {
                  "what the gate is fitted to, on predictions that the experts "
                  "did not train on: the likelihood of the mixture, the best "
                  "expert of each row, or all experts that were right"),
+    MOE_P_FLAG(moe_mixture_params, calibrate, 1,
+               "whether each expert's probabilities are sharpened or evened "
+               "out, by one power, to fit its unseen answers"),
     MOE_P_CHOICE(moe_mixture_params, unassigned, MOE_TO_NONE, unassigned,
                  "who trains on rows that `subsets` gives to no expert"),
     MOE_P_LIST(moe_mixture_params, frozen, MOE_TEXTS, 0, 0,
@@ -44,6 +47,8 @@ static moe_status visit(void *state, moe_visitor *v) {
   MOE_TRY(moe_fitted_visit(&m->fitted, v));
   MOE_TRY(moe_visit_scalar(v, "n_experts", MOE_I64, &m->n_experts));
   MOE_TRY(moe_visit_array(v, "noise", MOE_F64, &m->noise, m->n_experts));
+  MOE_TRY(
+      moe_visit_array(v, "sharpness", MOE_F64, &m->sharpness, m->n_experts));
   MOE_TRY(moe_visit_array(v, "samples", MOE_I64, &m->samples, m->n_experts));
   MOE_TRY(moe_visit_array(v, "load", MOE_F64, &m->load, m->n_experts));
   MOE_TRY(
@@ -89,13 +94,6 @@ moe_status moe__mixture_map(moe_call *call, const moe_children *experts,
     m->map_start[e + 1] = (int64_t)at;
   }
   return MOE_OK;
-}
-
-void moe__mixture_spread(const moe_mixture *m, size_t e, const double *from,
-                         double weight, double *to) {
-  const int32_t *map = m->map + m->map_start[e];
-  size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
-  for (size_t k = 0; k < n; k++) to[map[k]] += weight * from[k];
 }
 
 /* The experts are those of the last fit, with the classes they had then. */
@@ -172,6 +170,27 @@ static moe_status new_routing(moe_call *call, size_t rows, size_t experts,
   return MOE_OK;
 }
 
+/* p^a, made to sum to 1; what is impossible stays so. */
+static void sharpen(double *p, size_t n, double a) {
+  double top = 0, sum = 0;
+  if (a == 1) return;
+  for (size_t k = 0; k < n; k++) top = p[k] > top ? p[k] : top;
+  for (size_t k = 0; k < n; k++)
+    sum += p[k] = p[k] > 0 ? exp(a * log(p[k] / top)) : 0;
+  for (size_t k = 0; k < n && sum > 0; k++) p[k] /= sum;
+}
+
+/* Adds an expert's answer for one row to the mixture's: nothing for classes
+   that the expert does not know. */
+static void add_answer(const moe_mixture *m, size_t e, double *answer,
+                       double weight, double *to) {
+  const int32_t *map = m->map + m->map_start[e];
+  size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
+  if (m->fitted.task == MOE_CLASSIFICATION)
+    sharpen(answer, n, m->sharpness[e]);
+  for (size_t k = 0; k < n; k++) to[map[k]] += weight * answer[k];
+}
+
 /* Adds the weighted answers of one expert for the rows that chose it. */
 static moe_status add_expert(moe_call *call, const moe_object *o, size_t e,
                              const moe_rows *x, const moe_routing *routing,
@@ -191,8 +210,8 @@ static moe_status add_expert(moe_call *call, const moe_object *o, size_t e,
     MOE_TRY(moe_rows_select(call, x, rows, n, &chosen));
     MOE_TRY(moe_learner_predict(call, expert, &chosen, answers));
     for (size_t i = 0; i < n; i++)
-      moe__mixture_spread(m, e, answers + i * width, weights[i],
-                          out + (size_t)rows[i] * m->fitted.n_outputs);
+      add_answer(m, e, answers + i * width, weights[i],
+                 out + (size_t)rows[i] * m->fitted.n_outputs);
   }
   moe_scratch_drop(call, mark);
   return MOE_OK;
@@ -246,6 +265,7 @@ static moe_status check(moe_call *call, const moe_object *o) {
     sound = moe_learner_fitted(p->experts.items[e]) != NULL &&
             moe_learner_fitted(p->experts.items[e])->task == m->fitted.task &&
             isfinite(m->noise[e]) && m->noise[e] >= 0 && m->samples[e] >= 0 &&
+            m->sharpness[e] > 0 && isfinite(m->sharpness[e]) &&
             isfinite(m->load[e]) && isfinite(m->importance[e]);
   if (sound) return MOE_OK;
   return moe_fail(call, MOE_EFORMAT,
@@ -292,6 +312,11 @@ static moe_status read_noise(moe_call *call, const moe_object *o,
   return name_numbers(call, o, ((const moe_mixture *)o->state)->noise, out);
 }
 
+static moe_status read_sharpness(moe_call *call, const moe_object *o,
+                                 moe_value *out) {
+  return name_numbers(call, o, ((const moe_mixture *)o->state)->sharpness, out);
+}
+
 static moe_status read_samples(moe_call *call, const moe_object *o,
                                moe_value *out) {
   const moe_mixture *m = o->state;
@@ -307,6 +332,8 @@ static const moe_gauge gauges[] = {
     {"samples", "rows that each expert was trained on", read_samples},
     {"noise", "standard deviation of each expert's unseen errors (regression)",
      read_noise},
+    {"sharpness", "the power of each expert's probabilities (classification)",
+     read_sharpness},
     {0}};
 
 const moe_learner_type moe_mixture_of_experts = {

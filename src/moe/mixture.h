@@ -14,6 +14,7 @@ typedef struct moe_mixture_params {
   moe_object *gate;
   moe_texts frozen;
   int64_t folds, seed;
+  bool calibrate;
   moe_route_config route;
 } moe_mixture_params;
 
@@ -24,6 +25,7 @@ typedef struct moe_mixture {
   int32_t *map;       /* the mixture's column of each column of an expert */
   size_t map_length;
   double *noise;      /* n_experts: standard deviation of its unseen errors */
+  double *sharpness;  /* n_experts: power of its probabilities, 1 if none */
   int64_t *samples;   /* n_experts: rows it was trained on */
   double *load;       /* n_experts: shares of selections … */
   double *importance; /* … and of probability, on the training rows */
@@ -49,10 +51,5 @@ moe_status moe__mixture_map(moe_call *call, const moe_children *experts,
 
 /* Probabilities as logits; what the gate holds for impossible stays finite. */
 void moe__take_logs(double *p, size_t n);
-
-/* An expert's prediction for one row (class probabilities, or values), in the
-   mixture's columns: zero where the expert knows no such class. */
-void moe__mixture_spread(const moe_mixture *m, size_t e, const double *from,
-                         double weight, double *to);
 
 #endif

@@ -113,6 +113,15 @@ static moe_status new_trainees(moe_call *call, moe_job *job) {
   return new_trainee(call, job, p->gate, "gate", &w->gate);
 }
 
+static moe_status name_experts(moe_call *call, moe_mixture_job *w) {
+  MOE_TRY(moe_new_array(call, &w->names.items, w->trainees.n,
+                        sizeof *w->names.items));
+  for (; w->names.n < w->trainees.n; w->names.n++)
+    w->names.items[w->names.n] = (moe_label){
+        .kind = MOE_L_TEXT, .text = w->trainees.names[w->names.n]};
+  return MOE_OK;
+}
+
 static bool is_clone(const moe_job *job, size_t e) {
   const moe_mixture_job *w = job->work;
   return w->trainees.items[e] != params_of(job)->experts.items[e];
@@ -130,9 +139,14 @@ moe_status moe__mixture_begin(moe_call *call, moe_job *job) {
   MOE_TRY(moe_new_array(call, &w->fold_of, w->n, sizeof *w->fold_of));
   MOE_TRY(moe_new_array(call, &w->scores, moe_size(rows, experts),
                         sizeof *w->scores));
+  MOE_TRY(moe_new_array(call, &w->kept,
+                        moe_size(rows, ((moe_fitted *)job->state)->n_outputs),
+                        sizeof *w->kept));
   MOE_TRY(moe_new_array(call, &w->noise, experts, sizeof *w->noise));
+  MOE_TRY(moe_new_array(call, &w->sharpness, experts, sizeof *w->sharpness));
   MOE_TRY(moe_new_array(call, &w->samples, experts, sizeof *w->samples));
   MOE_TRY(new_trainees(call, job));
+  MOE_TRY(name_experts(call, w));
   for (; w->marked < experts; w->marked++)
     if (is_clone(job, w->marked))
       moe_object_mark_fitting(p->experts.items[w->marked], true);
@@ -172,8 +186,8 @@ static moe_status score_block(moe_call *call, moe_job *job,
     MOE_TRY(moe_learner_type_of(expert)->out_of_bag(call, w->job, &x, answers));
   else
     MOE_TRY(moe_learner_predict(call, expert, &x, answers));
-  moe__score_rows(job->state, f, &job->batch, rows + w->next, count, answers,
-                  w->trainees.n, w->expert, w->scores);
+  MOE_TRY(moe__keep_answers(call, job->state, f, rows + w->next, count,
+                            answers, w->kept));
   moe_scratch_drop(call, mark);
   w->next += count;
   *end = w->next == n;
@@ -183,9 +197,21 @@ static moe_status score_block(moe_call *call, moe_job *job,
 
 /* ------------------------------------------------------------ one expert's turn */
 
-static void next_expert(moe_mixture_job *w) {
+/* The expert has answered every row unseen: scores it, and turns to the next. */
+static moe_status calibrate(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  size_t experts = w->trainees.n, e = w->expert;
+  (void)call;
+  w->sharpness[e] = 1;
+  if (job->batch.y->task == MOE_CLASSIFICATION)
+    moe__score_classes(job->state, &job->batch, params_of(job)->calibrate,
+                       w->kept, experts, e, w->scores, &w->sharpness[e]);
+  else
+    moe__score_values(job->state, &job->batch, w->kept, experts, e, w->scores,
+                      &w->noise[e]);
   w->expert++;
-  w->phase = w->expert < w->trainees.n ? MOE_AT_EXPERT : MOE_AT_GATE;
+  w->phase = w->expert < experts ? MOE_AT_EXPERT : MOE_AT_GATE;
+  return MOE_OK;
 }
 
 static bool belongs(const moe_job *job, size_t e, size_t at) {
@@ -331,7 +357,7 @@ static moe_status score_others(moe_call *call, moe_job *job) {
   if (w->n_folds > 0 && w->n_rows > 0)
     w->phase = MOE_AT_FOLD;
   else
-    next_expert(w);
+    w->phase = MOE_AT_CALIBRATION;
   return MOE_OK;
 }
 
@@ -346,7 +372,7 @@ static void choose_part(moe_mixture_job *w, bool inside) {
 static moe_status start_fold(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   if (w->fold == w->n_folds) {
-    next_expert(w);
+    w->phase = MOE_AT_CALIBRATION;
     return MOE_OK;
   }
   choose_part(w, false);
@@ -387,11 +413,10 @@ static moe_status start_gate(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   const moe_mixture_params *p = params_of(job);
   size_t experts = w->trainees.n;
-  if (job->batch.y->task != MOE_CLASSIFICATION)
-    moe__score_errors(job->state, &job->batch, experts, w->scores, w->noise);
   moe__score_objective(p->objective, &job->batch, experts, w->scores);
   w->target = (moe_target){.task = MOE_GATING, .n = job->batch.y->n,
-                           .values = w->scores, .width = experts};
+                           .values = w->scores, .width = experts,
+                           .labels = &w->names};
   w->batch = job->batch;
   w->batch.y = &w->target;
   w->batch.subset = NULL;
@@ -467,8 +492,9 @@ static moe_status fill_state(moe_call *call, moe_job *job) {
   balance.importance = m->importance;
   moe_routing_balance(&w->routing, &balance);
   m->noise = w->noise;
+  m->sharpness = w->sharpness;
   m->samples = w->samples;
-  w->noise = NULL;
+  w->noise = w->sharpness = NULL;
   w->samples = NULL;
   job->done = true;
   return moe__mixture_map(call, &w->trainees, m);
@@ -496,6 +522,7 @@ moe_status moe__mixture_step(moe_call *call, moe_job *job) {
       [MOE_AT_FOLD] = start_fold,
       [MOE_AT_TRIAL] = try_fold,
       [MOE_AT_FOLD_SCORES] = score_fold,
+      [MOE_AT_CALIBRATION] = calibrate,
       [MOE_AT_GATE] = start_gate,
       [MOE_AT_GATE_TRAINING] = train_gate,
       [MOE_AT_ROUTING] = route};
@@ -524,9 +551,10 @@ void moe__mixture_end(moe_job *job) {
     moe_object_release(w->trainees.items[e]);
   moe_object_release(w->gate);
   moe_object_release(w->trial);
-  void *const owned[] = {w->trainees.items, w->rows,   w->others,
-                         w->part,           w->fold_of, w->scores,
-                         w->noise,          w->samples, w->routing.indices,
+  void *const owned[] = {w->trainees.items, w->names.items, w->rows,   w->others,
+                         w->part,           w->fold_of, w->kept,
+                         w->scores,         w->noise,   w->sharpness,
+                         w->samples,        w->routing.indices,
                          w->routing.weights, w->routing.probs};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) moe_free(owned[i]);
 }

@@ -14,6 +14,7 @@ typedef enum moe_mixture_phase {
   MOE_AT_FOLD,        /* begin the job of a fold's trial expert */
   MOE_AT_TRIAL,       /* step that */
   MOE_AT_FOLD_SCORES, /* score the fold by the trial expert */
+  MOE_AT_CALIBRATION, /* score the expert by its unseen answers */
   MOE_AT_GATE,
   MOE_AT_GATE_TRAINING,
   MOE_AT_ROUTING /* route the training rows, for the figures of info() */
@@ -31,11 +32,13 @@ typedef struct moe_mixture_job {
   size_t n_rows, n_others, n_part;
   int32_t *fold_of;  /* of each of the expert's rows */
   size_t n_folds;
+  float *kept;       /* source rows × outputs: the expert's unseen answers */
   double *scores;    /* source rows × experts */
   moe_batch batch;   /* of the job */
   moe_target target; /* of the gate's */
-  double *noise;     /* experts */
-  int64_t *samples;  /* experts */
+  moe_labels names;  /* of the experts: not owned, but for the array */
+  double *noise, *sharpness; /* experts */
+  int64_t *samples;          /* experts */
   moe_routing routing;
   size_t marked; /* experts marked as being fitted */
 } moe_mixture_job;
@@ -45,18 +48,24 @@ moe_status moe__mixture_step(moe_call *call, moe_job *job);
 void moe__mixture_commit(moe_job *job);
 void moe__mixture_end(moe_job *job);
 
-/* Fills scores[row × experts + e] for rows of the batch from the answers of an
-   expert fitted as `f`, n × f->n_outputs: log-likelihoods of the targets, or
-   squared errors in regression (mixture_scores.c). */
-void moe__score_rows(const moe_mixture *m, const moe_fitted *f,
-                     const moe_batch *batch, const int32_t *rows, size_t n,
-                     const double *answers, size_t experts, size_t e,
-                     double *scores);
+/* How well an expert did (mixture_scores.c).  First the answers for n rows of
+   the batch, by an expert fitted as `f`, are put aside: in `kept`, a row of the
+   mixture's outputs for each source row, NaN where there was no answer. */
+moe_status moe__keep_answers(moe_call *call, const moe_mixture *m,
+                             const moe_fitted *f, const int32_t *rows, size_t n,
+                             const double *answers, float *kept);
 
-/* Turns squared errors into Gaussian log-likelihoods, each expert with the
-   standard deviation of its own errors, which go to `noise`. */
-void moe__score_errors(const moe_mixture *m, const moe_batch *batch,
-                       size_t experts, double *scores, double *noise);
+/* Then, with all of them there, expert e's column of the scores (source rows ×
+   experts) is filled with log-likelihoods of the targets: of the class, with
+   probabilities to the power *sharpness, which is found here if `calibrate`
+   (else 1); or Gaussian, with the standard deviation *noise of the expert's own
+   errors. */
+void moe__score_classes(const moe_mixture *m, const moe_batch *batch,
+                        bool calibrate, const float *kept, size_t experts,
+                        size_t e, double *scores, double *sharpness);
+void moe__score_values(const moe_mixture *m, const moe_batch *batch,
+                       const float *kept, size_t experts, size_t e,
+                       double *scores, double *noise);
 
 /* Turns log-likelihoods into what the objective tells the gate. */
 void moe__score_objective(int objective, const moe_batch *batch,

@@ -1,0 +1,123 @@
+--- The mixture: its constructor, and what it can tell about itself.
+-- @module moe.mixture
+
+local core = require "moe.core"
+local text = require "moe.text"
+
+local Learner = core.methods "Learner"
+
+local function is_mixture(m) return m:info().type == "mixture" end
+
+local function check_mixture(m, method)
+  if not is_mixture(m) then
+    error(("%s: %s is not a mixture"):format(method, m:info().type), 3)
+  end
+end
+
+--- The expert of that name: the very object that was put in.
+function Learner:expert(name)
+  check_mixture(self, "expert")
+  local experts = self:get_params "experts"
+  local expert = experts[name] or experts[tonumber(name)]
+  if not expert then error(("expert: there is no expert '%s'"):format(tostring(name)), 2) end
+  return expert
+end
+
+--- Adds an expert; the mixture answers again after the next fit.
+function Learner:add_expert(name, expert)
+  check_mixture(self, "add_expert")
+  local experts = self:get_params("experts")
+  if experts[name] then error(("add_expert: there is an expert '%s' already"):format(name), 2) end
+  experts[name] = expert
+  return self:set_params { experts = experts }
+end
+
+--- Takes an expert out, which is returned.
+function Learner:remove_expert(name)
+  local expert = self:expert(name)
+  local experts = self:get_params("experts")
+  if type(name) == "number" then
+    table.remove(experts, name)
+  else
+    experts[name] = nil
+  end
+  self:set_params { experts = experts }
+  return expert
+end
+
+--- How a mixture spreads its rows: of the given rows, or (without) of those it
+-- was trained on.
+-- @return { rows, load, importance, cv_load, cv_importance, maxvio, entropy,
+-- confidence, dead, samples }; load and importance are shares by expert
+function Learner:stats(X)
+  check_mixture(self, "stats")
+  local info = self:info()
+  local stats = X and self:_stats_of(X) or { load = info.load, importance = info.importance }
+  stats.samples, stats.dead = info.samples, {}
+  for name, load in pairs(stats.load or {}) do
+    if load == 0 then stats.dead[#stats.dead + 1] = name end
+  end
+  table.sort(stats.dead)
+  return setmetatable(stats, text.printed)
+end
+
+local function explanation_text(e)
+  local rows = { { "expert", "prob", "weight", "answer" } }
+  for _, one in ipairs(e.experts) do
+    rows[#rows + 1] = {
+      (one.chosen and "* " or "  ") .. one.name,
+      ("%.3f"):format(one.prob),
+      one.chosen and ("%.3f"):format(one.weight) or "-",
+      text.value(one.prediction)
+        .. (one.confidence and (" (%.2f)"):format(one.confidence) or ""),
+    }
+  end
+  local confidence = e.confidence and (" (%.2f)"):format(e.confidence) or ""
+  return ("prediction: %s%s\n%s"):format(text.value(e.prediction), confidence, text.columns(rows))
+end
+
+--- Who answered a sample, and why: the experts by falling probability of the
+-- gate, each with its own answer.
+-- @return { prediction, confidence, experts = { { name, prob, weight, chosen,
+-- prediction, confidence }, … } }, which prints as a table
+function Learner:explain(x)
+  check_mixture(self, "explain")
+  local routing = self:route_one(x)
+  local weights, experts = {}, {}
+  for k = 1, routing.indices.shape[2] do
+    weights[routing.indices:get(1, k)] = routing.weights:get(1, k)
+  end
+  for e, name in ipairs(routing.names) do
+    local answer, confidence = self:expert(name):predict_one(x)
+    experts[e] = {
+      name = name,
+      prob = routing.probs:get(1, e),
+      weight = weights[e] or 0,
+      chosen = weights[e] ~= nil,
+      prediction = answer,
+      confidence = confidence,
+      index = e,
+    }
+  end
+  table.sort(experts, function(a, b)
+    if a.prob ~= b.prob then return a.prob > b.prob end
+    return a.index < b.index
+  end)
+  local prediction, confidence = self:predict_one(x)
+  return setmetatable(
+    { prediction = prediction, confidence = confidence, experts = experts },
+    { __tostring = explanation_text }
+  )
+end
+
+--- moe.mixture { experts = …, gate = …, … }: the gate is softmax unless given.
+return function(options)
+  if type(options) ~= "table" then
+    error("mixture: a table of options expected, got " .. type(options), 2)
+  end
+  if options.experts == nil then error("mixture: 'experts' is needed: a table of experts", 2) end
+  local own = {}
+  for name, value in pairs(options) do own[name] = value end
+  own.gate = own.gate or core.new("gate", "softmax")
+  return core.new("learner", "mixture", own)
+end

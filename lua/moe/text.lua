@@ -1,0 +1,67 @@
+-- Printing for people: values, aligned columns, tables of figures.
+
+local text = {}
+
+--- A value as it would be written: numbers to 6 digits.
+function text.value(v)
+  if type(v) == "number" then return (("%.6g"):format(v)) end
+  if type(v) == "table" then
+    local parts = {}
+    for i, item in ipairs(v) do parts[i] = text.value(item) end
+    return "{" .. table.concat(parts, ", ") .. "}"
+  end
+  return tostring(v)
+end
+
+-- Characters of UTF-8, so that columns stay aligned.
+local function width(s)
+  local _, continued = s:gsub("[\128-\191]", "")
+  return #s - continued
+end
+
+--- Rows of strings as left-aligned columns, two spaces between them.
+function text.columns(rows)
+  local widths, lines = {}, {}
+  for _, row in ipairs(rows) do
+    for k, cell in ipairs(row) do widths[k] = math.max(widths[k] or 0, width(cell)) end
+  end
+  for i, row in ipairs(rows) do
+    local cells = {}
+    for k, cell in ipairs(row) do
+      cells[k] = k == #row and cell or cell .. (" "):rep(widths[k] - width(cell))
+    end
+    lines[i] = table.concat(cells, "  ")
+  end
+  return table.concat(lines, "\n")
+end
+
+local function sorted_names(t)
+  local names = {}
+  for name in pairs(t) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  return names
+end
+
+local function inline(v)
+  if type(v) ~= "table" then return text.value(v) end
+  if #v > 0 or next(v) == nil then return text.value(v) end
+  local parts = {}
+  for i, name in ipairs(sorted_names(v)) do
+    parts[i] = tostring(name) .. " = " .. inline(v[name])
+  end
+  return table.concat(parts, ", ")
+end
+
+--- A metatable for tables of figures: one line a name, in order.
+text.printed = {
+  __tostring = function(t)
+    local rows = {}
+    for i, name in ipairs(sorted_names(t)) do rows[i] = { tostring(name), inline(t[name]) } end
+    return text.columns(rows)
+  end,
+}
+
+text.sorted_names = sorted_names
+text.width = width
+
+return text

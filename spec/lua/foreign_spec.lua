@@ -1,0 +1,238 @@
+-- Experts and gates written in Lua, and what their callbacks may do to the
+-- engine that called them.
+local moe = require "moe"
+local core = require "moe.core"
+local catalog = require "spec.support.catalog"
+local data = require "spec.support.data"
+
+local E, G = moe.experts, moe.gates
+
+local function mixture_with(expert, options)
+  local all = { experts = { lua = expert, c = E.logistic {} }, folds = 2 }
+  for name, value in pairs(options or {}) do all[name] = value end
+  return moe.mixture(all)
+end
+
+describe("an expert written in Lua", function()
+  local X, y = data.clouds(60, 3, 3)
+
+  it("stands in a mixture beside one in C, and answers like itself", function()
+    local expert = catalog.expert_in_lua()
+    local m = mixture_with(expert)
+    m:fit(X, y)
+    assert.is_true(m:score(X, y) > 0.9)
+    assert.same(m:expert("lua"):predict(X), expert:predict(moe.tensor(X)))
+  end)
+
+  it("is the same userdata each time it is asked for", function()
+    local m = mixture_with(catalog.expert_in_lua())
+    local first = m:expert "lua"
+    collectgarbage()
+    assert.is_true(rawequal(first, m:expert "lua"))
+  end)
+
+  it("is collected with a mixture that it refers to", function()
+    local expert = catalog.expert_in_lua()
+    local m = mixture_with(expert)
+    expert.owner = m
+    local seen = setmetatable({ m }, { __mode = "v" })
+    m, expert = nil, nil
+    for _ = 1, 3 do collectgarbage() end
+    assert.is_nil(seen[1])
+  end)
+
+  it("raises the very error object that it raised", function()
+    local thrown = { "a table" }
+    for _, method in ipairs { "fit", "predict" } do
+      local expert = catalog.expert_in_lua()
+      local m = mixture_with(expert)
+      if method == "predict" then m:fit(X, y) end
+      expert[method] = function() error(thrown) end
+      local ok, message = pcall(function()
+        if method == "fit" then m:fit(X, y) else m:predict(X) end
+      end)
+      assert.is_false(ok)
+      assert.is_true(rawequal(thrown, message))
+    end
+  end)
+
+  it("may fail at any of its calls: the mixture stays as it was", function()
+    local expert = catalog.expert_in_lua()
+    local m = mixture_with(expert)
+    m:fit(X, y)
+    local said = m:expert("c"):predict(X)
+    for _, method in ipairs { "fit", "predict", "clone" } do
+      local own, calls = catalog.expert_in_lua()[method], 0
+      for at = 1, 3 do
+        calls = 0
+        expert[method] = function(...)
+          calls = calls + 1
+          if calls == at then error "now" end
+          return own(...)
+        end
+        pcall(m.fit, m, X, y)
+        assert.is_false(m:info().fitted == nil)
+        assert.same(said, m:expert("c"):predict(X))
+      end
+      expert[method] = own
+    end
+    m:fit(X, y)
+    assert.is_true(m:score(X, y) > 0.9)
+  end)
+
+  it("may not yield, and is told so by name", function()
+    local expert = catalog.expert_in_lua()
+    local m = mixture_with(expert)
+    m:fit(X, y)
+    expert.predict = function() coroutine.yield() end
+    local co = coroutine.wrap(function() return pcall(m.predict, m, X) end)
+    local ok, message = co()
+    assert.is_false(ok)
+    assert.truthy(tostring(message):find "yield")
+  end)
+
+  it("may close, reset or refit the mixture that calls it, which refuses or waits", function()
+    local expert = catalog.expert_in_lua()
+    local m = mixture_with(expert)
+    m:fit(X, y)
+    local predict, seen = expert.predict, {}
+    expert.predict = function(self, rows)
+      seen.reset = pcall(m.reset, m)
+      seen.set = pcall(m.set_params, m, { folds = 3 })
+      seen.fit = pcall(m.fit, m, X, y)
+      m:close()
+      m = nil
+      collectgarbage()
+      return predict(self, rows)
+    end
+    local answers = m:predict(X)
+    assert.equal(#X, #answers)
+    assert.same({ reset = false, set = false, fit = false }, seen)
+  end)
+
+  it("sees the old mixture from inside its own fit", function()
+    local expert = catalog.expert_in_lua()
+    local m = mixture_with(expert)
+    m:fit(X, y)
+    local before, fit, inside = m:expert("c"):predict(X), expert.fit, nil
+    expert.fit = function(...)
+      inside = m:expert("c"):predict(X)
+      assert.is_false(pcall(m.fit, m, X, y))
+      return fit(...)
+    end
+    m:fit(X, y)
+    assert.same(before, inside)
+  end)
+
+  it("needs clone for cross-fitting, get_state to be saved: both refuse before they begin", function()
+    local expert = catalog.expert_in_lua()
+    expert.clone = nil
+    local ok, message = pcall(mixture_with(expert).fit, mixture_with(expert), X, y)
+    assert.is_false(ok)
+    assert.truthy(message:find "clone")
+    expert = catalog.expert_in_lua()
+    expert.get_state = nil
+    local m = mixture_with(expert)
+    m:fit(X, y)
+    local path = os.tmpname()
+    os.remove(path)
+    ok, message = pcall(m.save, m, path)
+    assert.is_false(ok)
+    assert.truthy(message:find "get_state")
+    assert.is_nil(io.open(path))
+  end)
+
+  it("comes back from a file with an object given for it", function()
+    local m = mixture_with(catalog.expert_in_lua())
+    m:fit(X, y)
+    local bytes = m:dump()
+    local again = assert(moe.undump(bytes, { lua = { lua = catalog.expert_in_lua() } }))
+    assert.same(m:predict(X), again:predict(X))
+    again = assert(moe.undump(bytes, { lua = { ["experts.lua"] = catalog.expert_in_lua() } }))
+    assert.same(m:predict(X), again:predict(X))
+    local none, message, code = moe.undump(bytes)
+    assert.is_nil(none)
+    assert.truthy(message:find "lua")
+    assert.equal("EFORMAT", code)
+  end)
+
+  it("is refused when it answers nonsense", function()
+    for _, nonsense in ipairs { 0, "text", false } do
+      local expert = catalog.expert_in_lua()
+      local m = mixture_with(expert)
+      m:fit(X, y)
+      expert.predict = function() return nonsense end
+      assert.has_error(function() m:predict(X) end)
+      expert.predict_proba = function(_, rows)
+        local out = {}
+        for i = 1, rows.shape[1] do out[i] = { 0 / 0, 1, 1 } end
+        return out
+      end
+      assert.has_error(function() m:predict(X) end)
+    end
+  end)
+
+  it("learns one by one where it has learn_one alone", function()
+    local seen = {}
+    local counter = {
+      learn_one = function(_, x, label, weight) seen[#seen + 1] = { x, label, weight } end,
+      predict_one = function() return "c2" end,
+    }
+    local expert = E.foreign(counter)
+    expert:learn_one({ 1, 2 }, "c1", 0.5)
+    expert:learn_one({ 3, 4 }, "c2")
+    assert.same({ { { 1, 2 }, "c1", 0.5 }, { { 3, 4 }, "c2", 1 } }, seen)
+    assert.equal("c2", expert:predict_one { 5, 6 })
+  end)
+end)
+
+describe("a gate written in Lua", function()
+  local X, y = data.clouds(60, 3, 3)
+
+  it("may be a function: a rule that nobody trains", function()
+    local m = moe.mixture {
+      experts = { a = E.constant {}, b = E.logistic {} },
+      gate = function(rows)
+        local out = {}
+        for i = 1, rows.shape[1] do out[i] = { 0, 1 } end
+        return out
+      end,
+      folds = 2,
+    }
+    m:fit(X, y)
+    assert.same(m:expert("b"):predict(X), m:predict(X))
+    assert.equal(1, m:info().load.b + 0 * m:info().load.a > 0 and 1 or 0)
+  end)
+
+  it("is fitted to the experts' log-likelihoods", function()
+    local gate = catalog.gate_in_lua()
+    local m = mixture_with(catalog.expert_in_lua(), { gate = gate })
+    m:fit(X, y)
+    assert.equal(2, gate.n)
+    assert.equal(60, gate.rows)
+    assert.is_true(m:score(X, y) > 0.9)
+  end)
+end)
+
+it("leaves nothing behind", function()
+  local X, y = data.clouds(30, 2, 2)
+  local function life()
+    local m = mixture_with(catalog.expert_in_lua())
+    m:fit(X, y)
+    m:predict(X)
+    m:clone():close()
+    m:close()
+  end
+  life()
+  collectgarbage()
+  collectgarbage()
+  local before = core._live()
+  for _ = 1, 5 do life() end
+  collectgarbage()
+  collectgarbage()
+  assert.equal(before, core._live())
+end)
+
+it("a gate of the catalog stands behind G", function()
+  assert.equal("uniform", G.uniform({}):info().type)
+end)

@@ -1,0 +1,56 @@
+/* What differs between Lua 5.1, LuaJIT and 5.2 to 5.4, under one name each. */
+#ifndef LMOE_COMPAT_H
+#define LMOE_COMPAT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#if LUA_VERSION_NUM == 501
+#define lua_rawlen lua_objlen
+#define LMOE_GET_VALUE(L, index) lua_getfenv(L, index)
+#define LMOE_SET_VALUE(L, index) lua_setfenv(L, index)
+#elif LUA_VERSION_NUM < 504
+#define LMOE_GET_VALUE(L, index) lua_getuservalue(L, index)
+#define LMOE_SET_VALUE(L, index) lua_setuservalue(L, index)
+#else
+#define LMOE_GET_VALUE(L, index) lua_getiuservalue(L, index, 1)
+#define LMOE_SET_VALUE(L, index) lua_setiuservalue(L, index, 1)
+#endif
+
+/* An index that stays right while the stack grows. */
+static inline int lmoe_absolute(lua_State *L, int index) {
+  return index > 0 || index <= LUA_REGISTRYINDEX ? index
+                                                 : lua_gettop(L) + index + 1;
+}
+
+/* Field of the registry under the address of a static variable. */
+static inline void lmoe_get_registry(lua_State *L, const void *key) {
+  lua_pushlightuserdata(L, (void *)key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+}
+
+/* Pops the value on top into that field. */
+static inline void lmoe_set_registry(lua_State *L, const void *key) {
+  lua_pushlightuserdata(L, (void *)key);
+  lua_insert(L, -2);
+  lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+static inline void lmoe_set_functions(lua_State *L, const luaL_Reg *r) {
+  for (; r->name != NULL; r++) {
+    lua_pushcfunction(L, r->func);
+    lua_setfield(L, -2, r->name);
+  }
+}
+
+/* Integral doubles become Lua integers where Lua has them. */
+static inline void lmoe_push_number(lua_State *L, double x) {
+#if LUA_VERSION_NUM >= 503
+  if (x >= -0x1p53 && x <= 0x1p53 && x == (double)(lua_Integer)x)
+    lua_pushinteger(L, (lua_Integer)x);
+  else
+#endif
+    lua_pushnumber(L, x);
+}
+
+#endif

@@ -1,0 +1,315 @@
+/* Objects as files and as byte strings, and the catalog as data. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "catalog.h"
+#include "foreign.h"
+#include "json.h"
+#include "lmoe.h"
+#include "model_file.h"
+
+static moe_object *check_self(lua_State *L) {
+  moe_object *o = lmoe_test_object(L, 1);
+  if (o == NULL) luaL_error(L, "attempt to use a closed object");
+  return o;
+}
+
+/* save(path): true, or nil, message, code. */
+static int l_save(lua_State *L) {
+  moe_object *o = check_self(L);
+  const char *path = luaL_checkstring(L, 2);
+  lmoe_call *c = lmoe_begin(L);
+  moe_status status = moe_model_save(&c->call, o, path);
+  if (status != MOE_OK) return lmoe_refuse(L, c, status);
+  lmoe_end(L, c, MOE_OK);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* The bytes are copied into a Lua string in the box of a userdata, so that a
+   raise for lack of memory frees them. */
+static int free_bytes(lua_State *L) {
+  void **bytes = lua_touserdata(L, 1);
+  moe_free(*bytes);
+  *bytes = NULL;
+  return 0;
+}
+
+static void push_bytes_box(lua_State *L) {
+  void **box = lua_newuserdata(L, sizeof *box);
+  *box = NULL;
+  lua_newtable(L);
+  lua_pushcfunction(L, free_bytes);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+}
+
+static int l_dump(lua_State *L) {
+  moe_object *o = check_self(L);
+  lmoe_call *c = lmoe_begin(L);
+  unsigned char **bytes;
+  size_t size;
+  push_bytes_box(L);
+  bytes = lua_touserdata(L, -1);
+  LMOE_TRY(L, c, moe_model_dump(&c->call, o, bytes, &size));
+  lua_pushlstring(L, (const char *)*bytes, size);
+  moe_free(*bytes);
+  *bytes = NULL;
+  lmoe_end(L, c, MOE_OK);
+  return 1;
+}
+
+/* ------------------------------------------------------ objects written in Lua
+   A file holds their state; the values themselves come from the caller, by
+   their place in the tree or by name: { lua = { ["experts.mine"] = object } }.
+   Only now, with the file checked, does code run: their set_state. */
+typedef struct bringing {
+  lua_State *L;
+  lmoe_call *c;
+  int given; /* index of the table of values, or 0 */
+  char path[256];
+  bool missing;
+} bringing;
+
+static void push_given(bringing *b, const char *name) {
+  if (b->given == 0) {
+    lua_pushnil(b->L);
+    return;
+  }
+  lua_getfield(b->L, b->given, b->path);
+  if (!lua_isnil(b->L, -1)) return;
+  lua_pop(b->L, 1);
+  lua_getfield(b->L, b->given, name);
+}
+
+/* The box on top gets the value; a state is handed to its set_state. */
+static void bring_value(bringing *b, const moe_object *o, const char *name) {
+  lua_State *L = b->L;
+  const char *state = moe_foreign_state(o);
+  push_given(b, name);
+  if (lua_isnil(L, -1)) {
+    b->missing = true;
+    lua_pop(L, 1);
+    return;
+  }
+  LMOE_GET_VALUE(L, -2);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "value");
+  lua_pop(L, 1);
+  if (state != NULL && !lua_isfunction(L, -1)) {
+    moe_value value;
+    lua_getfield(L, -1, "set_state");
+    if (lua_isnil(L, -1))
+      luaL_error(L, "the Lua object for '%s' has no set_state method", b->path);
+    lua_pushvalue(L, -2);
+    LMOE_TRY(L, b->c, moe_json_parse(&b->c->call, state, &value));
+    lmoe_push_value(L, &value);
+    lua_call(L, 2, 0);
+  }
+  lua_pop(L, 1);
+}
+
+typedef struct walker {
+  moe_visitor visitor;
+  bringing *b;
+} walker;
+
+static void bring(bringing *b, moe_object *o, const char *name);
+
+static void bring_child(bringing *b, const char *param, const char *name,
+                        moe_object *child) {
+  size_t length = strlen(b->path);
+  snprintf(b->path + length, sizeof b->path - length, "%s%s%s%s",
+           length > 0 ? "." : "", param, name != NULL ? "." : "",
+           name != NULL ? name : "");
+  bring(b, child, name != NULL ? name : param);
+  b->path[length] = '\0';
+}
+
+static moe_status bring_field(moe_visitor *v, const moe_field *f) {
+  bringing *b = ((walker *)v)->b;
+  const moe_children *c = f->at;
+  if (f->kind == MOE_FIELD_CHILD && *(moe_object **)f->at != NULL)
+    bring_child(b, f->name, NULL, *(moe_object **)f->at);
+  for (size_t i = 0; f->kind == MOE_FIELD_CHILDREN && i < c->n; i++)
+    bring_child(b, f->name, c->names[i], c->items[i]);
+  return MOE_OK;
+}
+
+static void bring(bringing *b, moe_object *o, const char *name) {
+  walker w = {{bring_field}, b};
+  if (moe_object_is_foreign(o) && !b->missing) {
+    luaL_checkstack(b->L, 8, "objects nested too deeply");
+    lmoe_push_object(b->L, o);
+    bring_value(b, o, name);
+    lua_pop(b->L, 1);
+  }
+  if (!b->missing) moe_object_visit(o, &w.visitor);
+}
+
+/* Finishes the loaded object whose box is on top: 1 result, or nil, message,
+   code when a value for an object written in Lua was not given. */
+static int finish_load(lua_State *L, lmoe_call *c, moe_object *o) {
+  bringing b = {.L = L, .c = c};
+  int box = lua_gettop(L);
+  lmoe_root_children(L, box);
+  if (lua_istable(L, 2)) {
+    lua_getfield(L, 2, "lua");
+    if (lua_istable(L, -1)) b.given = lua_gettop(L);
+  }
+  bring(&b, o, "");
+  lua_settop(L, box);
+  if (!b.missing) {
+    lmoe_end(L, c, MOE_OK);
+    return 1;
+  }
+  moe_fail(&c->call, MOE_EFORMAT,
+           "the file has an object written in Lua; give one in its place: "
+           "{ lua = { [name] = object } }, by its name or path in the tree");
+  return lmoe_refuse(L, c, MOE_EFORMAT);
+}
+
+static void check_load_options(lua_State *L) {
+  static const char *const known[] = {"lua", NULL};
+  lmoe_check_options(L, 2, known);
+}
+
+/* load(path, { lua }): the object, or nil, message, code. */
+static int l_load(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  moe_object *o;
+  check_load_options(L);
+  lmoe_call *c = lmoe_begin(L);
+  moe_status status = moe_model_load(&c->call, moe_catalog_find, path, &o);
+  if (status != MOE_OK) return lmoe_refuse(L, c, status);
+  lmoe_push_object(L, o);
+  moe_object_release(o);
+  return finish_load(L, c, o);
+}
+
+/* undump(bytes, { lua }): the same from a string. */
+static int l_undump(lua_State *L) {
+  size_t size;
+  const char *bytes = luaL_checklstring(L, 1, &size);
+  moe_object *o;
+  check_load_options(L);
+  lmoe_call *c = lmoe_begin(L);
+  moe_status status = moe_model_undump(&c->call, moe_catalog_find,
+                                       (const unsigned char *)bytes, size, &o);
+  if (status != MOE_OK) return lmoe_refuse(L, c, status);
+  lmoe_push_object(L, o);
+  moe_object_release(o);
+  return finish_load(L, c, o);
+}
+
+/* ------------------------------------------------------------------- catalog */
+
+static void set_text(lua_State *L, const char *name, const char *text) {
+  if (text == NULL) return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static void set_bound(lua_State *L, const char *name, double value) {
+  if (isnan(value)) return;
+  lmoe_push_number(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void push_param(lua_State *L, const moe_param *p) {
+  static const char *const kinds[] = {
+      [MOE_INT] = "int",         [MOE_REAL] = "real",
+      [MOE_FLAG] = "flag",       [MOE_CHOICE] = "choice",
+      [MOE_TEXT] = "text",       [MOE_INTS] = "ints",
+      [MOE_REALS] = "reals",     [MOE_TEXTS] = "texts",
+      [MOE_WEIGHTS] = "weights", [MOE_CHILD] = "child",
+      [MOE_CHILDREN] = "children", [MOE_CALLBACK] = "callback"};
+  lua_newtable(L);
+  set_text(L, "name", p->name);
+  set_text(L, "kind", kinds[p->kind]);
+  set_text(L, "doc", p->doc);
+  set_text(L, "family", p->family);
+  lua_pushboolean(L, (p->flags & MOE_OPTIONAL) != 0);
+  lua_setfield(L, -2, "optional");
+  if (p->kind == MOE_CHOICE) {
+    if (!isnan(p->def)) set_text(L, "default", p->choices[(int)p->def]);
+    lua_newtable(L);
+    for (int i = 0; p->choices[i] != NULL; i++) {
+      lua_pushstring(L, p->choices[i]);
+      lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "choices");
+    return;
+  }
+  if (p->kind == MOE_FLAG) {
+    lua_pushboolean(L, p->def != 0);
+    lua_setfield(L, -2, "default");
+  } else {
+    set_bound(L, "default", p->def);
+  }
+  if (p->min < p->max) {
+    set_bound(L, "min", p->min);
+    set_bound(L, "max", p->max);
+    lua_pushboolean(L, (p->flags & MOE_ABOVE_MIN) != 0);
+    lua_setfield(L, -2, "above_min");
+  }
+}
+
+static void push_traits(lua_State *L, const moe_type *type) {
+  static const char *const names[] = {
+      "classifies",    "regresses",     "gates",  "multi_output",
+      "takes_missing", "takes_sparse",  "takes_nominal",
+      "online",        "out_of_bag",    "host_only"};
+  unsigned traits = ((const moe_learner_type *)type)->traits;
+  lua_newtable(L);
+  for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+    lua_pushboolean(L, (traits >> i & 1) != 0);
+    lua_setfield(L, -2, names[i]);
+  }
+  lua_setfield(L, -2, "traits");
+}
+
+static void push_type(lua_State *L, const moe_type *type) {
+  lua_newtable(L);
+  set_text(L, "name", type->name);
+  set_text(L, "family", type->family);
+  set_text(L, "doc", type->doc);
+  if (strcmp(type->family, "transform") != 0) push_traits(L, type);
+  lua_newtable(L);
+  for (int i = 0; type->params[i].name != NULL; i++) {
+    push_param(L, &type->params[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "params");
+  lua_newtable(L);
+  for (int i = 0; type->gauges != NULL && type->gauges[i].name != NULL; i++) {
+    lua_newtable(L);
+    set_text(L, "name", type->gauges[i].name);
+    set_text(L, "doc", type->gauges[i].doc);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "gauges");
+}
+
+/* types(): the catalog with all that its tables say. */
+static int l_types(lua_State *L) {
+  lua_newtable(L);
+  for (int i = 0; moe_catalog[i] != NULL; i++) {
+    push_type(L, moe_catalog[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"save", l_save}, {"dump", l_dump}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"load", l_load}, {"undump", l_undump}, {"types", l_types}, {NULL, NULL}};
+
+void lmoe_open_files(lua_State *L) {
+  static const char *const families[] = {LMOE_LEARNER, LMOE_GATE,
+                                         LMOE_TRANSFORM};
+  for (size_t i = 0; i < 3; i++) lmoe_add_methods(L, families[i], methods);
+  lmoe_set_functions(L, functions);
+}

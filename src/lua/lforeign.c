@@ -1,0 +1,424 @@
+/* Experts and gates written in Lua.  A learner is a table with fit(self, X, y,
+   options) and predict(self, X), or predict_proba, or learn_one and
+   predict_one; a gate is a table with fit(self, X, scores) and forward(self,
+   X), or a function of X.  X is a float tensor; the answers are arrays or
+   tensors.  Optional: clone(self), get_state(self) → plain table,
+   set_state(self, table).
+
+   Every call runs protected on the thread that called the engine; an error
+   unwinds through the engine as MOE_EHOST and is raised again as it was. */
+#include <string.h>
+
+#include "foreign.h"
+#include "json.h"
+#include "lmoe.h"
+#include "tensor.h"
+
+void lmoe_push_foreign(lua_State *L, int index, const char *family) {
+  int value = lmoe_absolute(L, index);
+  lmoe_push_new(L, family, "foreign");
+  LMOE_GET_VALUE(L, -1);
+  lua_pushvalue(L, value);
+  lua_setfield(L, -2, "value");
+  lua_pop(L, 1);
+}
+
+/* Pushes the Lua value behind the object; false when its box is gone. */
+static bool push_behind(lua_State *L, const moe_object *o) {
+  lmoe_push_object(L, (moe_object *)o);
+  LMOE_GET_VALUE(L, -1);
+  lua_getfield(L, -1, "value");
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+  return !lua_isnil(L, -1);
+}
+
+/* ---------------------------------------------------------- protected calls */
+
+typedef struct request {
+  lmoe_call *c;
+  const moe_object *object;
+  const moe_fitted *fitted;
+  const moe_batch *batch;
+  const moe_rows *rows;
+  double *out;
+  moe_object *copy;
+  char **json;
+} request;
+
+/* Runs work(L) protected, with the request as its only argument. */
+static moe_status protect(moe_call *call, const moe_object *o,
+                          lua_CFunction work, request *r) {
+  lmoe_call *c = call->host->data;
+  lua_State *L = c->L;
+  int top = lua_gettop(L);
+  r->c = c;
+  r->object = o;
+  if (!lua_checkstack(L, 20))
+    return moe_fail(call, MOE_EHOST, "Lua's stack is full");
+  lua_pushcfunction(L, work);
+  lua_pushlightuserdata(L, r);
+  if (lua_pcall(L, 1, 0, 0) == 0) return MOE_OK;
+  const char *text = lua_tostring(L, -1);
+  moe_fail(call, MOE_EHOST, "%s", text != NULL ? text : "an error object");
+  luaL_unref(L, LUA_REGISTRYINDEX, c->error);
+  c->error = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_settop(L, top);
+  return MOE_EHOST;
+}
+
+/* Pushes the value's method and the value; false when it has none. */
+static bool push_method(lua_State *L, const char *name) {
+  if (!lua_istable(L, -1) && !lua_isuserdata(L, -1)) return false;
+  lua_getfield(L, -1, name);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_pushvalue(L, -2);
+  return true;
+}
+
+/* The function pushed by push_method, with its arguments, is called; a yield
+   in it has the name of what yielded. */
+static void call_method(lua_State *L, const char *name, int arguments,
+                        int results) {
+  if (lua_pcall(L, arguments, results, 0) == 0) return;
+  const char *text = lua_tostring(L, -1);
+  if (text != NULL && strstr(text, "attempt to yield") != NULL)
+    luaL_error(L, "%s yielded; a callback of the engine may not yield", name);
+  lua_error(L);
+}
+
+static void push_rows(lua_State *L, lmoe_call *c, const moe_rows *x) {
+  const int64_t shape[2] = {(int64_t)x->n, (int64_t)x->d};
+  moe_tensor *t;
+  LMOE_TRY(L, c, moe_tensor_new(&c->call, MOE_F32, 2, shape, &t));
+  moe_rows_floats(x, 0, x->n, t->f);
+  lmoe_push_tensor(L, t);
+}
+
+static void push_sample(lua_State *L, const double *x, size_t d) {
+  lua_createtable(L, (int)d, 0);
+  for (size_t j = 0; j < d; j++) {
+    lua_pushnumber(L, x[j]);
+    lua_rawseti(L, -2, (int)j + 1);
+  }
+}
+
+/* The target of row i: a label, a number, or an array of them. */
+static void push_target(lua_State *L, const moe_batch *b, size_t i) {
+  size_t at = moe_rows_at(&b->x, i);
+  const moe_target *y = b->y;
+  if (y->task == MOE_CLASSIFICATION)
+    lmoe_push_label(L, &y->labels->items[y->ids[at]]);
+  else if (y->width == 1)
+    lua_pushnumber(L, y->values[at]);
+  else
+    push_sample(L, y->values + at * y->width, y->width);
+}
+
+static void push_targets(lua_State *L, const moe_batch *b) {
+  lua_createtable(L, (int)b->x.n, 0);
+  for (size_t i = 0; i < b->x.n; i++) {
+    push_target(L, b, i);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+}
+
+static void push_classes(lua_State *L, const moe_fitted *f) {
+  lua_createtable(L, (int)f->labels.n, 0);
+  for (size_t k = 0; k < f->labels.n; k++) {
+    lmoe_push_label(L, &f->labels.items[k]);
+    lua_rawseti(L, -2, (int)k + 1);
+  }
+}
+
+/* { classes = …, weights = … or nil } */
+static void push_fit_options(lua_State *L, const request *r) {
+  lua_newtable(L);
+  push_classes(L, r->fitted);
+  lua_setfield(L, -2, "classes");
+  if (r->batch->weight == NULL) return;
+  lua_createtable(L, (int)r->batch->x.n, 0);
+  for (size_t i = 0; i < r->batch->x.n; i++) {
+    lua_pushnumber(L, moe_batch_weight(r->batch, i));
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  lua_setfield(L, -2, "weights");
+}
+
+static void learn_each(lua_State *L, const request *r) {
+  const moe_batch *b = r->batch;
+  double *x = moe_scratch(&r->c->call, b->x.d, sizeof *x);
+  if (x == NULL) luaL_error(L, "%s", r->c->call.error.text);
+  for (size_t i = 0; i < b->x.n; i++) {
+    moe_rows_doubles(&b->x, i, 1, x);
+    if (!push_method(L, "learn_one"))
+      luaL_error(L, "an expert written in Lua needs fit or learn_one");
+    push_sample(L, x, b->x.d);
+    push_target(L, b, i);
+    lua_pushnumber(L, moe_batch_weight(b, i));
+    call_method(L, "learn_one", 4, 0);
+  }
+}
+
+static request *begin_work(lua_State *L) {
+  request *r = lua_touserdata(L, 1);
+  if (!push_behind(L, r->object))
+    luaL_error(L, "the Lua value of an expert or gate is gone");
+  return r;
+}
+
+static int l_learn(lua_State *L) {
+  learn_each(L, begin_work(L));
+  return 0;
+}
+
+static int l_fit(lua_State *L) {
+  request *r = begin_work(L);
+  if (lua_isfunction(L, -1)) return 0; /* a fixed gate */
+  if (!push_method(L, "fit")) {
+    learn_each(L, r);
+    return 0;
+  }
+  push_rows(L, r->c, &r->batch->x);
+  push_targets(L, r->batch);
+  push_fit_options(L, r);
+  call_method(L, "fit", 4, 0);
+  return 0;
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static double check_answer(lua_State *L, size_t row) {
+  if (lua_type(L, -1) != LUA_TNUMBER)
+    luaL_error(L, "the prediction of row %d is a %s, not a number", (int)row + 1,
+               luaL_typename(L, -1));
+  return lua_tonumber(L, -1);
+}
+
+/* The expert that the answer on top of a gate chooses, by name or number. */
+static void read_choice(lua_State *L, const request *r, size_t row,
+                        double *out) {
+  const moe_labels *names = &r->fitted->labels;
+  double number = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+  for (size_t e = 0; e < r->fitted->n_outputs; e++) {
+    out[e] = number == (double)e + 1;
+    if (lua_type(L, -1) == LUA_TSTRING && e < names->n)
+      out[e] = strcmp(lua_tostring(L, -1), names->items[e].text) == 0;
+    if (out[e] == 1) number = (double)e + 1;
+  }
+  if (number < 1 || number > (double)r->fitted->n_outputs)
+    luaL_error(L, "the gate chooses no expert for row %d: %s", (int)row + 1,
+               lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1));
+}
+
+/* The answer on top for one row: a number, an array of n_outputs, or a gate's
+   choice. */
+static void read_row(lua_State *L, const request *r, size_t row, double *out) {
+  size_t n = r->fitted->n_outputs;
+  if (r->fitted->task == MOE_GATING && !lua_istable(L, -1)) {
+    read_choice(L, r, row, out);
+    return;
+  }
+  if (n == 1 && lua_type(L, -1) == LUA_TNUMBER) {
+    *out = lua_tonumber(L, -1);
+    return;
+  }
+  if (!lua_istable(L, -1) || lua_rawlen(L, -1) != n)
+    luaL_error(L, "the prediction of row %d must be an array of %d numbers",
+               (int)row + 1, (int)n);
+  for (size_t k = 0; k < n; k++) {
+    lua_rawgeti(L, -1, (int)k + 1);
+    out[k] = check_answer(L, row);
+    lua_pop(L, 1);
+  }
+}
+
+static void read_tensor(lua_State *L, const request *r, const moe_tensor *t) {
+  size_t n = r->rows->n * r->fitted->n_outputs;
+  if (t->dtype != MOE_F32 || t->n != n)
+    luaL_error(L, "the predictions must be a float tensor of %d × %d",
+               (int)r->rows->n, (int)r->fitted->n_outputs);
+  for (size_t i = 0; i < n; i++) r->out[i] = (double)t->f[i];
+}
+
+static void read_rows(lua_State *L, const request *r) {
+  const moe_tensor *t = lmoe_test_tensor(L, -1);
+  if (t != NULL) {
+    read_tensor(L, r, t);
+    return;
+  }
+  if (!lua_istable(L, -1) || lua_rawlen(L, -1) != r->rows->n)
+    luaL_error(L, "the predictions must be an array or a tensor of %d rows",
+               (int)r->rows->n);
+  for (size_t i = 0; i < r->rows->n; i++) {
+    lua_rawgeti(L, -1, (int)i + 1);
+    read_row(L, r, i, r->out + i * r->fitted->n_outputs);
+    lua_pop(L, 1);
+  }
+}
+
+/* A label, or label → probability, becomes a row of probabilities; labels that
+   the expert was not trained on have no place in it. */
+static void read_label(lua_State *L, const request *r, size_t row,
+                       double *out) {
+  const moe_labels *labels = &r->fitted->labels;
+  for (size_t k = 0; k < labels->n; k++) {
+    lmoe_push_label(L, &labels->items[k]);
+    if (lua_istable(L, -2)) {
+      lua_rawget(L, -2);
+      out[k] = lua_isnil(L, -1) ? 0 : check_answer(L, row);
+    } else {
+      out[k] = lua_rawequal(L, -1, -2);
+    }
+    lua_pop(L, 1);
+  }
+}
+
+static void read_labels(lua_State *L, const request *r) {
+  if (!lua_istable(L, -1) || lua_rawlen(L, -1) != r->rows->n)
+    luaL_error(L, "predict must give an array of %d labels", (int)r->rows->n);
+  for (size_t i = 0; i < r->rows->n; i++) {
+    lua_rawgeti(L, -1, (int)i + 1);
+    read_label(L, r, i, r->out + i * r->fitted->n_outputs);
+    lua_pop(L, 1);
+  }
+}
+
+static void predict_each(lua_State *L, const request *r, bool labelled) {
+  const char *name = "predict_one";
+  double *x = moe_scratch(&r->c->call, r->rows->d, sizeof *x);
+  if (x == NULL) luaL_error(L, "%s", r->c->call.error.text);
+  for (size_t i = 0; i < r->rows->n; i++) {
+    double *out = r->out + i * r->fitted->n_outputs;
+    moe_rows_doubles(r->rows, i, 1, x);
+    if (labelled && push_method(L, "predict_proba_one"))
+      name = "predict_proba_one";
+    else if (!push_method(L, name))
+      luaL_error(L, "an expert written in Lua needs predict or predict_one");
+    push_sample(L, x, r->rows->d);
+    call_method(L, name, 2, 1);
+    if (labelled)
+      read_label(L, r, i, out);
+    else
+      read_row(L, r, i, out);
+    lua_pop(L, 1);
+  }
+}
+
+static int l_forward(lua_State *L) {
+  request *r = begin_work(L);
+  if (lua_isfunction(L, -1)) {
+    push_rows(L, r->c, r->rows);
+    call_method(L, "the gate", 1, 1);
+  } else if (push_method(L, "forward")) {
+    push_rows(L, r->c, r->rows);
+    call_method(L, "forward", 2, 1);
+  } else {
+    return luaL_error(L, "a gate written in Lua needs forward");
+  }
+  read_rows(L, r);
+  return 0;
+}
+
+static int l_predict(lua_State *L) {
+  request *r = begin_work(L);
+  bool labelled = r->fitted->task == MOE_CLASSIFICATION;
+  const char *name = labelled ? "predict_proba" : "predict";
+  if (r->fitted->task == MOE_GATING) {
+    lua_settop(L, 1);
+    return l_forward(L);
+  }
+  if (!push_method(L, name)) {
+    name = "predict";
+    if (!push_method(L, name)) {
+      predict_each(L, r, labelled);
+      return 0;
+    }
+  }
+  push_rows(L, r->c, r->rows);
+  if (labelled) push_classes(L, r->fitted);
+  call_method(L, name, labelled ? 3 : 2, 1);
+  if (labelled && strcmp(name, "predict") == 0)
+    read_labels(L, r);
+  else
+    read_rows(L, r);
+  return 0;
+}
+
+/* ---------------------------------------------------------- copies and state */
+
+static int l_clone(lua_State *L) {
+  request *r = begin_work(L);
+  if (!lua_isfunction(L, -1)) {
+    if (!push_method(L, "clone"))
+      luaL_error(L, "an expert or gate written in Lua is copied with its clone "
+                    "method, which it does not have");
+    call_method(L, "clone", 1, 1);
+  }
+  lmoe_push_object(L, r->copy);
+  LMOE_GET_VALUE(L, -1);
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "value");
+  lua_pop(L, 1);
+  lmoe_anchor(L, r->c);
+  return 0;
+}
+
+static int l_get_state(lua_State *L) {
+  request *r = begin_work(L);
+  if (!push_method(L, "get_state"))
+    return luaL_error(L,
+                      "an expert or gate written in Lua is saved with its "
+                      "get_state method, which it does not have");
+  call_method(L, "get_state", 1, 1);
+  moe_value value = lmoe_check_value(L, r->c, -1);
+  if (moe_json_print(&r->c->call, &value, r->json) != MOE_OK)
+    return luaL_error(L, "get_state: %s", r->c->call.error.text);
+  return 0;
+}
+
+static moe_status fit(moe_call *call, const moe_object *o, const moe_fitted *f,
+                      const moe_batch *batch) {
+  request r = {.fitted = f, .batch = batch};
+  return protect(call, o, l_fit, &r);
+}
+
+static moe_status learn(moe_call *call, const moe_object *o,
+                        const moe_fitted *f, const moe_batch *batch) {
+  request r = {.fitted = f, .batch = batch};
+  return protect(call, o, l_learn, &r);
+}
+
+static moe_status predict(moe_call *call, const moe_object *o,
+                          const moe_fitted *f, const moe_rows *x,
+                          double *out) {
+  request r = {.fitted = f, .rows = x, .out = out};
+  return protect(call, o, l_predict, &r);
+}
+
+static moe_status clone(moe_call *call, const moe_object *from,
+                        moe_object *to) {
+  request r = {.copy = to};
+  return protect(call, from, l_clone, &r);
+}
+
+static moe_status get_state(moe_call *call, const moe_object *o, char **json) {
+  request r = {.json = json};
+  return protect(call, o, l_get_state, &r);
+}
+
+/* foreign(family, value): an expert or a gate around a table or function. */
+int lmoe_new_foreign(lua_State *L) {
+  const char *family = luaL_checkstring(L, 1);
+  if (!lua_istable(L, 2) && !lua_isfunction(L, 2) && !lua_isuserdata(L, 2))
+    luaL_error(L, "a %s written in Lua is a table%s, got a %s", family,
+               strcmp(family, "gate") == 0 ? " or a function" : "",
+               luaL_typename(L, 2));
+  lmoe_push_foreign(L, 2, family);
+  return 1;
+}
+
+const moe_foreign lmoe_foreign = {fit, learn, predict, clone, get_state};

@@ -1,0 +1,282 @@
+/* The module moe.core: its per-state record, boxes, calls and registration. */
+#include "lmoe.h"
+
+#include <string.h>
+#include <time.h>
+
+/* What one Lua state shares among its calls; kept in the registry. */
+typedef struct lmoe_state {
+  int threads;
+  atomic_bool interrupt;
+  size_t charged, recent; /* bytes outside the heap: in all, since a nudge */
+  bool collecting;        /* a finaliser may be running */
+} lmoe_state;
+
+static const char state_key, call_key;
+
+static lmoe_state *get_state(lua_State *L) {
+  lmoe_state *s;
+  lmoe_get_registry(L, &state_key);
+  s = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return s;
+}
+
+/* -------------------------------------------------------------------- boxes */
+
+lmoe_box *lmoe_push_box(lua_State *L, const char *family) {
+  lmoe_box *box = lua_newuserdata(L, sizeof *box);
+  *box = (lmoe_box){0};
+  luaL_getmetatable(L, family);
+  lua_setmetatable(L, -2);
+  return box;
+}
+
+/* The box, open or closed, or NULL when the value is something else. */
+static lmoe_box *find_box(lua_State *L, int index, const char *family) {
+  bool same;
+  if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
+    return NULL;
+  luaL_getmetatable(L, family);
+  same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same ? lua_touserdata(L, index) : NULL;
+}
+
+void *lmoe_test_box(lua_State *L, int index, const char *family) {
+  lmoe_box *box = find_box(L, index, family);
+  return box != NULL && !box->closed ? box->pointer : NULL;
+}
+
+void *lmoe_check_box(lua_State *L, int index, const char *family) {
+  lmoe_box *box = find_box(L, index, family);
+  if (box == NULL) luaL_checkudata(L, index, family); /* raises */
+  if (box->closed || box->pointer == NULL)
+    luaL_error(L, "attempt to use a closed %s",
+               strncmp(family, "moe.", 4) == 0 ? family + 4 : family);
+  return box->pointer;
+}
+
+void lmoe_new_family(lua_State *L, const char *family, const luaL_Reg *methods,
+                     lua_CFunction close) {
+  const luaL_Reg closers[] = {
+      {"__gc", close}, {"__close", close}, {"close", close}, {NULL, NULL}};
+  luaL_newmetatable(L, family);
+  lua_pushstring(L, family);
+  lua_setfield(L, -2, "__name");
+  lua_newtable(L);
+  for (const luaL_Reg *lists[] = {closers, methods, NULL}, **list = lists;
+       *list != NULL; list++)
+    for (const luaL_Reg *r = *list; r->name != NULL; r++) {
+      lua_pushcfunction(L, r->func);
+      lua_setfield(L, strncmp(r->name, "__", 2) == 0 ? -3 : -2, r->name);
+    }
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "methods");
+  lua_getfield(L, -2, "__index");
+  if (lua_isnil(L, -1)) {
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -4, "__index");
+  }
+  lua_pop(L, 3);
+}
+
+void lmoe_add_methods(lua_State *L, const char *family,
+                      const luaL_Reg *methods) {
+  luaL_getmetatable(L, family);
+  lua_getfield(L, -1, "methods");
+  lmoe_set_functions(L, methods);
+  lua_pop(L, 2);
+}
+
+/* methods("Learner"): the table in which the family's methods are found, so
+   that modules in Lua can add theirs. */
+static int l_methods(lua_State *L) {
+  lua_pushfstring(L, "moe.%s", luaL_checkstring(L, 1));
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  if (!lua_istable(L, -1))
+    return luaL_error(L, "there is no family '%s'", lua_tostring(L, 1));
+  lua_getfield(L, -1, "methods");
+  return 1;
+}
+
+/* Bytes outside Lua's heap are invisible to its collector, so it is told: a
+   step for what was added, a full collection when that has doubled. */
+void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes) {
+  enum { NUDGE = 1 << 20, LEAST = 64 << 20 };
+  lmoe_state *s = get_state(L);
+  size_t before = box->charged;
+  box->charged = bytes;
+  s->charged += bytes - before;
+  if (bytes <= before || s->collecting) return;
+  s->recent += bytes - before;
+  if (s->recent < NUDGE) return;
+  s->collecting = true;
+  if (s->recent > LEAST && s->recent > s->charged / 2) {
+    s->recent = 0;
+    lua_gc(L, LUA_GCCOLLECT, 0);
+  } else {
+    lua_gc(L, LUA_GCSTEP, (int)(bytes - before) >> 10);
+  }
+  s->collecting = false;
+}
+
+/* -------------------------------------------------------------------- calls */
+
+double lmoe_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool is_expired(void *data) {
+  const lmoe_call *c = data;
+  return c->deadline > 0 && lmoe_now() >= c->deadline;
+}
+
+static bool is_cancelled(void *data) {
+  const lmoe_call *c = data;
+  return atomic_load_explicit(c->interrupt, memory_order_relaxed);
+}
+
+lmoe_call *lmoe_begin(lua_State *L) {
+  lmoe_state *s = get_state(L);
+  lmoe_call *c = lua_newuserdata(L, sizeof *c);
+  memset(c, 0, sizeof *c);
+  c->L = L;
+  c->error = c->anchors = LUA_NOREF;
+  c->interrupt = &s->interrupt;
+  c->host = (moe_host){.expired = is_expired,
+                       .cancelled = is_cancelled,
+                       .foreign = &lmoe_foreign,
+                       .data = c};
+  moe_call_init(&c->call, &c->host, s->threads);
+  lmoe_get_registry(L, &call_key);
+  lua_setmetatable(L, -2);
+  return c;
+}
+
+static void free_call(lua_State *L, lmoe_call *c) {
+  moe_call_end(&c->call);
+  luaL_unref(L, LUA_REGISTRYINDEX, c->anchors);
+  luaL_unref(L, LUA_REGISTRYINDEX, c->error);
+  c->anchors = c->error = LUA_NOREF;
+}
+
+static int l_free_call(lua_State *L) {
+  free_call(L, lua_touserdata(L, 1));
+  return 0;
+}
+
+static int raise(lua_State *L, lmoe_call *c, moe_status status) {
+  bool own = status == MOE_EHOST && c->error != LUA_NOREF;
+  if (own) lua_rawgeti(L, LUA_REGISTRYINDEX, c->error);
+  free_call(L, c);
+  return own ? lua_error(L) : luaL_error(L, "%s", c->call.error.text);
+}
+
+/* The interrupt flag falls with the call that it ended. */
+static void lower_flag(lua_State *L, moe_status status) {
+  if (status == MOE_ECANCELLED) atomic_store(&get_state(L)->interrupt, false);
+}
+
+void lmoe_end(lua_State *L, lmoe_call *c, moe_status status) {
+  lower_flag(L, status);
+  if (status != MOE_OK) raise(L, c, status);
+  free_call(L, c);
+}
+
+int lmoe_refuse(lua_State *L, lmoe_call *c, moe_status status) {
+  lower_flag(L, status);
+  if (status != MOE_EIO && status != MOE_EFORMAT) return raise(L, c, status);
+  free_call(L, c);
+  lua_pushnil(L);
+  lua_pushstring(L, c->call.error.text);
+  lua_pushstring(L, moe_status_name(status));
+  return 3;
+}
+
+atomic_bool *lmoe_interrupt_flag(lua_State *L) {
+  return &get_state(L)->interrupt;
+}
+
+void lmoe_anchor(lua_State *L, lmoe_call *c) {
+  if (c->anchors == LUA_NOREF) {
+    lua_newtable(L);
+    c->anchors = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, c->anchors);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+  lua_pop(L, 1);
+}
+
+/* ---------------------------------------------------------------- functions */
+
+static int l_set_threads(lua_State *L) {
+  lua_Number n = luaL_checknumber(L, 1);
+  if (!(n >= 1 && n <= 256) || n != (lua_Number)(int)n)
+    return luaL_error(L,
+                      "set_threads: threads must be an integer in [1, 256], "
+                      "got %f",
+                      n);
+  get_state(L)->threads = (int)n;
+  return 0;
+}
+
+static int l_threads(lua_State *L) {
+  lua_pushinteger(L, get_state(L)->threads);
+  return 1;
+}
+
+static int l_memory(lua_State *L) {
+  lmoe_push_number(L, (double)get_state(L)->charged);
+  return 1;
+}
+
+static int l_fail_after(lua_State *L) {
+  moe_alloc_fail_after((long)luaL_checknumber(L, 1));
+  return 0;
+}
+
+static int l_live(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)moe_alloc_live());
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"set_threads", l_set_threads}, {"threads", l_threads},
+    {"memory", l_memory},           {"methods", l_methods},
+             {"_fail_after", l_fail_after},
+    {"_live", l_live},              {NULL, NULL}};
+
+static void new_state(lua_State *L) {
+  lmoe_state *s = lua_newuserdata(L, sizeof *s);
+  memset(s, 0, sizeof *s);
+  s->threads = 1;
+  lmoe_set_registry(L, &state_key);
+  lua_newtable(L);
+  lua_pushcfunction(L, l_free_call);
+  lua_setfield(L, -2, "__gc");
+  lmoe_set_registry(L, &call_key);
+}
+
+__attribute__((visibility("default"))) int luaopen_moe_core(lua_State *L);
+int luaopen_moe_core(lua_State *L) {
+  if (get_state(L) == NULL) new_state(L);
+  lua_newtable(L);
+  lmoe_set_functions(L, functions);
+  lua_pushstring(L, MOE_VERSION);
+  lua_setfield(L, -2, "_VERSION");
+  lmoe_open_objects(L);
+  lmoe_open_learners(L);
+  lmoe_open_jobs(L);
+  lmoe_open_files(L);
+  lmoe_open_mixture(L);
+  lmoe_open_route(L);
+  lmoe_open_transforms(L);
+  lmoe_open_tensor(L);
+  lmoe_open_sparse(L);
+  lmoe_open_table(L);
+  return 1;
+}

@@ -1,0 +1,177 @@
+/* What the files of the Lua binding share.  One metatable a family of objects,
+   nothing per type: what a type has of its own is a parameter or a gauge.
+
+   check_ fetches an argument or raises, test_ gives NULL instead, push_ leaves
+   one value on the stack, open_ adds functions to the table on top of it. */
+#ifndef LMOE_H
+#define LMOE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "compat.h"
+#include "foreign.h"
+#include "status.h"
+
+/* -------------------------------------------------------------------- boxes
+   Every userdata is a box around one engine pointer, NULL before its
+   construction ended and after close. */
+typedef struct lmoe_box {
+  void *pointer;
+  size_t charged; /* bytes told to Lua's collector */
+  bool closed;    /* an object that others still hold: closed for this box */
+} lmoe_box;
+
+/* Pushes an empty box: whatever fails later, the collector finds a safe value.
+   `family` is the metatable's name ("moe.Tensor"). */
+lmoe_box *lmoe_push_box(lua_State *L, const char *family);
+
+/* The pointer in the box at `index`; raises when it is another kind of value
+   or closed. */
+void *lmoe_check_box(lua_State *L, int index, const char *family);
+void *lmoe_test_box(lua_State *L, int index, const char *family);
+
+/* Makes the metatable of a family and fills it: names beginning with "__" are
+   metamethods, the others methods; __gc, __close and close all call `close`.
+   Leaves nothing on the stack. */
+void lmoe_new_family(lua_State *L, const char *family, const luaL_Reg *methods,
+                     lua_CFunction close);
+
+/* More methods for a family made before. */
+void lmoe_add_methods(lua_State *L, const char *family,
+                      const luaL_Reg *methods);
+
+/* Tells the collector that the box now stands for `bytes` outside its heap. */
+void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes);
+
+/* -------------------------------------------------------------------- calls */
+typedef struct lmoe_call {
+  moe_call call;
+  moe_host host;
+  lua_State *L;
+  double deadline;              /* in seconds of lmoe_now; 0: none */
+  const atomic_bool *interrupt; /* see lmoe_interrupt_flag */
+  int error;   /* reference to what a callback raised */
+  int anchors; /* reference to a table of values kept alive */
+} lmoe_call;
+
+/* Pushes a call (a userdata, so that a raise anywhere frees its scratch). */
+lmoe_call *lmoe_begin(lua_State *L);
+
+/* Ends the call: raises unless the status is MOE_OK.  The error object that a
+   callback raised is raised again as it was. */
+void lmoe_end(lua_State *L, lmoe_call *c, moe_status status);
+
+/* Ends a failed call that depended on the outside world: pushes nil, message
+   and code for MOE_EIO and MOE_EFORMAT (and returns 3), raises the others. */
+int lmoe_refuse(lua_State *L, lmoe_call *c, moe_status status);
+
+/* Raises the call's error at once, ending the call, unless OK. */
+#define LMOE_TRY(L, c, expression)                             \
+  do {                                                         \
+    moe_status lmoe_status_ = (expression);                    \
+    if (lmoe_status_ != MOE_OK) lmoe_end(L, c, lmoe_status_);  \
+  } while (0)
+
+double lmoe_now(void); /* monotonic seconds */
+
+/* While this flag of the state is up, engine calls end with "interrupted".  For
+   a signal handler, which can raise it but not ask for it: nothing of Lua's API
+   is safe there. */
+atomic_bool *lmoe_interrupt_flag(lua_State *L);
+
+/* Keeps the value on top alive until the call ends; pops it. */
+void lmoe_anchor(lua_State *L, lmoe_call *c);
+
+/* The userdata of the other kinds; test_ gives NULL for anything else, push_
+   takes over the caller's reference. */
+struct moe_tensor *lmoe_test_tensor(lua_State *L, int index);
+struct moe_tensor *lmoe_check_tensor(lua_State *L, int index);
+void lmoe_push_tensor(lua_State *L, struct moe_tensor *t);
+struct moe_sparse *lmoe_test_sparse(lua_State *L, int index);
+struct moe_sparse *lmoe_check_sparse(lua_State *L, int index);
+void lmoe_push_sparse(lua_State *L, struct moe_sparse *s);
+
+/* ------------------------------------------------------------------- values */
+
+/* The Lua value at `index` as an engine value in the call's scratch (tables
+   become lists or maps, nested up to a limit), and back. */
+moe_value lmoe_check_value(lua_State *L, lmoe_call *c, int index);
+void lmoe_push_value(lua_State *L, const moe_value *v);
+void lmoe_push_label(lua_State *L, const moe_label *label);
+
+/* A table field, by name: number or default; raises naming it when wrong. */
+double lmoe_opt_number(lua_State *L, int table, const char *name, double low,
+                       double high, double otherwise);
+bool lmoe_opt_flag(lua_State *L, int table, const char *name, bool otherwise);
+
+/* Refuses fields of an options table (or nothing, for nil) that are not among
+   the NULL-ended known names, with the nearest one. */
+void lmoe_check_options(lua_State *L, int table, const char *const *known);
+
+/* --------------------------------------------------------------------- data */
+
+/* X: a tensor, a sparse matrix, a table or a Lua array of rows. */
+void lmoe_check_rows(lua_State *L, lmoe_call *c, int index, moe_rows *out);
+
+/* One sample: an array of values, or name → value where `schema` (which may be
+   NULL) has names.  A value is a number, a string, or false where it is
+   missing, as names are that are not there. */
+void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
+                       const moe_schema *schema, moe_rows *out);
+
+/* y for n rows: a Lua array, a tensor, or (index of a table) its target. */
+void lmoe_check_target(lua_State *L, lmoe_call *c, int index,
+                       const moe_object *o, size_t n, moe_target *out);
+
+/* Ids 0, 1, … of n labels in a Lua array: equal labels, equal ids. */
+const int32_t *lmoe_check_groups(lua_State *L, lmoe_call *c, int index,
+                                 size_t n);
+
+/* What to learn from, in the arguments from `first` on: (table) or (X, y),
+   then perhaps a table of options, whose index is returned. */
+int lmoe_check_batch(lua_State *L, lmoe_call *c, int first,
+                     const moe_object *o, moe_batch *out);
+
+/* ------------------------------------------------------------------ objects */
+
+/* The one box of an engine object. */
+void lmoe_push_object(lua_State *L, moe_object *o);
+
+/* A new object of the catalog, every parameter at its default. */
+moe_object *lmoe_push_new(lua_State *L, const char *family, const char *name);
+moe_object *lmoe_check_object(lua_State *L, int index, const char *family);
+moe_object *lmoe_test_object(lua_State *L, int index); /* of any family */
+
+/* After construction or a change of children: keeps the boxes of the object's
+   children alive for as long as its own, at `index`. */
+void lmoe_root_children(lua_State *L, int index);
+
+/* Wraps a table or function of the user's as an object of the family. */
+void lmoe_push_foreign(lua_State *L, int index, const char *family);
+int lmoe_new_foreign(lua_State *L);
+extern const moe_foreign lmoe_foreign;
+
+/* { indices = n×k (1-based, 0: none), weights = n×k, probs = n×experts } */
+struct moe_routing;
+void lmoe_push_routing(lua_State *L, lmoe_call *c,
+                       const struct moe_routing *r);
+
+/* Families' metatables. */
+#define LMOE_LEARNER "moe.Learner"
+#define LMOE_GATE "moe.Gate"
+#define LMOE_TRANSFORM "moe.Transform"
+
+/* The pieces of moe.core; each adds to the table on top of the stack. */
+void lmoe_open_objects(lua_State *L);
+void lmoe_open_learners(lua_State *L);
+void lmoe_open_jobs(lua_State *L);
+void lmoe_open_files(lua_State *L);
+void lmoe_open_transforms(lua_State *L);
+void lmoe_open_mixture(lua_State *L);
+void lmoe_open_route(lua_State *L);
+void lmoe_open_tensor(lua_State *L);
+void lmoe_open_sparse(lua_State *L);
+void lmoe_open_table(lua_State *L);
+
+#endif

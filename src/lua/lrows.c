@@ -1,0 +1,478 @@
+/* X and y from Lua: what the engine sees as rows, samples and targets.  All
+   memory is the call's scratch. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lmoe.h"
+#include "ltable.h"
+#include "sparse.h"
+#include "tensor.h"
+
+/* ------------------------------------------------------------------- arrays */
+
+/* The length of a Lua array that is read 1 … n: up to the first nil, behind
+   which there may be nothing more. */
+static size_t check_length(lua_State *L, int index, const char *what) {
+  size_t n = 0, fields = 0;
+  for (;; n++) {
+    bool end;
+    lua_rawgeti(L, index, (int)n + 1);
+    end = lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (end) break;
+  }
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) fields++;
+  if (fields != n)
+    luaL_error(L, "%s[%d] is nil, but there is more in the array", what,
+               (int)n + 1);
+  return n;
+}
+
+static double check_number(lua_State *L, const char *what, size_t row,
+                           size_t column) {
+  if (lua_type(L, -1) != LUA_TNUMBER)
+    luaL_error(L, "%s[%d][%d] must be a number, got %s", what, (int)row + 1,
+               (int)column + 1, luaL_typename(L, -1));
+  return lua_tonumber(L, -1);
+}
+
+/* n rows of equal width, as doubles; the width of an empty array is 0. */
+static double *check_matrix(lua_State *L, lmoe_call *c, int index,
+                            const char *what, size_t n, size_t *width) {
+  double *out = NULL;
+  for (size_t i = 0; i < n; i++) {
+    lua_rawgeti(L, index, (int)i + 1);
+    if (!lua_istable(L, -1))
+      luaL_error(L, "%s[%d] must be an array of numbers, got a %s", what,
+                 (int)i + 1, luaL_typename(L, -1));
+    size_t d = check_length(L, lua_gettop(L), what);
+    if (i == 0) {
+      *width = d;
+      out = moe_scratch(&c->call, moe_size(n, d), sizeof *out);
+      if (out == NULL) lmoe_end(L, c, MOE_ENOMEM);
+    }
+    if (d != *width)
+      luaL_error(L, "%s[%d] has %d numbers, %s[1] has %d", what, (int)i + 1,
+                 (int)d, what, (int)*width);
+    for (size_t j = 0; j < d; j++) {
+      lua_rawgeti(L, -1, (int)j + 1);
+      out[i * d + j] = check_number(L, what, i, j);
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+  }
+  return out;
+}
+
+static moe_schema *new_schema(lua_State *L, lmoe_call *c, size_t n,
+                              char *const *names) {
+  moe_schema *s = moe_scratch(&c->call, 1, sizeof *s);
+  if (s == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  s->n = n;
+  if (names != NULL) s->names = (moe_texts){(char **)names, n};
+  return s;
+}
+
+static void check_tensor_rows(lua_State *L, lmoe_call *c, const moe_tensor *t,
+                              moe_rows *out) {
+  size_t d;
+  if (t->ndim != 2 || t->dtype != MOE_F32)
+    luaL_error(L, "X must be a float tensor of 2 dimensions (rows × columns)");
+  d = (size_t)t->shape[1];
+  *out = moe_rows_of_floats(t->f, (size_t)t->shape[0], d, d);
+  if (t->names != NULL) out->schema = new_schema(L, c, d, t->names->texts.items);
+}
+
+static void check_sparse_rows(lua_State *L, lmoe_call *c, const moe_sparse *s,
+                              moe_rows *out) {
+  *out = moe_rows_of_csr(&s->csr);
+  if (s->names != NULL)
+    out->schema = new_schema(L, c, s->csr.columns, s->names->texts.items);
+}
+
+void lmoe_check_rows(lua_State *L, lmoe_call *c, int index, moe_rows *out) {
+  const moe_tensor *tensor = lmoe_test_tensor(L, index);
+  const moe_sparse *sparse = lmoe_test_sparse(L, index);
+  const moe_table *table = lmoe_test_table(L, index);
+  if (tensor != NULL) {
+    check_tensor_rows(L, c, tensor, out);
+  } else if (sparse != NULL) {
+    check_sparse_rows(L, c, sparse, out);
+  } else if (table != NULL) {
+    LMOE_TRY(L, c, moe_table_rows(&c->call, table, out));
+  } else if (lua_istable(L, index)) {
+    size_t n = check_length(L, index, "X"), d = 0;
+    const double *x = check_matrix(L, c, index, "X", n, &d);
+    *out = moe_rows_of_doubles(x, n, d);
+  } else {
+    luaL_error(L,
+               "X must be a tensor, a sparse matrix, a table of columns or an "
+               "array of rows, got a %s",
+               luaL_typename(L, index));
+  }
+}
+
+/* ------------------------------------------------------------------ samples */
+
+/* The values of one sample; what is neither a number nor a string is missing:
+   nil and false. */
+typedef struct sample {
+  size_t d;
+  double *numbers;    /* NaN where the value is none */
+  const char **texts; /* NULL where the value is none */
+  bool nominal;       /* there is a string */
+} sample;
+
+static sample new_sample(lua_State *L, lmoe_call *c, size_t d) {
+  sample s = {d, moe_scratch(&c->call, d, sizeof(double)),
+              moe_scratch(&c->call, d, sizeof(char *)), false};
+  if (s.numbers == NULL || s.texts == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  return s;
+}
+
+/* Takes the value on top of the stack, a string that the sample's table keeps;
+   false when it is of no use. */
+static bool take_value(lua_State *L, sample *s, size_t j) {
+  size_t size;
+  s->numbers[j] = NAN;
+  if (!lua_toboolean(L, -1)) return true;
+  if (lua_type(L, -1) == LUA_TNUMBER) {
+    s->numbers[j] = lua_tonumber(L, -1);
+    return true;
+  }
+  if (lua_type(L, -1) != LUA_TSTRING) return false;
+  s->texts[j] = lua_tolstring(L, -1, &size);
+  s->nominal = true;
+  return strlen(s->texts[j]) == size;
+}
+
+static void check_array_sample(lua_State *L, int index, sample *s) {
+  for (size_t j = 0; j < s->d; j++) {
+    lua_rawgeti(L, index, (int)j + 1);
+    if (lua_isnil(L, -1) || !take_value(L, s, j))
+      luaL_error(L,
+                 "x[%d] must be a number, a string without zero bytes, or "
+                 "false where missing, got a %s",
+                 (int)j + 1, luaL_typename(L, -1));
+    lua_pop(L, 1);
+  }
+}
+
+static void check_named_sample(lua_State *L, int index,
+                               const moe_schema *schema, sample *s) {
+  size_t found = 0, given = 0;
+  for (size_t j = 0; j < schema->n; j++) {
+    lua_getfield(L, index, schema->names.items[j]);
+    if (!take_value(L, s, j))
+      luaL_error(L,
+                 "x.%s must be a number or a string without zero bytes, got "
+                 "a %s",
+                 schema->names.items[j], luaL_typename(L, -1));
+    found += !lua_isnil(L, -1);
+    lua_pop(L, 1);
+  }
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) given++;
+  if (given > found)
+    luaL_error(L, "x has %d names that the model was not trained on",
+               (int)(given - found));
+}
+
+/* Numbers, or with a string among them columns of one row: those of strings
+   have one level. */
+static void view_sample(lua_State *L, lmoe_call *c, const sample *s,
+                      moe_rows *out) {
+  static const int32_t first_level = 0;
+  moe_column *columns;
+  *out = moe_rows_of_doubles(s->numbers, 1, s->d);
+  if (!s->nominal) return;
+  columns = moe_scratch(&c->call, s->d, sizeof *columns);
+  if (columns == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  for (size_t j = 0; j < s->d; j++)
+    columns[j] = s->texts[j] == NULL
+                     ? (moe_column){.numbers = &s->numbers[j]}
+                     : (moe_column){.codes = &first_level,
+                                    .levels = &s->texts[j],
+                                    .n_levels = 1};
+  *out = (moe_rows){.n = 1,
+                    .d = s->d,
+                    .source = MOE_FROM_COLUMNS,
+                    .columns = columns};
+}
+
+/* The names of a name → value sample, ordered by byte: the schema of a learner
+   that has not seen any data yet. */
+static int compare_texts(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static const moe_schema *check_names(lua_State *L, lmoe_call *c, int index) {
+  size_t n = 0, i = 0;
+  char **names;
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) n++;
+  names = moe_scratch(&c->call, n, sizeof *names);
+  if (names == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING)
+      luaL_error(L, "x must be an array or name → value");
+    names[i++] = (char *)lua_tostring(L, -2);
+  }
+  qsort(names, n, sizeof *names, compare_texts);
+  return new_schema(L, c, n, names);
+}
+
+void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
+                       const moe_schema *schema, moe_rows *out) {
+  const moe_tensor *tensor = lmoe_test_tensor(L, index);
+  sample s;
+  size_t d;
+  if (tensor != NULL && tensor->ndim == 1 && tensor->dtype == MOE_F32) {
+    d = (size_t)tensor->shape[0];
+    *out = moe_rows_of_floats(tensor->f, 1, d, d);
+    return;
+  }
+  if (!lua_istable(L, index)) {
+    lmoe_check_rows(L, c, index, out);
+    if (out->n != 1)
+      luaL_error(L, "x must be one sample, got %d rows", (int)out->n);
+    return;
+  }
+  d = lua_rawlen(L, index);
+  bool named = d == 0;
+  if (named && (schema == NULL || schema->names.n == 0)) {
+    if (schema != NULL)
+      luaL_error(L, "x must be an array: the model's columns have no names");
+    schema = check_names(L, c, index);
+  }
+  s = new_sample(L, c, named ? schema->n : d);
+  if (named)
+    check_named_sample(L, index, schema, &s);
+  else
+    check_array_sample(L, index, &s);
+  view_sample(L, c, &s, out);
+  if (named) out->schema = schema;
+}
+
+/* ------------------------------------------------------------------ targets */
+
+typedef struct gathering {
+  lua_State *L;
+  lmoe_call *c;
+  int32_t *ids;
+  moe_label *labels;
+  size_t n_labels;
+} gathering;
+
+/* The label on top as an engine label; its text lives in the Lua string, which
+   the seen-table keeps. */
+static moe_label check_label(lua_State *L, size_t row) {
+  moe_label label = {.kind = MOE_L_NUMBER};
+  size_t size;
+  switch (lua_type(L, -1)) {
+    case LUA_TSTRING:
+      label.kind = MOE_L_TEXT;
+      label.text = (char *)lua_tolstring(L, -1, &size);
+      if (strlen(label.text) != size)
+        luaL_error(L, "y[%d] holds a zero byte", (int)row + 1);
+      return label;
+    case LUA_TBOOLEAN:
+      label.kind = MOE_L_FLAG;
+      label.number = lua_toboolean(L, -1);
+      return label;
+    case LUA_TNUMBER:
+      label.number = lua_tonumber(L, -1);
+      if (isfinite(label.number)) return label;
+      break;
+    default: break;
+  }
+  luaL_error(L, "y[%d] must be a string, a finite number or a boolean, got %s",
+             (int)row + 1, luaL_typename(L, -1));
+  return label;
+}
+
+static int compare_labels(const void *a, const void *b) {
+  return moe_label_compare(*(moe_label *const *)a, *(moe_label *const *)b);
+}
+
+/* Puts the labels into their order and the ids with them. */
+static void order_labels(gathering *g, size_t n, moe_labels *out) {
+  moe_call *call = &g->c->call;
+  moe_label **order = moe_scratch(call, g->n_labels, sizeof *order);
+  int32_t *place = moe_scratch(call, g->n_labels, sizeof *place);
+  out->items = moe_scratch(call, g->n_labels, sizeof *out->items);
+  out->n = g->n_labels;
+  if (order == NULL || place == NULL || out->items == NULL)
+    lmoe_end(g->L, g->c, MOE_ENOMEM);
+  for (size_t k = 0; k < g->n_labels; k++) order[k] = &g->labels[k];
+  qsort(order, g->n_labels, sizeof *order, compare_labels);
+  for (size_t k = 0; k < g->n_labels; k++) {
+    out->items[k] = *order[k];
+    place[order[k] - g->labels] = (int32_t)k;
+  }
+  for (size_t i = 0; i < n; i++) g->ids[i] = place[g->ids[i]];
+}
+
+/* The id of the label on top (popped), new ones in order of appearance; the
+   table below it maps label → id + 1. */
+static int32_t find_id(gathering *g, size_t row) {
+  lua_State *L = g->L;
+  moe_label label = check_label(L, row);
+  int32_t id;
+  lua_pushvalue(L, -1);
+  lua_rawget(L, -3);
+  id = lua_isnil(L, -1) ? -1 : (int32_t)lua_tointeger(L, -1) - 1;
+  lua_pop(L, 1);
+  if (id < 0) {
+    id = (int32_t)g->n_labels;
+    g->labels[g->n_labels++] = label;
+    lua_pushvalue(L, -1);
+    lua_pushinteger(L, id + 1);
+    lua_rawset(L, -4);
+  }
+  lua_pop(L, 1);
+  return id;
+}
+
+typedef void (*push_item)(lua_State *L, int index, size_t i);
+
+static void push_array_item(lua_State *L, int index, size_t i) {
+  lua_rawgeti(L, index, (int)i + 1);
+}
+
+static void push_tensor_item(lua_State *L, int index, size_t i) {
+  const moe_tensor *t = lmoe_test_tensor(L, index);
+  lmoe_push_number(L, (double)t->f[i]);
+}
+
+static void push_column_item(lua_State *L, int index, size_t i) {
+  lmoe_push_target_item(L, lmoe_test_table(L, index), i);
+}
+
+/* The table of seen labels stays on the stack: it keeps their strings. */
+static void gather_classes(lua_State *L, lmoe_call *c, int index,
+                           push_item push, size_t n, moe_target *out) {
+  moe_labels *labels = moe_scratch(&c->call, 1, sizeof *labels);
+  gathering g = {L, c, moe_scratch(&c->call, n, sizeof(int32_t)),
+                 moe_scratch(&c->call, n, sizeof(moe_label)), 0};
+  if (labels == NULL || g.ids == NULL || g.labels == NULL)
+    lmoe_end(L, c, MOE_ENOMEM);
+  lua_newtable(L);
+  for (size_t i = 0; i < n; i++) {
+    push(L, index, i);
+    g.ids[i] = find_id(&g, i);
+  }
+  order_labels(&g, n, labels);
+  *out = (moe_target){.task = MOE_CLASSIFICATION, .n = n, .ids = g.ids,
+                      .labels = labels};
+}
+
+const int32_t *lmoe_check_groups(lua_State *L, lmoe_call *c, int index,
+                                 size_t n) {
+  moe_target target;
+  luaL_checktype(L, index, LUA_TTABLE);
+  if (check_length(L, index, "groups") != n)
+    luaL_error(L, "'groups' must have one label for each of the %d rows",
+               (int)n);
+  gather_classes(L, c, index, push_array_item, n, &target);
+  lua_pop(L, 1);
+  return target.ids;
+}
+
+static void gather_numbers(lua_State *L, lmoe_call *c, int index,
+                           push_item push, size_t n, moe_target *out) {
+  double *values = moe_scratch(&c->call, n, sizeof *values);
+  if (values == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  for (size_t i = 0; i < n; i++) {
+    push(L, index, i);
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      luaL_error(L, "y[%d] must be a number, got %s", (int)i + 1,
+                 luaL_typename(L, -1));
+    values[i] = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
+  *out = (moe_target){.task = MOE_REGRESSION, .n = n, .values = values,
+                      .width = 1};
+}
+
+static void widen_tensor(lua_State *L, lmoe_call *c, const moe_tensor *t,
+                         moe_target *out) {
+  size_t n = (size_t)t->shape[0], width = (size_t)t->shape[1];
+  double *values = moe_scratch(&c->call, moe_size(n, width), sizeof *values);
+  if (values == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  for (size_t i = 0; i < n * width; i++)
+    values[i] = (double)t->f[i];
+  *out = (moe_target){.task = MOE_REGRESSION, .n = n, .values = values,
+                      .width = width};
+}
+
+/* True when the labels are words rather than quantities. */
+static bool are_labelled(lua_State *L, int index, push_item push, size_t n) {
+  bool labelled = false;
+  for (size_t i = 0; i < n && !labelled; i++) {
+    push(L, index, i);
+    labelled = lua_type(L, -1) == LUA_TSTRING || lua_isboolean(L, -1);
+    lua_pop(L, 1);
+  }
+  return labelled;
+}
+
+static push_item check_source(lua_State *L, int index, size_t *n) {
+  const moe_tensor *tensor = lmoe_test_tensor(L, index);
+  const moe_table *table = lmoe_test_table(L, index);
+  if (tensor != NULL) {
+    *n = (size_t)tensor->shape[0];
+    if (tensor->dtype != MOE_F32 || tensor->ndim > 2)
+      luaL_error(L, "y must be a float tensor of 1 or 2 dimensions");
+    return push_tensor_item;
+  }
+  if (table != NULL) {
+    if (moe_table_target(table) == MOE_NO_TARGET)
+      luaL_error(L, "the table has no target; t:with_target(name) gives it one");
+    *n = moe_table_length(table);
+    return push_column_item;
+  }
+  if (!lua_istable(L, index))
+    luaL_error(L, "y must be an array or a tensor, got a %s",
+               luaL_typename(L, index));
+  *n = check_length(L, index, "y");
+  return push_array_item;
+}
+
+/* A Lua array of arrays: several outputs a row. */
+static bool is_wide_array(lua_State *L, int index) {
+  bool wide;
+  if (!lua_istable(L, index)) return false;
+  lua_rawgeti(L, index, 1);
+  wide = lua_istable(L, -1);
+  lua_pop(L, 1);
+  return wide;
+}
+
+static void check_count(lua_State *L, size_t n, size_t rows) {
+  if (n < rows) luaL_error(L, "y[%d] is nil, but X has %d rows", (int)n + 1,
+                           (int)rows);
+  if (n > rows)
+    luaL_error(L, "y has %d elements, but X has %d rows", (int)n, (int)rows);
+}
+
+void lmoe_check_target(lua_State *L, lmoe_call *c, int index,
+                       const moe_object *o, size_t n, moe_target *out) {
+  const moe_tensor *tensor = lmoe_test_tensor(L, index);
+  size_t length;
+  push_item push = check_source(L, index, &length);
+  check_count(L, length, n);
+  if (tensor != NULL && tensor->ndim == 2) {
+    widen_tensor(L, c, tensor, out);
+  } else if (is_wide_array(L, index)) {
+    size_t width = 0;
+    const double *values = check_matrix(L, c, index, "y", n, &width);
+    *out = (moe_target){.task = MOE_REGRESSION, .n = n, .values = values,
+                        .width = width};
+  } else if (moe_learner_task(o, are_labelled(L, index, push, n)) ==
+             MOE_CLASSIFICATION) {
+    gather_classes(L, c, index, push, n, out);
+  } else {
+    gather_numbers(L, c, index, push, n, out);
+  }
+  if (moe_learner_task(o, false) == MOE_GATING) out->task = MOE_GATING;
+}

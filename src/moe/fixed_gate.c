@@ -1,0 +1,131 @@
+/* A gate that nobody trains: a column of the data says which expert answers a
+   row, by name or by number, or a function of the host does.  A row whose
+   column names no expert goes to all of them alike. */
+#include <math.h>
+#include <string.h>
+
+#include "foreign.h"
+
+typedef struct fixed_params {
+  char *column;
+  bool choose;
+} fixed_params;
+
+typedef struct fixed {
+  moe_fitted fitted; /* labels: the experts' names */
+} fixed;
+
+static const moe_param params[] = {
+    MOE_P_TEXT(fixed_params, column,
+               "name of the column that holds the expert's name or number"),
+    MOE_P_CALLBACK(fixed_params, choose,
+                   "a function of the rows: an array with the name, the number "
+                   "or the probabilities of the experts for each"),
+    {0}};
+
+static moe_status visit(void *state, moe_visitor *v) {
+  fixed *m = state;
+  return moe_fitted_visit(&m->fitted, v);
+}
+
+/* The place of the gate's column, which the data must have. */
+static moe_status find_column(moe_call *call, const moe_object *o,
+                              const moe_schema *schema, size_t *out) {
+  const fixed_params *p = o->params;
+  for (size_t j = 0; j < schema->names.n; j++)
+    if (strcmp(schema->names.items[j], p->column) == 0) {
+      *out = j;
+      return MOE_OK;
+    }
+  return moe_fail(call, MOE_EDATA, "fixed: the data has no column '%.80s'",
+                  p->column);
+}
+
+static moe_status begin(moe_call *call, moe_job *job) {
+  const fixed_params *p = job->object->params;
+  fixed *m = job->state;
+  const moe_labels *names = job->batch.y->labels;
+  size_t column;
+  if ((p->column != NULL) == p->choose)
+    return moe_fail(call, MOE_EPARAM,
+                    "fixed: it needs either 'column' or 'choose'");
+  if (names != NULL) MOE_TRY(moe_labels_copy(call, names, &m->fitted.labels));
+  return p->choose ? MOE_OK
+                   : find_column(call, job->object, &m->fitted.schema, &column);
+}
+
+static moe_status step(moe_call *call, moe_job *job) {
+  (void)call;
+  job->done = true;
+  return MOE_OK;
+}
+
+static ptrdiff_t find_name(const fixed *m, const char *name) {
+  for (size_t e = 0; e < m->fitted.labels.n; e++)
+    if (strcmp(m->fitted.labels.items[e].text, name) == 0) return (ptrdiff_t)e;
+  return -1;
+}
+
+/* The expert that column j of row i chooses, or -1. */
+static ptrdiff_t choose(const fixed *m, const moe_rows *x, size_t i, size_t j,
+                        double *row) {
+  size_t at = moe_rows_at(x, i), own = x->map != NULL ? (size_t)x->map[j] : j;
+  double number;
+  if (x->source == MOE_FROM_COLUMNS && x->columns[own].numbers == NULL) {
+    const moe_column *c = &x->columns[own];
+    return c->codes[at] < 0 ? -1 : find_name(m, c->levels[c->codes[at]]);
+  }
+  moe_rows_doubles(x, i, 1, row);
+  number = row[j];
+  return number >= 1 && number <= (double)m->fitted.n_outputs &&
+                 number == floor(number)
+             ? (ptrdiff_t)number - 1
+             : -1;
+}
+
+static moe_status predict(moe_call *call, const moe_object *o,
+                          const moe_rows *x, double *out) {
+  const fixed_params *p = o->params;
+  const fixed *m = o->state;
+  size_t n = m->fitted.n_outputs, column = 0;
+  double *row;
+  if (p->choose) return moe_foreign_predict(call, o, x, out);
+  MOE_TRY(find_column(call, o, &m->fitted.schema, &column));
+  MOE_SCRATCH(call, row, x->d);
+  for (size_t i = 0; i < x->n; i++, out += n) {
+    ptrdiff_t e = choose(m, x, i, column, row);
+    for (size_t k = 0; k < n; k++)
+      out[k] = e < 0 ? 1 / (double)n : (double)(k == (size_t)e);
+  }
+  return MOE_OK;
+}
+
+static moe_status cloned(moe_call *call, const moe_object *from,
+                         moe_object *to) {
+  const fixed_params *p = from->params;
+  return p->choose ? moe_foreign_cloned(call, from, to) : MOE_OK;
+}
+
+static moe_status saving(moe_call *call, moe_object *o) {
+  const fixed_params *p = o->params;
+  if (!p->choose) return MOE_OK;
+  return moe_fail(call, MOE_ESTATE,
+                  "fixed: a gate whose 'choose' is a function cannot be saved; "
+                  "use 'column', or a gate object with get_state");
+}
+
+const moe_learner_type moe_fixed_gate = {
+    .type = {.name = "fixed",
+             .family = "gate",
+             .doc = "A column of the data, or a function, decides who answers.",
+             .params_size = sizeof(fixed_params),
+             .state_size = sizeof(fixed),
+             .params = params,
+             .visit = visit,
+             .cloned = cloned,
+             .saving = saving},
+    .traits = MOE_GATES | MOE_TAKES_MISSING | MOE_TAKES_SPARSE |
+              MOE_TAKES_NOMINAL,
+    .begin = begin,
+    .step = step,
+    .predict = predict};
