@@ -30,7 +30,8 @@ for _, name in ipairs {
   moe[name] = core[name]
 end
 
-moe.data = core.data
+moe.data = require "moe.data"
+moe.pipeline = require "moe.pipeline"
 moe.metrics = require "moe.metrics"
 moe.mixture = require "moe.mixture"
 moe.pipeline = require "moe.pipeline"

@@ -2,6 +2,8 @@
 -- arrays (or 1-D tensors) of one length.
 -- @module moe.metrics
 
+local text = require "moe.text"
+
 local metrics = {}
 
 local function check_lengths(y, predicted)
@@ -118,6 +120,42 @@ function metrics.log_loss(y, proba, classes)
     sum = sum - math.log(math.max(p, 1e-15))
   end
   return sum / #y
+end
+
+local Summary = {}
+Summary.__index = Summary
+
+--- Mean and spread of figures that are measured several times, by name.
+-- @usage local s = moe.metrics.summary()
+-- s:add("forest", 0.97); s:add("forest", 0.98)
+-- print(s:text "accuracy")
+function metrics.summary() return setmetatable({ names = {}, values = {} }, Summary) end
+
+--- One more measurement of `name`.
+function Summary:add(name, value)
+  if not self.values[name] then
+    self.values[name] = {}
+    self.names[#self.names + 1] = name
+  end
+  table.insert(self.values[name], value)
+end
+
+--- Mean and standard deviation (of the sample; 0 of one) of what was added.
+function Summary:get(name)
+  local values = self.values[name]
+  local centre, square = mean(values), 0
+  for i = 1, #values do square = square + (values[i] - centre) ^ 2 end
+  return centre, #values > 1 and math.sqrt(square / (#values - 1)) or 0
+end
+
+--- A table of all: mean ± spread, best mean first.
+function Summary:text(title)
+  local rows = { { title, "" } }
+  table.sort(self.names, function(a, b) return self:get(a) > self:get(b) end)
+  for i, name in ipairs(self.names) do
+    rows[i + 1] = { "  " .. name, ("%.4f ± %.4f"):format(self:get(name)) }
+  end
+  return text.columns(rows)
 end
 
 return metrics

@@ -86,6 +86,8 @@ describe("impute", function()
 
   it("refuses strings, naming what turns them into numbers", function()
     local t = moe.data.table { columns = { kind = { "a", "b" } } }
-    assert.error_matches(function() impute {}:fit(t) end, "column 'kind' holds strings.*one_hot or ordinal")
+    assert.error_matches(function()
+      impute {}:fit(t)
+    end, "column 'kind' holds strings.*one_hot or ordinal")
   end)
 end)

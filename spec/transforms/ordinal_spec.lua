@@ -8,14 +8,19 @@ local nan = 0 / 0
 describe("ordinal", function()
   local function t()
     return moe.data.table {
-      columns = { size = { "S", "XL", false, "L" }, x = { 1, 2, 3, nan }, note = { "a", "b", "c", "d" } },
+      columns = {
+        size = { "S", "XL", false, "L" },
+        x = { 1, 2, 3, nan },
+        note = { "a", "b", "c", "d" },
+      },
       names = { "size", "x", "note" },
     }
   end
 
   it("numbers the levels in byte order, numbers in their place", function()
     local o = ordinal {}
-    near.rows({ { 1, 1, 0 }, { 2, 2, 1 }, { nan, 3, 2 }, { 0, nan, 3 } }, o:fit_transform(t()):totable(), 0)
+    local X = o:fit_transform(t())
+    near.rows({ { 1, 1, 0 }, { 2, 2, 1 }, { nan, 3, 2 }, { 0, nan, 3 } }, X:totable(), 0)
     assert.same({ "size", "x", "note" }, o:names())
     assert.same({ "L", "S", "XL" }, o:info().levels.size)
   end)

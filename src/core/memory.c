@@ -67,7 +67,9 @@ moe_status moe_new_array(moe_call *call, void *out, size_t n, size_t size) {
 moe_status moe_reserve(moe_call *call, void *array, size_t *capacity,
                        size_t length, size_t more, size_t size) {
   void *block;
-  size_t wanted = length + more, room = *capacity < 8 ? 8 : *capacity;
+  size_t wanted, room = *capacity < 8 ? 8 : *capacity;
+  if (__builtin_add_overflow(length, more, &wanted) || wanted > PTRDIFF_MAX)
+    return short_of(call, more, size);
   if (wanted <= *capacity) return MOE_OK;
   while (room < wanted) room *= 2;
   memcpy(&block, array, sizeof block);

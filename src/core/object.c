@@ -271,6 +271,7 @@ typedef struct walker {
   moe_call *call;
   size_t bytes;
   bool for_change; /* what `each` is about: a change, or a mark to set */
+  int depth;
 } walker;
 
 static moe_status walk_field(moe_visitor *v, const moe_field *f) {
@@ -298,7 +299,7 @@ static moe_status check_idle(walker *w, moe_object *o) {
 
 moe_status moe_object_check_idle(moe_call *call, const moe_object *o,
                                  bool for_change) {
-  walker w = {{walk_field}, check_idle, call, 0, for_change};
+  walker w = {{walk_field}, check_idle, call, 0, for_change, 0};
   return check_idle(&w, (moe_object *)o);
 }
 
@@ -308,8 +309,22 @@ static moe_status mark(walker *w, moe_object *o) {
 }
 
 void moe_object_mark_fitting(moe_object *o, bool fitting) {
-  walker w = {{walk_field}, mark, NULL, 0, fitting};
+  walker w = {{walk_field}, mark, NULL, 0, fitting, 0};
   mark(&w, o);
+}
+
+static moe_status place(walker *w, moe_object *o) {
+  if (w->depth == MOE_DEEPEST) return MOE_EPARAM;
+  if (w->for_change && o->depth < w->depth) o->depth = w->depth;
+  w->depth++;
+  MOE_TRY(visit_children(o, &w->visitor));
+  w->depth--;
+  return MOE_OK;
+}
+
+bool moe__object_place(moe_object *o, bool move) {
+  walker w = {{walk_field}, place, NULL, 0, move, o->depth};
+  return place(&w, o) == MOE_OK;
 }
 
 static moe_status reset(walker *w, moe_object *o) {
@@ -319,7 +334,7 @@ static moe_status reset(walker *w, moe_object *o) {
 }
 
 moe_status moe_object_reset(moe_call *call, moe_object *o) {
-  walker w = {{walk_field}, reset, call, 0, true};
+  walker w = {{walk_field}, reset, call, 0, true, 0};
   MOE_TRY(moe_object_check_idle(call, o, true));
   return reset(&w, o);
 }
@@ -346,7 +361,7 @@ static moe_status weigh(walker *w, moe_object *o) {
 }
 
 size_t moe_object_bytes(const moe_object *o) {
-  walker w = {{weigh_field}, weigh, NULL, 0, false};
+  walker w = {{weigh_field}, weigh, NULL, 0, false, 0};
   weigh(&w, (moe_object *)o);
   return w.bytes;
 }

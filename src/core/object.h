@@ -217,12 +217,17 @@ struct moe_type {
   moe_status (*saving)(moe_call *call, moe_object *o);
 };
 
+enum { MOE_DEEPEST = 64 /* objects within objects */ };
+
 /* Parameters are set by the user and survive a reset; the state is what was
    learned, NULL before that.  `uses` counts the calls in flight on the object:
-   while it is not zero nothing may replace or free what they read. */
+   while it is not zero nothing may replace or free what they read.  Every
+   object is deeper than those that hold it, so that none holds itself and walks
+   down from it are short. */
 struct moe_object {
   const moe_type *type;
   atomic_int refs, uses;
+  int depth;    /* below MOE_DEEPEST */
   bool fitting; /* a job is open on it */
   void *params, *state;
 };

@@ -261,27 +261,11 @@ static moe_status set_weights(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
-/* True when `target` is o or one of the objects below it. */
-static bool reaches(const moe_object *o, const moe_object *target) {
-  if (o == NULL || o == target) return o != NULL;
-  for (const moe_param *p = o->type->params; p->name != NULL; p++) {
-    const moe_children *c = field_of(o, p);
-    if (p->kind == MOE_CHILD && reaches(*(moe_object **)field_of(o, p), target))
-      return true;
-    for (size_t i = 0; p->kind == MOE_CHILDREN && i < c->n; i++)
-      if (reaches(c->items[i], target)) return true;
-  }
-  return false;
-}
-
 static moe_status check_child(moe_call *call, const moe_object *o,
                               const moe_param *p, const moe_value *v) {
-  if (v->kind != MOE_V_OBJECT || strcmp(v->object->type->family, p->family) != 0)
-    return refuse(call, o, p, v);
-  if (reaches(v->object, o))
-    return moe_fail(call, MOE_EPARAM, "%s: '%s' would contain itself",
-                    o->type->name, p->name);
-  return MOE_OK;
+  if (v->kind == MOE_V_OBJECT && strcmp(v->object->type->family, p->family) == 0)
+    return MOE_OK;
+  return refuse(call, o, p, v);
 }
 
 static moe_status set_child(moe_call *call, const moe_object *o,
@@ -455,6 +439,26 @@ static void exchange(change *c) {
   c->cell = before;
 }
 
+static bool place(const change *c, bool move) {
+  return c->param->family == NULL || moe__object_place(c->object, move);
+}
+
+/* Makes all changes, or takes them back where an object would be nested too
+   deeply, as it is in itself. */
+static moe_status apply(moe_call *call, change *changes, size_t n) {
+  const change *bad = NULL;
+  for (size_t i = 0; i < n; i++) exchange(&changes[i]);
+  for (size_t i = 0; i < n && bad == NULL; i++)
+    if (!place(&changes[i], false)) bad = &changes[i];
+  for (size_t i = 0; i < n && bad == NULL; i++) place(&changes[i], true);
+  if (bad == NULL) return MOE_OK;
+  for (size_t i = n; i > 0; i--) exchange(&changes[i - 1]);
+  return moe_fail(call, MOE_EPARAM,
+                  "%s: '%s' would contain itself, or objects nested more than "
+                  "%d deep",
+                  bad->object->type->name, bad->param->name, MOE_DEEPEST);
+}
+
 moe_status moe_object_set(moe_call *call, moe_object *o, const moe_value *map) {
   change *changes;
   moe_status status;
@@ -464,10 +468,9 @@ moe_status moe_object_set(moe_call *call, moe_object *o, const moe_value *map) {
                     o->type->name);
   MOE_SCRATCH(call, changes, map->n);
   status = prepare(call, o, map, changes);
-  for (size_t i = 0; i < map->n && changes[i].param != NULL; i++) {
-    if (status == MOE_OK) exchange(&changes[i]);
+  if (status == MOE_OK) status = apply(call, changes, map->n);
+  for (size_t i = 0; i < map->n && changes[i].param != NULL; i++)
     moe__cell_free(changes[i].param, &changes[i].cell);
-  }
   return status;
 }
 

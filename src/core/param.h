@@ -23,6 +23,10 @@ void moe__cell_default(const moe_param *p, moe_cell *cell);
 void moe__cell_absent(const moe_param *p, moe_cell *cell);
 void moe__cell_free(const moe_param *p, moe_cell *cell);
 
+/* False when there is no room at its depth for the object with all below it;
+   with `move` what is below it goes as deep as it must. */
+bool moe__object_place(moe_object *o, bool move);
+
 void moe__texts_free(moe_texts *t);
 void moe__children_free(moe_children *c);
 

@@ -41,7 +41,7 @@ static void child_after_fork(void) {
   pool.workers = pool.idle = 0;
 }
 
-static void register_fork(void) {
+static void watch_forks(void) {
   pthread_atfork(before_fork, parent_after_fork, child_after_fork);
 }
 
@@ -82,11 +82,9 @@ static void *work(void *unused) {
 
 /* Called with the pool locked.  New workers count as idle from birth. */
 static void hire(int wanted) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_attr_t attributes;
   sigset_t all, before;
   if (pool.workers >= wanted || pthread_attr_init(&attributes) != 0) return;
-  pthread_once(&once, register_fork);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -118,12 +116,14 @@ static void close_region(region *r) {
 
 void moe_parallel(const moe_call *call, size_t n, moe_piece piece,
                   void *context) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   int width = moe_parallel_width(call, n);
   region r = {.piece = piece, .context = context, .n = n};
   if (width < 2) {
     for (size_t i = 0; i < n; i++) piece(context, i, 0);
     return;
   }
+  pthread_once(&once, watch_forks);
   pthread_cond_init(&r.idle, NULL);
   pthread_mutex_lock(&pool.lock);
   hire(width - 1);

@@ -90,6 +90,19 @@ static inline double cell(const moe_column *c, size_t i) {
   return c->numbers != NULL ? c->numbers[i] : (double)c->codes[i];
 }
 
+/* A row's entry in a column, by halving; 0 where there is none. */
+static float find_entry(const moe_entries *e, int32_t column) {
+  size_t low = 0, high = e->n;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (e->index[middle] < column)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < e->n && e->index[low] == column ? e->value[low] : 0;
+}
+
 /* The three dense sources and the sparse one, gathered as the type T. */
 #define DEFINE_GATHER(NAME, T)                                               \
   void NAME(const moe_rows *r, size_t first, size_t n, T *out) {             \
@@ -113,7 +126,10 @@ static inline double cell(const moe_column *c, size_t i) {
           break;                                                             \
         case MOE_FROM_CSR:                                                   \
           e = moe_rows_entries(r, first + i);                                \
-          for (size_t k = 0; k < e.n; k++) out[e.index[k]] = e.value[k];     \
+          for (size_t k = 0; r->map == NULL && k < e.n; k++)                 \
+            out[e.index[k]] = (T)e.value[k];                                 \
+          for (size_t j = 0; r->map != NULL && j < r->d; j++)                \
+            out[j] = (T)find_entry(&e, r->map[j]);                           \
           break;                                                             \
       }                                                                      \
     }                                                                        \

@@ -44,8 +44,9 @@ static lmoe_box *find_canonical(lua_State *L, const moe_object *o) {
   lua_pushlightuserdata(L, (void *)o);
   lua_rawget(L, -2);
   lua_remove(L, -2);
-  if (!lua_isnil(L, -1)) return lua_touserdata(L, -1);
-  lua_pop(L, 1);
+  lmoe_box *box = lua_touserdata(L, -1);
+  if (box != NULL && box->pointer == o) return box;
+  lua_pop(L, 1); /* a closed one, of an object that lay at this address */
   return NULL;
 }
 

@@ -81,7 +81,8 @@ static void check_tensor_rows(lua_State *L, lmoe_call *c, const moe_tensor *t,
     luaL_error(L, "X must be a float tensor of 2 dimensions (rows × columns)");
   d = (size_t)t->shape[1];
   *out = moe_rows_of_floats(t->f, (size_t)t->shape[0], d, d);
-  if (t->names != NULL) out->schema = new_schema(L, c, d, t->names->texts.items);
+  if (t->names != NULL)
+    out->schema = new_schema(L, c, d, t->names->texts.items);
 }
 
 static void check_sparse_rows(lua_State *L, lmoe_call *c, const moe_sparse *s,
@@ -181,7 +182,7 @@ static void check_named_sample(lua_State *L, int index,
 /* Numbers, or with a string among them columns of one row: those of strings
    have one level. */
 static void view_sample(lua_State *L, lmoe_call *c, const sample *s,
-                      moe_rows *out) {
+                        moe_rows *out) {
   static const int32_t first_level = 0;
   moe_column *columns;
   *out = moe_rows_of_doubles(s->numbers, 1, s->d);
@@ -189,15 +190,12 @@ static void view_sample(lua_State *L, lmoe_call *c, const sample *s,
   columns = moe_scratch(&c->call, s->d, sizeof *columns);
   if (columns == NULL) lmoe_end(L, c, MOE_ENOMEM);
   for (size_t j = 0; j < s->d; j++)
-    columns[j] = s->texts[j] == NULL
-                     ? (moe_column){.numbers = &s->numbers[j]}
-                     : (moe_column){.codes = &first_level,
-                                    .levels = &s->texts[j],
-                                    .n_levels = 1};
-  *out = (moe_rows){.n = 1,
-                    .d = s->d,
-                    .source = MOE_FROM_COLUMNS,
-                    .columns = columns};
+    columns[j] = s->texts[j] == NULL ? (moe_column){.numbers = &s->numbers[j]}
+                                     : (moe_column){.codes = &first_level,
+                                                    .levels = &s->texts[j],
+                                                    .n_levels = 1};
+  *out = (moe_rows){
+      .n = 1, .d = s->d, .source = MOE_FROM_COLUMNS, .columns = columns};
 }
 
 /* The names of a name → value sample, ordered by byte: the schema of a learner
@@ -362,8 +360,8 @@ static void gather_classes(lua_State *L, lmoe_call *c, int index,
     g.ids[i] = find_id(&g, i);
   }
   order_labels(&g, n, labels);
-  *out = (moe_target){.task = MOE_CLASSIFICATION, .n = n, .ids = g.ids,
-                      .labels = labels};
+  *out = (moe_target){
+      .task = MOE_CLASSIFICATION, .n = n, .ids = g.ids, .labels = labels};
 }
 
 const int32_t *lmoe_check_groups(lua_State *L, lmoe_call *c, int index,
@@ -390,8 +388,8 @@ static void gather_numbers(lua_State *L, lmoe_call *c, int index,
     values[i] = lua_tonumber(L, -1);
     lua_pop(L, 1);
   }
-  *out = (moe_target){.task = MOE_REGRESSION, .n = n, .values = values,
-                      .width = 1};
+  *out = (moe_target){
+      .task = MOE_REGRESSION, .n = n, .values = values, .width = 1};
 }
 
 static void widen_tensor(lua_State *L, lmoe_call *c, const moe_tensor *t,
@@ -399,10 +397,9 @@ static void widen_tensor(lua_State *L, lmoe_call *c, const moe_tensor *t,
   size_t n = (size_t)t->shape[0], width = (size_t)t->shape[1];
   double *values = moe_scratch(&c->call, moe_size(n, width), sizeof *values);
   if (values == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  for (size_t i = 0; i < n * width; i++)
-    values[i] = (double)t->f[i];
-  *out = (moe_target){.task = MOE_REGRESSION, .n = n, .values = values,
-                      .width = width};
+  for (size_t i = 0; i < n * width; i++) values[i] = (double)t->f[i];
+  *out = (moe_target){
+      .task = MOE_REGRESSION, .n = n, .values = values, .width = width};
 }
 
 /* True when the labels are words rather than quantities. */
@@ -427,7 +424,8 @@ static push_item check_source(lua_State *L, int index, size_t *n) {
   }
   if (table != NULL) {
     if (moe_table_target(table) == MOE_NO_TARGET)
-      luaL_error(L, "the table has no target; t:with_target(name) gives it one");
+      luaL_error(L,
+                 "the table has no target; t:with_target(name) gives it one");
     *n = moe_table_length(table);
     return push_column_item;
   }
@@ -449,8 +447,8 @@ static bool is_wide_array(lua_State *L, int index) {
 }
 
 static void check_count(lua_State *L, size_t n, size_t rows) {
-  if (n < rows) luaL_error(L, "y[%d] is nil, but X has %d rows", (int)n + 1,
-                           (int)rows);
+  if (n < rows)
+    luaL_error(L, "y[%d] is nil, but X has %d rows", (int)n + 1, (int)rows);
   if (n > rows)
     luaL_error(L, "y has %d elements, but X has %d rows", (int)n, (int)rows);
 }
@@ -466,8 +464,8 @@ void lmoe_check_target(lua_State *L, lmoe_call *c, int index,
   } else if (is_wide_array(L, index)) {
     size_t width = 0;
     const double *values = check_matrix(L, c, index, "y", n, &width);
-    *out = (moe_target){.task = MOE_REGRESSION, .n = n, .values = values,
-                        .width = width};
+    *out = (moe_target){
+        .task = MOE_REGRESSION, .n = n, .values = values, .width = width};
   } else if (moe_learner_task(o, are_labelled(L, index, push, n)) ==
              MOE_CLASSIFICATION) {
     gather_classes(L, c, index, push, n, out);

@@ -118,7 +118,10 @@ static division check_table(lua_State *L, lmoe_call *c, const moe_table *t) {
 /* ------------------------------------------------------------------ results */
 
 static void split(lua_State *L, lmoe_call *c, division *d) {
-  double share = luaL_checknumber(L, 2);
+  double share = lua_tonumber(L, 2);
+  if (lua_type(L, 2) != LUA_TNUMBER)
+    luaL_error(L, "split: the share must be a number, got %s",
+               luaL_typename(L, 2));
   LMOE_TRY(
       L, c,
       moe_split(&c->call, d->n, share, d->seed, d->strata, d->groups, d->part));

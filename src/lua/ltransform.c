@@ -72,8 +72,8 @@ static int push_transformed(lua_State *L, lmoe_call *c, const moe_object *o,
   moe_frame f;
   moe_status status = moe_transform_apply(&c->call, o, o->state, x, &f);
   if (status == MOE_OK)
-    status = convert(&c->call, &f, &((const moe_shaped *)o->state)->output,
-                     &made);
+    status =
+        convert(&c->call, &f, &((const moe_shaped *)o->state)->output, &made);
   moe_frame_free(&f);
   if (status != MOE_OK) {
     moe_tensor_release(made.tensor);
