@@ -110,7 +110,7 @@ describe("a CSV text", function()
 
   it("gives the same table for any number of threads", function()
     local lines = { "a,b,c" }
-    for i = 1, 60000 do
+    for i = 1, 25000 do
       lines[#lines + 1] = ('%.17g,"s ""%d"", %s",%d'):format(i / 7, i % 1000, "\n", i)
     end
     local text = table.concat(lines, "\r\n")
@@ -125,7 +125,7 @@ describe("a CSV text", function()
         if x[i] ~= y[i] then error(name .. " differs in row " .. i) end
       end
     end
-    assert.equal(60000 / 7, one:column("a")[60000])
+    assert.equal(25000 / 7, one:column("a")[25000])
     assert.equal('s "999", \n', one:column("b")[999])
   end)
 end)
@@ -147,13 +147,13 @@ describe("a bad CSV text", function()
 
   it("names the first bad line, for any number of threads", function()
     local lines = { "a,b" }
-    for i = 1, 150000 do lines[i + 1] = i .. ",x" end
-    lines[70001], lines[140001] = "1,2,3", "4"
+    for i = 1, 100000 do lines[i + 1] = i .. ",x" end
+    lines[30001], lines[90001] = "1,2,3", "4"
     local text = table.concat(lines, "\n")
     core.set_threads(3)
     local message = refused(text)
     core.set_threads(1)
-    assert.matches("line 70001: 3 cells", message)
+    assert.matches("line 30001: 3 cells", message)
     assert.equal(message, refused(text))
   end)
 
@@ -317,11 +317,15 @@ describe("a CSV file", function()
   end)
 
   it("does not care about a locale with a decimal comma", function()
-    local made = shell(("localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8; echo $?"):format(directory))
-    if not made:match "0$" then return pending "localedef cannot make de_DE.UTF-8 here" end
+    local source = write("comma", 'LC_NUMERIC\ndecimal_point ","\nthousands_sep "."\n'
+      .. "grouping 3;3\nEND LC_NUMERIC\n")
+    shell(("localedef -c -i %s -f ANSI_X3.4-1968 %s/decimal_comma"):format(source, directory))
+    if shell(("ls %s/decimal_comma/LC_NUMERIC"):format(directory)):match "cannot" then
+      return pending "localedef cannot make a locale here"
+    end
     local path = directory .. "/locale.csv"
     local script = ([[
-      assert(os.setlocale("de_DE.UTF-8"), "no locale")
+      assert(os.setlocale("decimal_comma", "numeric"), "no locale")
       assert(jit or ("%%.1f"):format(0.5) == "0,5", "no comma")
       local data = require "moe.data"
       local t = assert(data.parse_csv("a\n1.25\n1e-7\n123456789.123456789\n"))

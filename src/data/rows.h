@@ -113,6 +113,8 @@ typedef struct moe_target {
   const moe_labels *labels; /* gating: the experts' names, or NULL */
   const double *values; /* otherwise: n × width */
   size_t width;
+  size_t errors; /* gating: 0, or how many signed errors there are of each
+                    expert in place of a log-likelihood: n × width × errors */
 } moe_target;
 
 /* What a learner is fitted on. */
