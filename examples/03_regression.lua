@@ -32,10 +32,6 @@ m:fit(train.X, train.y, { subsets = train.region })
 print(("RMSE of one line:  %.3f"):format(metrics.rmse(test.y, line:predict(test.X))))
 print(("RMSE of the mixture: %.3f (noise alone: 0.100)"):format(metrics.rmse(test.y, m:predict(test.X))))
 print(m:report(test.X, test.y))
-for name, expert in pairs(m:get_params "experts") do
-  local info = expert:info()
-  print(name, "standard deviation of unseen errors", ("%.3f"):format(m:info().noise[name]), info.type)
-end
 print(m:explain { -0.5, 1 })
 
 -- A budget: training goes on in steps of a few milliseconds, as in an event loop.

@@ -51,8 +51,7 @@ local function use(object, rows)
     pcall(object.predict, object, rows)
     pcall(object.learn_one, object, { 1, 2 }, y[1])
   end
-  assert(type(tostring(object)) == "string")
-  pcall(object.dump, object)
+  assert(tostring(object))
   object:close()
 end
 
@@ -79,12 +78,13 @@ local function little(type, task)
   return rows, targets
 end
 
+local options = { fixed = { column = "expert" }, text_hasher = { buckets = 16 } }
+
 -- Every type of the catalog, fitted.
 local function each_fitted(visit)
   for _, type in ipairs(core.types()) do
-    local options = type.name == "fixed" and { column = "expert" } or nil
     local task = type.traits and not type.traits.classifies and "regression" or nil
-    local object, rows, targets = catalog.new(type, task, options), little(type, task)
+    local object, rows, targets = catalog.new(type, task, options[type.name]), little(type, task)
     object:fit(rows, targets)
     visit(object, type, rows)
   end
@@ -118,7 +118,8 @@ describe("a saved model", function()
         local t = file.tensors[name]
         assert.is_true(width[t.dtype] <= last)
         last = width[t.dtype]
-        assert.equal(t.shape[1], #safetensors.numbers(t))
+        assert.equal(1, #t.shape)
+        if t.shape[1] < 1000 then assert.equal(t.shape[1], #safetensors.numbers(t)) end
       end
     end)
   end)
@@ -186,7 +187,8 @@ describe("a saved model", function()
     for name, t in pairs(file.tensors) do
       sum = plus(sum, digest(digest(zero, name), t.bytes))
     end
-    assert.equal(("%04x%04x%04x%04x"):format(sum[4], sum[3], sum[2], sum[1]), file.metadata.checksum)
+    local digits = ("%04x%04x%04x%04x"):format(sum[4], sum[3], sum[2], sum[1])
+    assert.equal(digits, file.metadata.checksum)
   end)
 
   it("may come without a checksum, and edited", function()
@@ -224,7 +226,9 @@ describe("a saved model", function()
   end)
 
   it("has labels of all kinds, of any bytes, and columns of any name", function()
-    local odd = { "caf\233", "\255\254", 'say "hi"\\', "line\nbreak", "ü", true, false, 0.1, -3, 2 ^ 53 }
+    local odd = {
+      "caf\233", "\255\254", 'say "hi"\\', "line\nbreak", "ü", true, false, 0.1, -3, 2 ^ 53,
+    }
     local rows, labels = {}, {}
     for i, label in ipairs(odd) do rows[i], labels[i] = { i }, label end
     local m = E.constant { task = "classification" }
@@ -235,7 +239,8 @@ describe("a saved model", function()
 
   it("nests, and keeps lists lists", function()
     local inner = moe.mixture { experts = { E.constant {}, E.logistic {} }, gate = G.uniform {} }
-    local outer = moe.mixture { experts = { ["ä"] = inner, b = E.constant {} }, gate = G.uniform {} }
+    local experts = { ["ä"] = inner, b = E.constant {} }
+    local outer = moe.mixture { experts = experts, gate = G.uniform {} }
     outer:fit(X, y)
     local again = assert(moe.undump(outer:dump()))
     assert.equal(tostring(outer), tostring(again))
@@ -243,16 +248,49 @@ describe("a saved model", function()
     assert.same(outer:predict(X), again:predict(X))
   end)
 
+  it("holds any plain table that an object written in Lua keeps", function()
+    local state = {
+      list = { 1, 2.5, "three", { nested = true } }, empty = {}, ["@odd"] = 1, ["\255"] = "\254",
+      sparse = { [3] = "c", [10] = "j" }, mixed = { "one", x = 1 },
+      flags = { [true] = 1, [false] = 2 },
+      numbers = { [0.5] = 1e300, [-1] = -0.1, huge = math.huge, low = -math.huge },
+    }
+    local expert, given = catalog.expert_in_lua(), catalog.expert_in_lua()
+    local object = E.foreign(expert)
+    object:fit(X, y)
+    expert.state = state
+    local dumped = object:dump()
+    assert(moe.undump(dumped, { lua = { [""] = given } }))
+    assert.same(state, given.state)
+    given.state = nil
+    expert.state = { numbers = state.numbers, list = state.list }
+    for name, value in pairs(state) do expert.state[name] = value end
+    assert.is_true(object:dump() == dumped) -- the order of the keys is not Lua's
+    state.nan = 0 / 0
+    expert.state = state
+    assert(moe.undump(object:dump(), { lua = { [""] = given } }))
+    assert.is_true(given.state.nan ~= given.state.nan)
+    state.f = print
+    assert.has_error(function() object:dump() end)
+  end)
+
   it("refuses to be written when it could not be read again", function()
     local m = moe.mixture { experts = { ["\255"] = E.constant {} }, gate = G.uniform {} }
     local ok, message = pcall(m.dump, m)
     assert.is_false(ok)
     assert.truthy(tostring(message):find "UTF%-8")
+  end)
+
+  it("nests as deep as objects can", function()
+    local deepest
     local tower = E.constant {}
-    for _ = 1, 64 do tower = moe.mixture { experts = { tower }, gate = G.uniform {} } end
-    ok, message = pcall(tower.dump, tower)
-    assert.is_false(ok)
-    assert.truthy(tostring(message):find "nested more than 64 deep")
+    repeat
+      deepest = tower
+      local built = pcall(function()
+        tower = moe.mixture { experts = { tower }, gate = G.uniform {} }
+      end)
+    until not built
+    assert.equal(tostring(deepest), tostring(assert(moe.undump(deepest:dump()))))
   end)
 
   it("leaves nothing behind in memory, loaded or refused", function()
@@ -307,64 +345,73 @@ describe("a damaged model", function()
           for bit = 0, 7 do try(at, bit) end
         end
       else
-        for _ = 1, 200 do try(1 + math.floor(uniform() * #whole), math.floor(uniform() * 8)) end
+        for _ = 1, 60 do try(1 + math.floor(uniform() * #whole), math.floor(uniform() * 8)) end
       end
     end)
   end)
 
+  -- Undumps a file whose tree's text is another, and uses what comes out.
+  local function try_tree(file, text, rows)
+    local own = file.metadata.moe
+    file.metadata.moe = text
+    local again = moe.undump(safetensors.pack(file))
+    file.metadata.moe = own
+    if again then use(again, rows) end
+  end
+
+  local function without_checksum(object)
+    local file = safetensors.read(object:dump())
+    file.metadata.checksum = nil
+    return file
+  end
+
   it("of any type, with an array left out or of odd numbers, too", function()
-    local hostile = { ("\255"):rep(8), ("\0"):rep(8), ("\255"):rep(7) .. "\127", ("\0"):rep(6) .. "\240\127" }
+    local hostile = { -- as doubles: NaN, 0, another NaN, infinity
+      ("\255"):rep(8), ("\0"):rep(8), ("\255"):rep(7) .. "\127", ("\0"):rep(6) .. "\240\127",
+    }
     each_fitted(function(object, _, rows)
-      local whole = object:dump()
-      local names = safetensors.read(whole).order
-      for k, name in ipairs(names) do
-        local absent = edited(whole, function(file)
-          local last = name:match "[^.]+$"
-          table.remove(file.order, k)
-          -- Every array of that name, in whatever object: the rest has no place.
-          file.metadata.moe = file.metadata.moe:gsub('("' .. last .. '":)%[%d+%]', "%1null")
-        end)
-        local again = moe.undump(absent)
-        if again then use(again, rows) end
+      local file = without_checksum(object)
+      for k = #file.order, 1, -1 do
+        local name = file.order[k]
+        local t = file.tensors[name]
+        local own = t.bytes
         for _, number in ipairs(hostile) do
-          again = moe.undump(edited(whole, function(file)
-            local t = file.tensors[name]
-            t.bytes = number:rep(math.ceil(#t.bytes / 8)):sub(1, #t.bytes)
-          end))
-          if again then use(again, rows) end
+          t.bytes = number:rep(math.ceil(#own / 8)):sub(1, #own)
+          try_tree(file, file.metadata.moe, rows)
         end
+        t.bytes = own
+        table.remove(file.order, k)
+        -- Every array of that name, in whatever object: the rest has no place.
+        local key = '("' .. name:match "[^.]+$" .. '":)%[%d+%]'
+        try_tree(file, (file.metadata.moe:gsub(key, "%1null")), rows)
+        table.insert(file.order, k, name)
       end
     end)
   end)
 
   it("of any type, with any one parameter of another value or none, too", function()
     each_fitted(function(object, type, rows)
-      local whole = object:dump()
+      local file = without_checksum(object)
       for _, param in ipairs(type.params) do
         local key = '("' .. param.name .. '":)[^%[{,}]+([,}])'
         for _, value in ipairs { "null", "true", "1", '"x"' } do
-          local again = moe.undump(edited(whole, function(file)
-            file.metadata.moe = file.metadata.moe:gsub(key, "%1" .. value .. "%2", 1)
-          end))
-          if again then use(again, rows) end
+          try_tree(file, (file.metadata.moe:gsub(key, "%1" .. value .. "%2", 1)), rows)
         end
       end
     end)
   end)
 
   it("of any type, with any number of its state changed, too", function()
+    local numbers = { "0", "-1", "1", "2147483648", "9223372036854775807", "4611686018427387904" }
     each_fitted(function(object, _, rows)
-      local whole = object:dump()
-      local text = safetensors.read(whole).metadata.moe
+      local file = without_checksum(object)
+      local text = file.metadata.moe
       local at = text:find('"state"', 1, true)
-      while at do
+      while true do
         local first, last = text:find("%-?%d[%d.e+-]*", at)
         if not first then break end
-        for _, number in ipairs { "0", "-1", "1", "2147483648", "9223372036854775807", "4611686018427387904" } do
-          local again = moe.undump(edited(whole, function(file)
-            file.metadata.moe = text:sub(1, first - 1) .. number .. text:sub(last + 1)
-          end))
-          if again then use(again, rows) end
+        for _, number in ipairs(numbers) do
+          try_tree(file, text:sub(1, first - 1) .. number .. text:sub(last + 1), rows)
         end
         at = last + 1
       end
@@ -434,18 +481,16 @@ describe("a hostile file", function()
     refuses(one('"F4"', "[3]", "[0,2]", 2), "ends within a byte")
     refuses(pack('{"a":{"dtype":"U8","shape":[1]}}', "x"), "lacks a part")
     refuses(pack('{"a":{"dtype":"U8","shape":[1],"shape":[1],"data_offsets":[0,1]}}', "x"), "twice")
-    refuses(pack('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":1}}', "x"), "unknown part")
+    refuses(pack('{"a":{"dtype":"U8","shape":[1],"x":1}}', "x"), "unknown part")
     refuses(pack('{"a":{"dtype":"U8","shape":[1},"data_offsets":[0,1]}}', "x"), "closing bracket")
-    refuses(pack('{"a\\n":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', "x"), "control character")
+    refuses(pack('{"a\\n":{"dtype":"U8","shape":[1]}}', "x"), "control character")
   end)
 
   it("whose tensors overlap, leave holes or have one name is refused", function()
     local function two(name, first, second, bytes)
-      return pack(
-        ('{"a":{"dtype":"U8","shape":[2],"data_offsets":%s},"%s":{"dtype":"U8","shape":[2],"data_offsets":%s}}')
-          :format(first, name, second),
-        ("x"):rep(bytes)
-      )
+      local form = '"%s":{"dtype":"U8","shape":[2],"data_offsets":%s}'
+      local header = "{" .. form:format("a", first) .. "," .. form:format(name, second) .. "}"
+      return pack(header, ("x"):rep(bytes))
     end
     refuses(two("b", "[0,2]", "[1,3]", 3), "overlaps")
     refuses(two("b", "[0,2]", "[0,2]", 2), "overlaps")
@@ -545,7 +590,8 @@ describe("a model of false statements", function()
   end)
 
   it("about its children is refused", function()
-    local m = moe.mixture { experts = { a = E.constant {}, b = E.constant {} }, gate = G.uniform {} }
+    local experts = { a = E.constant {}, b = E.constant {} }
+    local m = moe.mixture { experts = experts, gate = G.uniform {} }
     m:fit(X, y)
     local whole = m:dump()
     local function false_child(from, to, word) refuses(with_tree(whole, from, to), word) end
@@ -592,6 +638,10 @@ describe("a path", function()
     fails(directory .. "/fifo")
     fails "/dev/zero"
     fails(directory .. "/nowhere/model.moe")
+    os.execute("ln -s loop " .. directory .. "/loop")
+    fails(directory .. "/loop")
+    assert(model:save(directory .. "/model"))
+    fails(directory .. "/model/below")
   end)
 
   it("that cannot be read is refused", function()
@@ -644,10 +694,16 @@ describe("a path", function()
     ]])
     f:close()
     for _, trap in ipairs { "trap '' XFSZ; ", "" } do
-      local pipe = io.popen(("exec 2>&1; ( %sulimit -f 8; exec %s %s %s )"):format(trap, lua, script, path))
+      local command = "exec 2>&1; ( %sulimit -f 8; exec %s %s %s )"
+      local pipe = io.popen(command:format(trap, lua, script, path))
       local said = pipe:read "*a"
       pipe:close()
-      if trap ~= "" then assert.truthy(said:find("EIO", 1, true), said) end
+      if trap ~= "" then
+        assert.truthy(said:find("EIO", 1, true), said)
+        local names = io.popen("ls -A " .. directory)
+        assert.equal("model.moe\nsave.lua\n", names:read "*a") -- nothing written aside is left
+        names:close()
+      end
       assert.is_true(assert(io.open(path, "rb")):read "*a" == old)
     end
     assert.truthy(moe.load(path))

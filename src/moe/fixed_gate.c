@@ -106,6 +106,13 @@ static moe_status cloned(moe_call *call, const moe_object *from,
   return p->choose ? moe_foreign_cloned(call, from, to) : MOE_OK;
 }
 
+static moe_status check(moe_call *call, const moe_object *o) {
+  const fixed_params *p = o->params;
+  if ((p->column != NULL) != p->choose) return MOE_OK;
+  return moe_fail(call, MOE_EFORMAT,
+                  "fixed: it needs either 'column' or 'choose'");
+}
+
 static moe_status saving(moe_call *call, moe_object *o) {
   const fixed_params *p = o->params;
   if (!p->choose) return MOE_OK;
@@ -122,6 +129,7 @@ const moe_learner_type moe_fixed_gate = {
              .state_size = sizeof(fixed),
              .params = params,
              .visit = visit,
+             .check = check,
              .cloned = cloned,
              .saving = saving},
     .traits = MOE_GATES | MOE_TAKES_MISSING | MOE_TAKES_SPARSE |

@@ -12,8 +12,8 @@
 
 enum { BLOCK = 1024 }; /* rows routed at a time: bounds the scratch */
 
-static const char *const objectives[] = {"likelihood", "best_expert",
-                                         "multi_hot", NULL};
+static const char *const objectives[] = {
+    "auto", "likelihood", "error", "best_expert", "multi_hot", NULL};
 static const char *const unassigned[] = {"none", "all", NULL};
 
 /* clang-format off */
@@ -23,10 +23,12 @@ static const moe_param params[] = {
                 "the experts, all by name or in a list"),
     MOE_P_CHILD(moe_mixture_params, gate, MOE_CHILD, "gate", 0,
                 "gives each expert's probability for a row"),
-    MOE_P_CHOICE(moe_mixture_params, objective, MOE_LIKELIHOOD, objectives,
+    MOE_P_CHOICE(moe_mixture_params, objective, MOE_AUTO_OBJECTIVE, objectives,
                  "what the gate is fitted to, on predictions that the experts "
-                 "did not train on: the likelihood of the mixture, the best "
-                 "expert of each row, or all experts that were right"),
+                 "did not train on: the likelihood of the mixture (auto for "
+                 "classes), the squared error of its answer (auto for "
+                 "numbers), the best expert of each row, or all experts that "
+                 "were right"),
     MOE_P_FLAG(moe_mixture_params, calibrate, 1,
                "whether each expert's probabilities are sharpened or evened "
                "out, by one power, to fit its unseen answers"),
@@ -150,7 +152,10 @@ moe_status moe_mixture_route(moe_call *call, const moe_object *o,
     return moe_fail(call, MOE_ESTATE,
                     "mixture: the gate was reset or replaced since; fit the "
                     "mixture again");
-  MOE_TRY(moe_learner_predict(call, p->gate, x, logits));
+  moe_object_use(o, 1);
+  moe_status status = moe_learner_predict(call, p->gate, x, logits);
+  moe_object_use(o, -1);
+  if (status != MOE_OK) return status;
   moe__take_logs(logits, x->n * experts);
   for (size_t i = 0; i < x->n; i++)
     moe_route_row(&p->route, experts, logits + i * experts, NULL,

@@ -5,7 +5,13 @@
 #include "learner.h"
 #include "route.h"
 
-enum moe_objective { MOE_LIKELIHOOD, MOE_BEST_EXPERT, MOE_MULTI_HOT };
+enum moe_objective {
+  MOE_AUTO_OBJECTIVE, /* likelihood of classes, error of numbers */
+  MOE_LIKELIHOOD,
+  MOE_LEAST_ERROR,
+  MOE_BEST_EXPERT,
+  MOE_MULTI_HOT
+};
 enum moe_unassigned { MOE_TO_NONE, MOE_TO_ALL };
 
 typedef struct moe_mixture_params {

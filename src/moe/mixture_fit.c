@@ -60,7 +60,12 @@ static moe_status check_params(moe_call *call, const moe_job *job) {
   if (p->objective == MOE_MULTI_HOT && job->batch.y->task != MOE_CLASSIFICATION)
     return moe_fail(call, MOE_EPARAM,
                     "mixture: objective 'multi_hot' asks who was right: it is "
-                    "for classification");
+                    "for classes");
+  if (p->objective == MOE_LEAST_ERROR &&
+      job->batch.y->task == MOE_CLASSIFICATION)
+    return moe_fail(call, MOE_EPARAM,
+                    "mixture: objective 'error' is the squared error: it is "
+                    "for numbers");
   for (size_t e = 0; e < p->experts.n; e++)
     if (p->experts.items[e]->fitting)
       return moe_fail(call, MOE_EBUSY,
@@ -127,18 +132,30 @@ static bool is_clone(const moe_job *job, size_t e) {
   return w->trainees.items[e] != params_of(job)->experts.items[e];
 }
 
+static void choose_objective(moe_job *job) {
+  moe_mixture_job *w = job->work;
+  bool classes = job->batch.y->task == MOE_CLASSIFICATION;
+  w->objective = params_of(job)->objective;
+  if (w->objective == MOE_AUTO_OBJECTIVE)
+    w->objective = classes ? MOE_LIKELIHOOD : MOE_LEAST_ERROR;
+  if (w->objective == MOE_LEAST_ERROR) w->errors = job->batch.y->width;
+}
+
 moe_status moe__mixture_begin(moe_call *call, moe_job *job) {
   const moe_mixture_params *p = params_of(job);
   moe_mixture_job *w = job->work;
   size_t rows = job->batch.y->n, experts = p->experts.n;
   MOE_TRY(check_params(call, job));
+  choose_objective(job);
   w->n = job->batch.x.n;
   MOE_TRY(moe_new_array(call, &w->rows, w->n, sizeof *w->rows));
   MOE_TRY(moe_new_array(call, &w->others, w->n, sizeof *w->others));
   MOE_TRY(moe_new_array(call, &w->part, w->n, sizeof *w->part));
   MOE_TRY(moe_new_array(call, &w->fold_of, w->n, sizeof *w->fold_of));
-  MOE_TRY(moe_new_array(call, &w->scores, moe_size(rows, experts),
-                        sizeof *w->scores));
+  MOE_TRY(moe_new_array(
+      call, &w->scores,
+      moe_size(moe_size(rows, experts), w->errors > 0 ? w->errors : 1),
+      sizeof *w->scores));
   MOE_TRY(moe_new_array(call, &w->kept,
                         moe_size(rows, ((moe_fitted *)job->state)->n_outputs),
                         sizeof *w->kept));
@@ -206,6 +223,9 @@ static moe_status calibrate(moe_call *call, moe_job *job) {
   if (job->batch.y->task == MOE_CLASSIFICATION)
     moe__score_classes(job->state, &job->batch, params_of(job)->calibrate,
                        w->kept, experts, e, w->scores, &w->sharpness[e]);
+  else if (w->errors > 0)
+    moe__score_errors(job->state, &job->batch, w->kept, experts, e, w->scores,
+                      &w->noise[e]);
   else
     moe__score_values(job->state, &job->batch, w->kept, experts, e, w->scores,
                       &w->noise[e]);
@@ -409,14 +429,24 @@ static moe_status score_fold(moe_call *call, moe_job *job) {
 
 /* ------------------------------------------------------------------- the gate */
 
+/* Errors in units of the best expert's, so that the gate's penalty weighs the
+   same whatever the unit of the target. */
+static void scale_errors(moe_job *job) {
+  moe_mixture_job *w = job->work;
+  size_t n = job->batch.y->n * w->trainees.n * w->errors;
+  double least = w->noise[0];
+  for (size_t e = 1; e < w->trainees.n; e++) least = fmin(least, w->noise[e]);
+  for (size_t i = 0; i < n; i++) w->scores[i] /= least;
+}
+
 static moe_status start_gate(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
-  const moe_mixture_params *p = params_of(job);
   size_t experts = w->trainees.n;
-  moe__score_objective(p->objective, &job->batch, experts, w->scores);
+  if (w->errors > 0) scale_errors(job);
+  moe__score_objective(w->objective, &job->batch, experts, w->scores);
   w->target = (moe_target){.task = MOE_GATING, .n = job->batch.y->n,
                            .values = w->scores, .width = experts,
-                           .labels = &w->names};
+                           .labels = &w->names, .errors = w->errors};
   w->batch = job->batch;
   w->batch.y = &w->target;
   w->batch.subset = NULL;

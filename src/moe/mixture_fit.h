@@ -33,7 +33,9 @@ typedef struct moe_mixture_job {
   int32_t *fold_of;  /* of each of the expert's rows */
   size_t n_folds;
   float *kept;       /* source rows × outputs: the expert's unseen answers */
-  double *scores;    /* source rows × experts */
+  int objective;     /* never auto */
+  size_t errors;     /* a score is a log-likelihood (0), or so many errors */
+  double *scores;    /* source rows × experts (× errors) */
   moe_batch batch;   /* of the job */
   moe_target target; /* of the gate's */
   moe_labels names;  /* of the experts: not owned, but for the array */
@@ -64,6 +66,12 @@ void moe__score_classes(const moe_mixture *m, const moe_batch *batch,
                         bool calibrate, const float *kept, size_t experts,
                         size_t e, double *scores, double *sharpness);
 void moe__score_values(const moe_mixture *m, const moe_batch *batch,
+                       const float *kept, size_t experts, size_t e,
+                       double *scores, double *noise);
+
+/* The same with the signed errors of all outputs as scores (source rows ×
+   experts × outputs), as they are. */
+void moe__score_errors(const moe_mixture *m, const moe_batch *batch,
                        const float *kept, size_t experts, size_t e,
                        double *scores, double *noise);
 

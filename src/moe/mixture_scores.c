@@ -107,26 +107,50 @@ static double squared_error(const double *y, const float *p, size_t width) {
   return sum;
 }
 
+/* The variance of the expert's errors, over rows and outputs. */
+static double find_variance(const moe_mixture *m, const moe_batch *batch,
+                            const float *kept) {
+  size_t width = m->fitted.n_outputs;
+  double sum = 0, weight = 0;
+  for (size_t i = 0; i < batch->x.n; i++) {
+    size_t at = moe_rows_at(&batch->x, i);
+    const float *row = kept + at * width;
+    double w = moe_batch_weight(batch, i);
+    if (isnan(row[0]) || w == 0) continue;
+    sum += w * squared_error(batch->y->values + at * width, row, width);
+    weight += w * (double)width;
+  }
+  return weight > 0 ? fmax(sum / weight, 1e-24) : 1;
+}
+
 void moe__score_values(const moe_mixture *m, const moe_batch *batch,
                        const float *kept, size_t experts, size_t e,
                        double *scores, double *noise) {
   size_t width = m->fitted.n_outputs;
-  double sum = 0, weight = 0, variance;
+  double variance = find_variance(m, batch, kept);
+  double rest = (double)width * log(2 * M_PI * variance);
+  *noise = sqrt(variance);
   for (size_t i = 0; i < batch->x.n; i++) {
     size_t at = moe_rows_at(&batch->x, i);
     const float *row = kept + at * width;
     double error = squared_error(batch->y->values + at * width, row, width);
-    scores[at * experts + e] = isnan(row[0]) ? NAN : error;
-    if (isnan(row[0])) continue;
-    sum += moe_batch_weight(batch, i) * error;
-    weight += moe_batch_weight(batch, i) * (double)width;
+    scores[at * experts + e] =
+        isnan(row[0]) ? NAN : -0.5 * (error / variance + rest);
   }
-  variance = weight > 0 ? fmax(sum / weight, 1e-24) : 1;
-  *noise = sqrt(variance);
+}
+
+void moe__score_errors(const moe_mixture *m, const moe_batch *batch,
+                       const float *kept, size_t experts, size_t e,
+                       double *scores, double *noise) {
+  size_t width = m->fitted.n_outputs;
+  *noise = sqrt(find_variance(m, batch, kept));
   for (size_t i = 0; i < batch->x.n; i++) {
-    double *score = &scores[moe_rows_at(&batch->x, i) * experts + e];
-    *score = -0.5 * (*score / variance +
-                     (double)width * log(2 * M_PI * variance));
+    size_t at = moe_rows_at(&batch->x, i);
+    const float *row = kept + at * width;
+    const double *y = batch->y->values + at * width;
+    double *errors = scores + (at * experts + e) * width;
+    for (size_t o = 0; o < width; o++)
+      errors[o] = isnan(row[0]) ? NAN : (double)row[o] - y[o];
   }
 }
 
@@ -149,7 +173,7 @@ static void keep_right(double *row, size_t experts) {
 
 void moe__score_objective(int objective, const moe_batch *batch,
                           size_t experts, double *scores) {
-  if (objective == MOE_LIKELIHOOD) return;
+  if (objective != MOE_BEST_EXPERT && objective != MOE_MULTI_HOT) return;
   for (size_t i = 0; i < batch->x.n; i++) {
     double *row = scores + moe_rows_at(&batch->x, i) * experts;
     bool known = true;

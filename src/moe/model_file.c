@@ -81,28 +81,19 @@ static moe_status make_header(moe_call *call, const moe_object *o, parts *p,
 typedef struct updater {
   moe_visitor visitor;
   moe_call *call;
-  int depth;
 } updater;
-
-static moe_status update_below(updater *u, moe_object *o);
-
-static moe_status update(updater *u, moe_object *o) {
-  moe_status status;
-  if (u->depth == MOE__DEEPEST)
-    return moe_fail(u->call, MOE_EDATA,
-                    "objects nested more than %d deep cannot be saved",
-                    MOE__DEEPEST);
-  u->depth++;
-  atomic_fetch_add(&o->uses, 1);
-  status = update_below(u, o);
-  atomic_fetch_sub(&o->uses, 1);
-  u->depth--;
-  return status;
-}
 
 static moe_status update_below(updater *u, moe_object *o) {
   MOE_TRY(moe_object_visit(o, &u->visitor));
   return o->type->saving != NULL ? o->type->saving(u->call, o) : MOE_OK;
+}
+
+static moe_status update(updater *u, moe_object *o) {
+  moe_status status;
+  atomic_fetch_add(&o->uses, 1);
+  status = update_below(u, o);
+  atomic_fetch_sub(&o->uses, 1);
+  return status;
 }
 
 static moe_status update_field(moe_visitor *v, const moe_field *f) {
@@ -119,7 +110,7 @@ static moe_status update_field(moe_visitor *v, const moe_field *f) {
 }
 
 static moe_status make_parts(moe_call *call, moe_object *o, parts *p) {
-  updater u = {{update_field}, call, 0};
+  updater u = {{update_field}, call};
   moe_json_out json = {.call = call};
   moe_status status;
   MOE_TRY(moe_object_check_idle(call, o, false));

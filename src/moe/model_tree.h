@@ -7,10 +7,7 @@
 #include "model_file.h"
 #include "safetensors.h"
 
-enum {
-  MOE__DEEPEST = 64,           /* objects within objects */
-  MOE__MOST_CHILDREN = 1 << 14 /* of one object; setting them is quadratic */
-};
+enum { MOE__MOST_CHILDREN = 1 << 14 /* each is compared with each */ };
 
 /* Writes the tree to `json` and adds its arrays to `tensors`: they point into
    the objects, their names and shapes into the call's scratch.  The items are

@@ -435,7 +435,7 @@ static moe_status read_object(loader *l, moe_object **out) {
   const moe_type *type;
   moe_status status;
   *out = NULL;
-  if (l->depth == MOE__DEEPEST) return refuse(l, "objects nested too deeply");
+  if (l->depth == MOE_DEEPEST) return refuse(l, "objects nested too deeply");
   MOE_TRY(read_type(l, &type));
   MOE_TRY(moe_object_new(l->call, type, out));
   l->depth++;
