@@ -1,0 +1,277 @@
+#include "affine.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "threads.h"
+#include "vector.h"
+
+enum { TILE = 4096 /* doubles: rows that stay in the nearest cache */ };
+
+moe_status moe_affine_prepare(moe_call *call, moe_affine *a) {
+  size_t m = a->fitted.n_outputs;
+  if (a->weights != NULL) return MOE_OK;
+  MOE_TRY(moe_new_array(call, &a->weights, moe_size(m, a->fitted.n_features),
+                        sizeof(double)));
+  a->left = 1;
+  return moe_new_array(call, &a->bias, m, sizeof(double));
+}
+
+moe_status moe_affine_visit(moe_affine *a, moe_visitor *v) {
+  MOE_TRY(moe_fitted_visit(&a->fitted, v));
+  MOE_TRY(moe_visit_scalar(v, "left", MOE_F64, &a->left));
+  MOE_TRY(moe_visit_array(v, "weights", MOE_F64, &a->weights,
+                          moe_size(a->fitted.n_outputs, a->fitted.n_features)));
+  return moe_visit_array(v, "bias", MOE_F64, &a->bias, a->fitted.n_outputs);
+}
+
+static bool all_finite(const double *x, size_t n) {
+  for (size_t j = 0; j < n; j++)
+    if (!isfinite(x[j])) return false;
+  return true;
+}
+
+moe_status moe_affine_check(moe_call *call, const moe_object *o) {
+  const moe_affine *a = o->state;
+  size_t m = a->fitted.n_outputs;
+  if (a->left > 0 && isfinite(a->left) && all_finite(a->bias, m) &&
+      all_finite(a->weights, m * a->fitted.n_features))
+    return MOE_OK;
+  return moe_fail(call, MOE_EFORMAT, "%s: a weight is not finite",
+                  o->type->name);
+}
+
+static moe_status grow(moe_call *call, double **array, size_t n) {
+  double *wider = moe_resize(*array, n, sizeof *wider);
+  if (wider == NULL)
+    return moe_fail(call, MOE_ENOMEM, "not enough memory for a class");
+  *array = wider;
+  return MOE_OK;
+}
+
+/* Puts a row of zeros among `rows` rows of d. */
+static void insert_row(double *x, size_t rows, size_t d, size_t position) {
+  double *at = x + position * d;
+  memmove(at + d, at, (rows - position) * d * sizeof *at);
+  memset(at, 0, d * sizeof *at);
+}
+
+moe_status moe_affine_add_class(moe_call *call, moe_object *o,
+                                size_t position) {
+  moe_affine *a = o->state;
+  size_t m = a->fitted.n_outputs, d = a->fitted.n_features;
+  MOE_TRY(moe_affine_prepare(call, a));
+  MOE_TRY(grow(call, &a->bias, m + 1));
+  MOE_TRY(grow(call, &a->weights, moe_size(m + 1, d)));
+  insert_row(a->bias, m, 1, position);
+  insert_row(a->weights, m, d, position);
+  return MOE_OK;
+}
+
+/* ------------------------------------------------------------------ answers */
+
+/* One class after the other, so that the weights of one stay in the cache. */
+static void multiply_sparse(const moe_affine *a, const moe_rows *x,
+                            size_t first, size_t n, double *z) {
+  size_t m = a->fitted.n_outputs;
+  for (size_t c = 0; c < m; c++) {
+    const double *w = a->weights + c * a->fitted.n_features;
+    for (size_t i = 0; i < n; i++) {
+      moe_entries e = moe_rows_entries(x, first + i);
+      double sum = 0;
+      for (size_t k = 0; k < e.n; k++)
+        if (e.value[k] == e.value[k]) sum += (double)e.value[k] * w[e.index[k]];
+      z[i * m + c] += sum;
+    }
+  }
+}
+
+static void fill_missing(double *x, size_t n, size_t d, const double *centre) {
+  for (size_t i = 0; i < n; i++, x += d)
+    for (size_t j = 0; j < d; j++) x[j] = x[j] == x[j] ? x[j] : centre[j];
+}
+
+/* The farthest logits are beyond any use, but they are numbers. */
+static double limit(double z) { return fmin(fmax(z, -DBL_MAX), DBL_MAX); }
+
+static void add_bias(const moe_affine *a, size_t n, double *z) {
+  size_t m = a->fitted.n_outputs;
+  for (size_t i = 0; i < n; i++, z += m)
+    for (size_t c = 0; c < m; c++) z[c] = limit(z[c] * a->left + a->bias[c]);
+}
+
+/* z of a few rows; x is room for them where they are dense, and holds them
+   afterwards. */
+static void answer(const moe_affine *a, const moe_rows *rows, size_t first,
+                   size_t n, const double *centre, double *x, double *z) {
+  size_t m = a->fitted.n_outputs, d = a->fitted.n_features;
+  memset(z, 0, n * m * sizeof *z);
+  if (rows->source == MOE_FROM_CSR) {
+    multiply_sparse(a, rows, first, n, z);
+  } else {
+    moe_rows_doubles(rows, first, n, x);
+    if (centre != NULL) fill_missing(x, n, d, centre);
+    moe_products(x, n, d, a->weights, m, z);
+  }
+  add_bias(a, n, z);
+}
+
+typedef struct answering {
+  const moe_affine *affine;
+  const moe_rows *rows;
+  const double *centre;
+  double *x, *out;
+  size_t tile, room; /* rows; doubles of x for a worker: none where sparse */
+} answering;
+
+static void answer_tile(void *context, size_t index, int worker) {
+  const answering *q = context;
+  const moe_fitted *f = &q->affine->fitted;
+  size_t first = index * q->tile;
+  size_t n = q->rows->n - first < q->tile ? q->rows->n - first : q->tile;
+  answer(q->affine, q->rows, first, n, q->centre,
+         q->x + (size_t)worker * q->room, q->out + first * f->n_outputs);
+}
+
+static size_t tile_rows(const moe_rows *x) {
+  size_t rows = x->source == MOE_FROM_CSR ? 256 : TILE / (x->d + 1) / 4 * 4;
+  if (rows < 4) rows = 4;
+  return rows < x->n ? rows : x->n;
+}
+
+moe_status moe_affine_apply(moe_call *call, const moe_affine *a,
+                            const moe_rows *x, const double *centre,
+                            double *out) {
+  size_t tile = tile_rows(x);
+  answering q = {.affine = a,
+                 .rows = x,
+                 .centre = centre,
+                 .out = out,
+                 .tile = tile,
+                 .room = x->source == MOE_FROM_CSR ? 0 : moe_size(tile, x->d)};
+  moe_scratch_mark mark = moe_scratch_now(call);
+  if (x->n == 0) return MOE_OK;
+  size_t tiles = (x->n + tile - 1) / tile;
+  size_t width = (size_t)moe_parallel_width(call, tiles);
+  MOE_SCRATCH(call, q.x, moe_size(width, q.room));
+  moe_parallel(call, tiles, answer_tile, &q);
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+/* ----------------------------------------------------------------- learning */
+
+static double squared_length(const moe_rows *rows, size_t i, const double *x) {
+  double sum = 0;
+  if (rows->source != MOE_FROM_CSR) return moe_dot(x, x, rows->d);
+  moe_entries e = moe_rows_entries(rows, i);
+  for (size_t k = 0; k < e.n; k++)
+    sum += (double)e.value[k] * (double)e.value[k];
+  return sum;
+}
+
+static void add_row(const moe_rows *rows, size_t i, const double *x,
+                    double factor, double *w) {
+  if (rows->source != MOE_FROM_CSR) {
+    moe_axpy(factor, x, w, rows->d);
+    return;
+  }
+  moe_entries e = moe_rows_entries(rows, i);
+  for (size_t k = 0; k < e.n; k++) w[e.index[k]] += factor * (double)e.value[k];
+}
+
+static void decay(moe_affine *a, double share) {
+  a->left /= 1 + share;
+  if (a->left > 1e-100) return;
+  moe_scale(a->left, a->weights, a->fitted.n_outputs * a->fitted.n_features);
+  a->left = 1;
+}
+
+static void learn_row(moe_affine *a, const moe_batch *b, size_t i,
+                      const moe_affine_rule *rule, double *x, double *z) {
+  size_t m = a->fitted.n_outputs, d = a->fitted.n_features;
+  double rows = (double)a->fitted.n_seen + (double)i + 1, step;
+  answer(a, &b->x, i, 1, NULL, x, z);
+  rule->residual(b, i, 1, z, z + m);
+  step = rule->lr / (1 + rule->lr * rule->curvature * moe_batch_weight(b, i) *
+                             (1 + squared_length(&b->x, i, x)));
+  if (rule->l2 > 0) decay(a, rule->lr * rule->l2 / rows);
+  for (size_t c = 0; c < m; c++) {
+    double change = -step * z[c];
+    if (!isfinite(change)) continue;
+    add_row(&b->x, i, x, change / a->left, a->weights + c * d);
+    if (rule->intercept) a->bias[c] += change;
+  }
+}
+
+moe_status moe_affine_learn(moe_call *call, moe_affine *a,
+                            const moe_batch *batch,
+                            const moe_affine_rule *rule) {
+  moe_scratch_mark mark = moe_scratch_now(call);
+  double *x = NULL, *z;
+  MOE_TRY(moe_affine_prepare(call, a));
+  MOE_SCRATCH(call, z, 2 * a->fitted.n_outputs);
+  if (batch->x.source != MOE_FROM_CSR) MOE_SCRATCH(call, x, batch->x.d);
+  for (size_t i = 0; i < batch->x.n; i++) learn_row(a, batch, i, rule, x, z);
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+/* ------------------------------------------------------------------- gauges */
+
+enum { SHOWN = 1 << 16 };
+
+static bool is_binary(const moe_affine *a) {
+  return a->fitted.task == MOE_CLASSIFICATION && a->fitted.n_outputs == 2;
+}
+
+static size_t count_shown(const moe_affine *a) {
+  return is_binary(a) ? 1 : a->fitted.n_outputs;
+}
+
+/* What stands at [c][j] of x, a matrix with d columns. */
+static moe_value show(const moe_affine *a, const double *x, size_t d, size_t c,
+                      size_t j, double factor) {
+  double value = is_binary(a) ? x[d + j] - x[j] : x[c * d + j];
+  return moe_number_value(factor * value);
+}
+
+static moe_status show_weights(moe_call *call, const moe_affine *a, size_t c,
+                               moe_value *out) {
+  size_t d = a->fitted.n_features;
+  MOE_TRY(moe_list_value(call, d, out));
+  for (size_t j = 0; j < d; j++)
+    out->items[j] = show(a, a->weights, d, c, j, a->left);
+  return MOE_OK;
+}
+
+moe_status moe_affine_coefficients(moe_call *call, const moe_object *o,
+                                   moe_value *out) {
+  const moe_affine *a = o->state;
+  *out = moe_text_value(NULL);
+  if (a == NULL || a->weights == NULL) return MOE_OK;
+  if (moe_size(a->fitted.n_outputs, a->fitted.n_features) > SHOWN)
+    return MOE_OK;
+  if (count_shown(a) == 1) return show_weights(call, a, 0, out);
+  MOE_TRY(moe_list_value(call, a->fitted.n_outputs, out));
+  for (size_t c = 0; c < a->fitted.n_outputs; c++)
+    MOE_TRY(show_weights(call, a, c, &out->items[c]));
+  return MOE_OK;
+}
+
+moe_status moe_affine_intercept(moe_call *call, const moe_object *o,
+                                moe_value *out) {
+  const moe_affine *a = o->state;
+  *out = moe_text_value(NULL);
+  if (a == NULL || a->bias == NULL || a->fitted.n_outputs > SHOWN)
+    return MOE_OK;
+  if (count_shown(a) == 1) {
+    *out = show(a, a->bias, 1, 0, 0, 1);
+    return MOE_OK;
+  }
+  MOE_TRY(moe_list_value(call, a->fitted.n_outputs, out));
+  for (size_t c = 0; c < a->fitted.n_outputs; c++)
+    out->items[c] = show(a, a->bias, 1, c, 0, 1);
+  return MOE_OK;
+}
