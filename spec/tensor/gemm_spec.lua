@@ -30,10 +30,13 @@ local function worst_error(got, want, magnitude)
   return ((got - want):abs() / (magnitude + 1e-30)):max() * 2 ^ 24
 end
 
+-- The backends that are here; MOE_KERNELS leaves one, for tools that cannot
+-- follow code made while running.
 local function available()
   local names = {}
   for _, name in ipairs { "portable", "cblas", "onednn" } do
-    if pcall(core._replace_backend, name) then names[#names + 1] = name end
+    local wanted = (os.getenv "MOE_KERNELS" or name) == name
+    if wanted and pcall(core._replace_backend, name) then names[#names + 1] = name end
   end
   core._replace_backend "auto"
   return names
@@ -84,7 +87,9 @@ describe("a matrix product", function()
 
   it("sums long rows in slabs and blocks that fit together", function()
     -- Integers up to 3 and sums below 2^24 are exact in any order.
-    for _, shape in ipairs { { 65, 40, 700 }, { 1, 600, 530 }, { 600, 1, 530 }, { 5, 33, 257 } } do
+    local shapes =
+      { { 65, 40, 700 }, { 1, 600, 530 }, { 600, 1, 530 }, { 5, 33, 257 }, { 8, 540, 260 } }
+    for _, shape in ipairs(shapes) do
       local m, n, k = shape[1], shape[2], shape[3]
       local a, b = moe.zeros(m, k), moe.zeros(k, n)
       for i = 1, m do

@@ -24,7 +24,7 @@ void lmoe_push_sparse(lua_State *L, moe_sparse *s) {
 }
 
 static int l_close(lua_State *L) {
-  lmoe_close_owned(L, release);
+  lmoe_close_owned(L, LMOE_SPARSE, release);
   return 0;
 }
 

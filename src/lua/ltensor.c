@@ -24,7 +24,7 @@ void lmoe_push_tensor(lua_State *L, moe_tensor *t) {
 }
 
 static int l_close(lua_State *L) {
-  lmoe_close_owned(L, release);
+  lmoe_close_owned(L, LMOE_TENSOR, release);
   return 0;
 }
 
@@ -78,25 +78,36 @@ static void push_item(lua_State *L, const moe_tensor *t, size_t i) {
     lua_pushnumber(L, (lua_Number)t->f[i]);
 }
 
+/* The index for dimension `dim`, at `index`, from 0. */
+static size_t check_index(lua_State *L, const moe_tensor *t, int dim,
+                          int index) {
+  int64_t i;
+  char what[32];
+  if (lmoe_read_integer(L, index, 1, t->shape[dim], &i)) return (size_t)i - 1;
+  snprintf(what, sizeof what, "tensor: index %d", dim + 1);
+  return (size_t)lmoe_check_integer(L, index, what, 1, t->shape[dim]);
+}
+
 /* Which item the values from stack place `first` on name, one a dimension. */
 static size_t check_item(lua_State *L, const moe_tensor *t, int first) {
   size_t item = 0;
-  for (int d = 0; d < t->ndim; d++) {
-    char what[32];
-    snprintf(what, sizeof what, "tensor: index %d", d + 1);
-    int64_t i = lmoe_check_integer(L, first + d, what, 1, t->shape[d]);
-    item = item * (size_t)t->shape[d] + (size_t)(i - 1);
-  }
+  for (int d = 0; d < t->ndim; d++)
+    item = item * (size_t)t->shape[d] + check_index(L, t, d, first + d);
   return item;
 }
 
-/* The same for a table {i, j} at `index`. */
+static void check_indices(lua_State *L, const moe_tensor *t, int given,
+                          const char *function) {
+  if (given != t->ndim)
+    luaL_error(L, "%s: %d indices are needed for %s, got %d", function, t->ndim,
+               moe_tensor_shape_text(t).text, given);
+}
+
+/* Which item a table {i, j} at `index` names. */
 static size_t check_key(lua_State *L, const moe_tensor *t, int index) {
   int n = (int)lua_rawlen(L, index), top = lua_gettop(L);
   size_t item;
-  if (n != t->ndim)
-    luaL_error(L, "tensor: %d indices are needed for %s, got %d", t->ndim,
-               moe_tensor_shape_text(t).text, n);
+  check_indices(L, t, n, "tensor");
   for (int d = 1; d <= n; d++) lua_rawgeti(L, index, d);
   item = check_item(L, t, top + 1);
   lua_settop(L, top);
@@ -113,13 +124,6 @@ static void set_item(lua_State *L, moe_tensor *t, size_t i, int value) {
   else
     luaL_error(L, "tensor: value must be a number, got a %s",
                luaL_typename(L, value));
-}
-
-static void check_indices(lua_State *L, const moe_tensor *t, int given,
-                          const char *function) {
-  if (given != t->ndim)
-    luaL_error(L, "%s: %d indices are needed for %s, got %d", function, t->ndim,
-               moe_tensor_shape_text(t).text, given);
 }
 
 static int l_get(lua_State *L) {

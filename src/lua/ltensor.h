@@ -9,7 +9,10 @@
 #define LMOE_TENSOR "moe.Tensor"
 #define LMOE_SPARSE "moe.Sparse"
 
-/* The integer at `index`, in [low, high]; `what` names it in the message. */
+/* The integer at `index`, in [low, high]: false for anything else, or an error
+   in which `what` names it. */
+bool lmoe_read_integer(lua_State *L, int index, int64_t low, int64_t high,
+                       int64_t *out);
 int64_t lmoe_check_integer(lua_State *L, int index, const char *what,
                            int64_t low, int64_t high);
 
@@ -42,7 +45,8 @@ void lmoe_push_names(lua_State *L, const moe_names *names); /* NULL: nil */
 /* Boxes a new engine value; takes over the reference, whatever is raised. */
 void lmoe_push_owned(lua_State *L, const char *family, void *pointer,
                      size_t bytes, void (*release)(void *));
-void lmoe_close_owned(lua_State *L, void (*release)(void *));
+void lmoe_close_owned(lua_State *L, const char *family,
+                      void (*release)(void *));
 void lmoe_open_owned(lua_State *L);
 
 /* The method, or nil, of the key at `name`: what a family's own __index falls

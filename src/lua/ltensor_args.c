@@ -15,11 +15,19 @@ static void describe(lua_State *L, int index, char *out, size_t size) {
              number ? "nan" : luaL_typename(L, index));
 }
 
+bool lmoe_read_integer(lua_State *L, int index, int64_t low, int64_t high,
+                       int64_t *out) {
+  double x = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : NAN;
+  if (!(x >= (double)low && x <= (double)high && x == floor(x))) return false;
+  *out = (int64_t)x;
+  return true;
+}
+
 int64_t lmoe_check_integer(lua_State *L, int index, const char *what,
                            int64_t low, int64_t high) {
   char got[64], range[64];
-  double x = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : NAN;
-  if (x >= (double)low && x <= (double)high && x == floor(x)) return (int64_t)x;
+  int64_t out;
+  if (lmoe_read_integer(L, index, low, high, &out)) return out;
   describe(L, index, got, sizeof got);
   snprintf(range, sizeof range, "[%lld, %lld]", (long long)low,
            (long long)high);
@@ -69,10 +77,13 @@ void lmoe_check_range(lua_State *L, int index, int64_t n, int64_t *first,
   *count = last - *first;
 }
 
-static int32_t *new_pick(lua_State *L, lmoe_call *c, size_t n) {
-  int32_t *pick = moe_scratch(&c->call, n, sizeof *pick);
-  if (pick == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  return pick;
+/* The row number on top of the stack, element i of a list, from 0. */
+static int32_t check_row(lua_State *L, size_t i, int64_t rows) {
+  int64_t most = rows < INT32_MAX ? rows : INT32_MAX, row;
+  char what[48];
+  if (lmoe_read_integer(L, -1, 1, most, &row)) return (int32_t)row - 1;
+  snprintf(what, sizeof what, "select: rows[%zu]", i + 1);
+  return (int32_t)lmoe_check_integer(L, -1, what, 1, most);
 }
 
 const int32_t *lmoe_check_pick(lua_State *L, lmoe_call *c, int index,
@@ -84,17 +95,14 @@ const int32_t *lmoe_check_pick(lua_State *L, lmoe_call *c, int index,
                "select: the tensor of rows must be an index tensor (int32) "
                "of 1 dimension");
   *n = t != NULL ? t->n : lmoe_check_array(L, index, "select: rows");
-  pick = new_pick(L, c, *n);
+  pick = moe_scratch(&c->call, *n, sizeof *pick);
+  if (pick == NULL) lmoe_end(L, c, MOE_ENOMEM);
   for (size_t i = 0; i < *n; i++) {
-    char what[48];
-    snprintf(what, sizeof what, "select: rows[%zu]", i + 1);
     if (t != NULL)
       lua_pushinteger(L, t->i[i]);
     else
       lua_rawgeti(L, index, (int)i + 1);
-    pick[i] = (int32_t)lmoe_check_integer(L, -1, what, 1,
-                                          rows < INT32_MAX ? rows : INT32_MAX) -
-              1;
+    pick[i] = check_row(L, i, rows);
     lua_pop(L, 1);
   }
   return pick;
@@ -170,8 +178,9 @@ void lmoe_push_owned(lua_State *L, const char *family, void *pointer,
   lmoe_charge(L, box, bytes);
 }
 
-void lmoe_close_owned(lua_State *L, void (*release)(void *)) {
-  lmoe_box *box = lua_touserdata(L, 1);
+void lmoe_close_owned(lua_State *L, const char *family,
+                      void (*release)(void *)) {
+  lmoe_box *box = lmoe_want_box(L, 1, family);
   void *pointer = box->pointer;
   if (pointer == NULL) return;
   box->pointer = NULL;
@@ -180,7 +189,8 @@ void lmoe_close_owned(lua_State *L, void (*release)(void *)) {
 }
 
 int lmoe_push_method(lua_State *L, int self, int name) {
-  luaL_getmetafield(L, self, "methods");
+  if (!luaL_getmetafield(L, self, "methods") || !lua_istable(L, -1))
+    return luaL_error(L, "a %s has no such methods", luaL_typename(L, self));
   lua_pushvalue(L, name);
   lua_rawget(L, -2);
   return 1;
