@@ -27,16 +27,32 @@ static bool counts_fit(const moe_object *o, const moe_fitted *f) {
          f->n_seen >= 0;
 }
 
-static bool classes_fit(const moe_fitted *f) {
-  const moe_labels *l = &f->labels;
-  if (f->task != MOE_CLASSIFICATION) return l->n == 0;
+/* Classes in their order. */
+static bool classes_fit(const moe_labels *l) {
   for (size_t i = 0; i < l->n; i++) {
     if (l->items[i].kind == MOE_L_NUMBER && isnan(l->items[i].number))
       return false;
     if (i > 0 && moe_label_compare(&l->items[i - 1], &l->items[i]) >= 0)
       return false;
   }
-  return l->n == f->n_outputs;
+  return true;
+}
+
+/* The experts' names, which a gate may know. */
+static bool names_fit(const moe_labels *l) {
+  for (size_t i = 0; i < l->n; i++)
+    if (l->items[i].kind != MOE_L_TEXT) return false;
+  return true;
+}
+
+static bool labels_fit(const moe_fitted *f) {
+  const moe_labels *l = &f->labels;
+  switch (f->task) {
+    case MOE_REGRESSION: return l->n == 0;
+    case MOE_CLASSIFICATION: return l->n == f->n_outputs && classes_fit(l);
+    case MOE_GATING: return l->n == 0 || (l->n == f->n_outputs && names_fit(l));
+  }
+  return false;
 }
 
 moe_status moe_fitted_check(moe_call *call, const moe_object *o) {
@@ -47,7 +63,7 @@ moe_status moe_fitted_check(moe_call *call, const moe_object *o) {
   if (f->schema.n != f->n_features ||
       (f->schema.names.n != 0 && f->schema.names.n != f->n_features))
     return refuse(call, o, "the columns are not those that it was trained on");
-  if (!classes_fit(f))
+  if (!labels_fit(f))
     return refuse(call, o,
                   "the classes are not in order, or not one an output");
   return MOE_OK;

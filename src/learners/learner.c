@@ -114,9 +114,9 @@ static moe_status check_targets(moe_call *call, const moe_batch *b) {
                       b->y->n);
     for (size_t k = 0; b->y->task == MOE_REGRESSION && k < b->y->width; k++)
       if (!isfinite(b->y->values[at * b->y->width + k]))
-        return moe_fail(call, MOE_EDATA, "y[%zu] is %s", at + 1,
-                        isnan(b->y->values[at * b->y->width + k]) ? "NaN"
-                                                                  : "infinite");
+        return moe_fail(
+            call, MOE_EDATA, "y[%zu] is %s", at + 1,
+            isnan(b->y->values[at * b->y->width + k]) ? "NaN" : "infinite");
   }
   return MOE_OK;
 }
@@ -139,8 +139,9 @@ static moe_status check_weights(moe_call *call, const moe_batch *b) {
 static moe_status check_batch(moe_call *call, const moe_object *o,
                               const moe_batch *b) {
   if (b->x.n == 0 || b->x.d == 0)
-    return moe_fail(call, MOE_EDATA, "%s needs data: X is %zu rows × %zu columns",
-                    o->type->name, b->x.n, b->x.d);
+    return moe_fail(call, MOE_EDATA,
+                    "%s needs data: X is %zu rows × %zu columns", o->type->name,
+                    b->x.n, b->x.d);
   MOE_TRY(check_abilities(call, o, b));
   MOE_TRY(check_targets(call, b));
   if (b->weight != NULL) MOE_TRY(check_weights(call, b));
@@ -194,8 +195,7 @@ static moe_status fill_job(moe_call *call, moe_job *job,
   MOE_TRY(moe_state_new(call, &type->type, &job->state));
   f = job->state;
   MOE_TRY(new_fitted(call, batch, f));
-  if (batch->y->task == MOE_CLASSIFICATION)
-    MOE_TRY(compact_classes(call, job));
+  if (batch->y->task == MOE_CLASSIFICATION) MOE_TRY(compact_classes(call, job));
   job->target = *batch->y;
   if (job->ids != NULL) {
     job->target.ids = job->ids;
@@ -392,7 +392,6 @@ moe_status moe_learner_learn(moe_call *call, moe_object *o,
 moe_status moe_learner_predict(moe_call *call, const moe_object *o,
                                const moe_rows *x, double *out) {
   const moe_fitted *f = o->state;
-  moe_object *counted = (moe_object *)o;
   moe_rows rows = *x;
   if (f == NULL)
     return moe_fail(call, MOE_ESTATE, "%s has not been fitted yet",
@@ -404,9 +403,8 @@ moe_status moe_learner_predict(moe_call *call, const moe_object *o,
   MOE_TRY(moe_rows_follow(call, &rows, &f->schema));
   MOE_TRY(check_rows(call, o, &rows));
   if (rows.n == 0) return MOE_OK;
-  atomic_fetch_add(&counted->uses, 1);
-  moe_status status =
-      moe_learner_type_of(o)->predict(call, o, &rows, out);
-  atomic_fetch_sub(&counted->uses, 1);
+  moe_object_use(o, 1);
+  moe_status status = moe_learner_type_of(o)->predict(call, o, &rows, out);
+  moe_object_use(o, -1);
   return status;
 }
