@@ -27,8 +27,7 @@ LANGUAGE := -std=c11 -D_GNU_SOURCE -pthread -fPIC -ffp-contract=off \
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
   -Wmissing-prototypes -Wwrite-strings -Wundef -Wconversion \
   -Wno-sign-conversion $(if $(CI)$(WERROR),-Werror)
-CPPFLAGS += $(call pkg,--cflags jansson)
-LIBS := $(or $(call pkg,--libs jansson),-ljansson) -lm -ldl
+LIBS := -lm -ldl
 COMPILE = $(CC) $(LANGUAGE) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 LINK = $(CC) -pthread $(CFLAGS) $(LDFLAGS)
 

@@ -19,5 +19,8 @@ round "thread sanitizer" $MAKE test config=tsan LUAS=build/tsan/moe
 round "collector at work after every few allocations" \
   SPEC_OPTIONS=--helper=tools/busy_collector.lua $MAKE test LUAS="lua5.1 lua5.4"
 MOE_DEEP=""
-round "valgrind" RUNNER="valgrind --quiet --leak-check=full --error-exitcode=9" \
+# The pool's threads live on, so what they point to is no loss; oneDNN reads past
+# buffers of its own, which is not what we look for.
+round "valgrind" MOE_KERNELS=portable RUNNER="valgrind --quiet \
+  --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=9" \
   $MAKE test LUAS=lua5.4

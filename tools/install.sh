@@ -45,7 +45,7 @@ Description: Mixtures of experts: an engine in C
 Version: $VERSION
 Cflags: -I$PREFIX/include/moe
 Libs: -L$PREFIX/lib -lmoe
-Libs.private: -ljansson -lm -ldl -pthread
+Libs.private: -lm -ldl -pthread
 END
 put 644 "$PREFIX/lib/pkgconfig" "$description" moe.pc
 rm "$description"

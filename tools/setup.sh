@@ -19,7 +19,6 @@ need_run() {
   need "gcc libc6-dev" command -v "${CC:-cc}"
   need make command -v make
   need pkg-config command -v pkg-config
-  need libjansson-dev library jansson
   need liblua5.4-dev any_lua
 }
 

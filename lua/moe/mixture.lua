@@ -6,13 +6,14 @@ local text = require "moe.text"
 
 local Learner = core.methods "Learner"
 
-local function is_mixture(m) return m:info().type == "mixture" end
-
 local function check_mixture(m, method)
-  if not is_mixture(m) then
+  if m:info().type ~= "mixture" then
     error(("%s: %s is not a mixture"):format(method, m:info().type), 3)
   end
 end
+
+-- A pipeline answers for the mixture behind its transforms.
+local function is_pipeline(m) return m:info().type == "pipeline" end
 
 --- The expert of that name: the very object that was put in.
 function Learner:expert(name)
@@ -50,6 +51,9 @@ end
 -- @return { rows, load, importance, cv_load, cv_importance, maxvio, entropy,
 -- confidence, dead, samples }; load and importance are shares by expert
 function Learner:stats(X)
+  if is_pipeline(self) then
+    return self:get_params("model"):stats(X and self:transform(X))
+  end
   check_mixture(self, "stats")
   local info = self:info()
   local stats = X and self:_stats_of(X) or { load = info.load, importance = info.importance }
@@ -81,6 +85,7 @@ end
 -- @return { prediction, confidence, experts = { { name, prob, weight, chosen,
 -- prediction, confidence }, … } }, which prints as a table
 function Learner:explain(x)
+  if is_pipeline(self) then return self:get_params("model"):explain(self:transform_one(x)) end
   check_mixture(self, "explain")
   local routing = self:route_one(x)
   local weights, experts = {}, {}

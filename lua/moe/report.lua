@@ -138,6 +138,9 @@ end
 -- support).  Scores are accuracy, or R² in regression.
 function Learner:report(X, y)
   X, y = learner.rows_and_targets(X, y)
+  if self:info().type == "pipeline" then
+    return self:get_params("model"):report(self:transform(X), y)
+  end
   local classification = self:classes() ~= nil
   local score = classification and metrics.accuracy or metrics.r2
   local routing, experts, predictions = self:route(X), {}, {}

@@ -2,6 +2,7 @@
 
 #include <lauxlib.h>
 #include <sched.h>
+#include <stdlib.h>
 
 #include "guard.h"
 #include "lmoe.h"
@@ -23,6 +24,11 @@ static int load_core(lua_State *L) {
   lua_getfield(L, -1, "set_threads");
   lua_pushinteger(L, processors());
   lua_call(L, 1, 0);
+  if (getenv("MOE_KERNELS") == NULL) {
+    lua_getfield(L, -1, "load_backend");
+    lua_pushliteral(L, "fastest");
+    lua_call(L, 1, 0);
+  }
   return 1;
 }
 

@@ -8,8 +8,8 @@
 #include "param.h"
 
 size_t moe_dtype_size(moe_dtype dtype) {
-  static const size_t sizes[] = {[MOE_F64] = 8, [MOE_F32] = 4, [MOE_I64] = 8,
-                                 [MOE_I32] = 4, [MOE_U8] = 1};
+  static const size_t sizes[] = {
+      [MOE_F64] = 8, [MOE_F32] = 4, [MOE_I64] = 8, [MOE_I32] = 4, [MOE_U8] = 1};
   return sizes[dtype];
 }
 
@@ -99,8 +99,8 @@ typedef struct copier {
 
 static void copy_texts(copier *c, moe_texts *t) {
   char **original = t->items;
-  t->items = c->failed || original == NULL ? NULL
-                                           : moe_alloc(t->n, sizeof *t->items);
+  t->items =
+      c->failed || original == NULL ? NULL : moe_alloc(t->n, sizeof *t->items);
   if (t->items == NULL) {
     c->failed = c->failed || original != NULL;
     t->n = 0;
@@ -126,7 +126,8 @@ static moe_status copy_field(moe_visitor *v, const moe_field *f) {
   if (f->kind == MOE_FIELD_ARRAY || f->kind == MOE_FIELD_GROWING) {
     void **array = f->at;
     if (*array == NULL) return MOE_OK;
-    *array = c->failed ? NULL : moe_copy(*array, f->n, moe_dtype_size(f->dtype));
+    *array =
+        c->failed ? NULL : moe_copy(*array, f->n, moe_dtype_size(f->dtype));
     c->failed = c->failed || *array == NULL;
   }
   return MOE_OK;
@@ -227,8 +228,7 @@ static moe_status fill_clone(moe_call *call, const moe_object *from,
     if (value.kind == MOE_V_NIL && (p->flags & MOE_OPTIONAL)) {
       moe_cell absent;
       moe__cell_absent(p, &absent);
-      memcpy((char *)to->params + p->offset, &absent,
-             moe__param_size(p->kind));
+      memcpy((char *)to->params + p->offset, &absent, moe__param_size(p->kind));
     } else {
       MOE_TRY(clone_param(call, from, p, to));
     }
@@ -271,7 +271,7 @@ typedef struct walker {
   moe_call *call;
   size_t bytes;
   bool for_change; /* what `each` is about: a change, or a mark to set */
-  int depth;
+  int number;      /* a depth, or what to add to a count */
 } walker;
 
 static moe_status walk_field(moe_visitor *v, const moe_field *f) {
@@ -303,6 +303,16 @@ moe_status moe_object_check_idle(moe_call *call, const moe_object *o,
   return check_idle(&w, (moe_object *)o);
 }
 
+static moe_status use(walker *w, moe_object *o) {
+  atomic_fetch_add(&o->uses, w->number);
+  return visit_children(o, &w->visitor);
+}
+
+void moe_object_use(const moe_object *o, int by) {
+  walker w = {{walk_field}, use, NULL, 0, false, by};
+  use(&w, (moe_object *)o);
+}
+
 static moe_status mark(walker *w, moe_object *o) {
   o->fitting = w->for_change;
   return visit_children(o, &w->visitor);
@@ -314,11 +324,11 @@ void moe_object_mark_fitting(moe_object *o, bool fitting) {
 }
 
 static moe_status place(walker *w, moe_object *o) {
-  if (w->depth == MOE_DEEPEST) return MOE_EPARAM;
-  if (w->for_change && o->depth < w->depth) o->depth = w->depth;
-  w->depth++;
+  if (w->number == MOE_DEEPEST) return MOE_EPARAM;
+  if (w->for_change && o->depth < w->number) o->depth = w->number;
+  w->number++;
   MOE_TRY(visit_children(o, &w->visitor));
-  w->depth--;
+  w->number--;
   return MOE_OK;
 }
 

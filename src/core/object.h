@@ -268,6 +268,9 @@ moe_status moe_object_clone(moe_call *call, const moe_object *o,
    a clone. */
 void moe_object_exchange_states(moe_object *a, moe_object *b);
 
+/* Counts a call that reads an object and its children, or (-1) its end. */
+void moe_object_use(const moe_object *o, int by);
+
 /* Marks an object and its children as being fitted, or no longer so. */
 void moe_object_mark_fitting(moe_object *o, bool fitting);
 

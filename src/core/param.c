@@ -15,13 +15,18 @@ static void *field_of(const moe_object *o, const moe_param *p) {
 }
 
 size_t moe__param_size(moe_kind kind) {
-  static const size_t sizes[] = {
-      [MOE_INT] = sizeof(int64_t),        [MOE_REAL] = sizeof(double),
-      [MOE_FLAG] = sizeof(bool),          [MOE_CHOICE] = sizeof(int),
-      [MOE_TEXT] = sizeof(char *),        [MOE_INTS] = sizeof(moe_reals),
-      [MOE_REALS] = sizeof(moe_reals),    [MOE_TEXTS] = sizeof(moe_texts),
-      [MOE_WEIGHTS] = sizeof(moe_weights), [MOE_CHILD] = sizeof(moe_object *),
-      [MOE_CHILDREN] = sizeof(moe_children), [MOE_CALLBACK] = sizeof(bool)};
+  static const size_t sizes[] = {[MOE_INT] = sizeof(int64_t),
+                                 [MOE_REAL] = sizeof(double),
+                                 [MOE_FLAG] = sizeof(bool),
+                                 [MOE_CHOICE] = sizeof(int),
+                                 [MOE_TEXT] = sizeof(char *),
+                                 [MOE_INTS] = sizeof(moe_reals),
+                                 [MOE_REALS] = sizeof(moe_reals),
+                                 [MOE_TEXTS] = sizeof(moe_texts),
+                                 [MOE_WEIGHTS] = sizeof(moe_weights),
+                                 [MOE_CHILD] = sizeof(moe_object *),
+                                 [MOE_CHILDREN] = sizeof(moe_children),
+                                 [MOE_CALLBACK] = sizeof(bool)};
   return sizes[kind];
 }
 
@@ -87,12 +92,16 @@ void moe__cell_absent(const moe_param *p, moe_cell *cell) {
 static void print_value(const moe_value *v, char *out, size_t size) {
   switch (v->kind) {
     case MOE_V_NIL: snprintf(out, size, "nil"); break;
-    case MOE_V_FLAG: snprintf(out, size, "%s", v->flag ? "true" : "false"); break;
+    case MOE_V_FLAG:
+      snprintf(out, size, "%s", v->flag ? "true" : "false");
+      break;
     case MOE_V_NUMBER: snprintf(out, size, "%.15g", v->number); break;
     case MOE_V_TEXT: snprintf(out, size, "'%.60s'", v->text); break;
     case MOE_V_LIST: snprintf(out, size, "a list of %zu", v->n); break;
     case MOE_V_MAP: snprintf(out, size, "a table of %zu names", v->n); break;
-    case MOE_V_OBJECT: snprintf(out, size, "a %s", v->object->type->name); break;
+    case MOE_V_OBJECT:
+      snprintf(out, size, "a %s", v->object->type->name);
+      break;
     case MOE_V_FUNCTION: snprintf(out, size, "a function"); break;
   }
 }
@@ -101,7 +110,8 @@ static void print_value(const moe_value *v, char *out, size_t size) {
 static void print_range(const moe_param *p, char *out, size_t size) {
   bool whole = p->kind == MOE_INT || p->kind == MOE_INTS;
   if (isfinite(p->max) && p->max < MAX_INTEGER)
-    snprintf(out, size, "%s in %c%.15g, %.15g]", whole ? "an integer" : "a number",
+    snprintf(out, size, "%s in %c%.15g, %.15g]",
+             whole ? "an integer" : "a number",
              p->flags & MOE_ABOVE_MIN ? '(' : '[', p->min, p->max);
   else
     snprintf(out, size, "%s %s %.15g", whole ? "an integer" : "a number",
@@ -263,7 +273,8 @@ static moe_status set_weights(moe_call *call, const moe_object *o,
 
 static moe_status check_child(moe_call *call, const moe_object *o,
                               const moe_param *p, const moe_value *v) {
-  if (v->kind == MOE_V_OBJECT && strcmp(v->object->type->family, p->family) == 0)
+  if (v->kind == MOE_V_OBJECT &&
+      strcmp(v->object->type->family, p->family) == 0)
     return MOE_OK;
   return refuse(call, o, p, v);
 }
@@ -333,11 +344,11 @@ static moe_status set_cell(moe_call *call, const moe_object *o,
   typedef moe_status setter(moe_call *, const moe_object *, const moe_param *,
                             const moe_value *, moe_cell *);
   static setter *const setters[] = {
-      [MOE_INT] = set_number,   [MOE_REAL] = set_number,
-      [MOE_FLAG] = set_flag,    [MOE_CHOICE] = set_choice,
-      [MOE_TEXT] = set_text,    [MOE_INTS] = set_reals,
-      [MOE_REALS] = set_reals,  [MOE_TEXTS] = set_texts,
-      [MOE_WEIGHTS] = set_weights, [MOE_CHILD] = set_child,
+      [MOE_INT] = set_number,        [MOE_REAL] = set_number,
+      [MOE_FLAG] = set_flag,         [MOE_CHOICE] = set_choice,
+      [MOE_TEXT] = set_text,         [MOE_INTS] = set_reals,
+      [MOE_REALS] = set_reals,       [MOE_TEXTS] = set_texts,
+      [MOE_WEIGHTS] = set_weights,   [MOE_CHILD] = set_child,
       [MOE_CHILDREN] = set_children, [MOE_CALLBACK] = set_flag};
   if (v->kind != MOE_V_NIL) return setters[p->kind](call, o, p, v, cell);
   if (!(p->flags & MOE_OPTIONAL)) return refuse(call, o, p, v);

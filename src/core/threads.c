@@ -99,8 +99,8 @@ static void hire(int wanted) {
 }
 
 int moe_parallel_width(const moe_call *call, size_t n) {
-  size_t limit = call->threads > MAX_WORKERS ? MAX_WORKERS
-                                             : (size_t)call->threads;
+  size_t limit =
+      call->threads > MAX_WORKERS ? MAX_WORKERS : (size_t)call->threads;
   if (inside || limit < 2 || n < 2) return 1;
   return (int)(n < limit ? n : limit);
 }

@@ -43,6 +43,19 @@ static inline void lmoe_set_functions(lua_State *L, const luaL_Reg *r) {
   }
 }
 
+/* False for an integer that is no double. */
+static inline int lmoe_is_exact(lua_State *L, int index) {
+#if LUA_VERSION_NUM >= 503
+  const lua_Integer most = (lua_Integer)1 << 53;
+  lua_Integer i = lua_tointeger(L, index);
+  return !lua_isinteger(L, index) || (i >= -most && i <= most);
+#else
+  (void)L;
+  (void)index;
+  return 1;
+#endif
+}
+
 /* Integral doubles become Lua integers where Lua has them. */
 static inline void lmoe_push_number(lua_State *L, double x) {
 #if LUA_VERSION_NUM >= 503

@@ -15,7 +15,7 @@
 #define LMOE_SETTINGS "moe.Settings"
 
 static int l_close(lua_State *L) {
-  lmoe_box *box = lua_touserdata(L, 1);
+  lmoe_box *box = lmoe_want_box(L, 1, LMOE_SETTINGS);
   moe_object_release(box->pointer);
   box->pointer = NULL;
   return 0;

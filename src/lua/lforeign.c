@@ -203,13 +203,14 @@ static void read_choice(lua_State *L, const request *r, size_t row,
                         double *out) {
   const moe_labels *names = &r->fitted->labels;
   double number = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+  bool found = false;
   for (size_t e = 0; e < r->fitted->n_outputs; e++) {
     out[e] = number == (double)e + 1;
     if (lua_type(L, -1) == LUA_TSTRING && e < names->n)
       out[e] = strcmp(lua_tostring(L, -1), names->items[e].text) == 0;
-    if (out[e] == 1) number = (double)e + 1;
+    found = found || out[e] == 1;
   }
-  if (number < 1 || number > (double)r->fitted->n_outputs)
+  if (!found)
     luaL_error(L, "the gate chooses no expert for row %d: %s", (int)row + 1,
                lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1));
 }

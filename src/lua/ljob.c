@@ -8,14 +8,15 @@
 #define JOB "moe.Job"
 
 typedef struct running {
-  moe_job *job;
+  lmoe_box box;
+  moe_job *job; /* NULL once it has ended */
   lmoe_call *c;
   double started;
 } running;
 
 /* Pushes the running job of (self, X, y, options): a userdata whose own table
    holds all that the job borrows. */
-static running *push_running(lua_State *L, int *options) {
+static running *push_running(lua_State *L, double *budget_ms) {
   static const char *const known[] = {"weights", "subsets", "groups",
                                       "budget_ms", NULL};
   moe_object *o = lmoe_test_object(L, 1);
@@ -25,12 +26,12 @@ static running *push_running(lua_State *L, int *options) {
   lua_settop(L, 4);
   lmoe_call *c = lmoe_begin(L);
   int call = lua_gettop(L);
-  *options = lmoe_check_batch(L, c, 2, o, &batch);
-  lmoe_check_options(L, *options, known);
-  r = lua_newuserdata(L, sizeof *r);
-  *r = (running){.c = c, .started = lmoe_now()};
-  luaL_getmetatable(L, JOB);
-  lua_setmetatable(L, -2);
+  int options = lmoe_check_batch(L, c, 2, o, &batch);
+  lmoe_check_options(L, options, known);
+  *budget_ms = lmoe_opt_number(L, options, "budget_ms", 0, 1e12, 0);
+  r = lmoe_push_larger_box(L, JOB, sizeof *r);
+  r->c = c;
+  r->started = lmoe_now();
   lua_newtable(L);
   for (int i = 1; i <= call; i++) {
     lua_pushvalue(L, i);
@@ -100,20 +101,24 @@ static int commit(lua_State *L, running *r) {
 }
 
 static int l_fit(lua_State *L) {
-  int options;
-  running *r = push_running(L, &options);
-  run(L, r, lmoe_opt_number(L, options, "budget_ms", 0, 1e12, 0));
+  double budget_ms;
+  running *r = push_running(L, &budget_ms);
+  run(L, r, budget_ms);
   return commit(L, r);
 }
 
 static int l_start_fit(lua_State *L) {
-  int options;
-  push_running(L, &options);
+  double unused;
+  push_running(L, &unused);
   return 1;
 }
 
+static running *want_running(lua_State *L) {
+  return (running *)lmoe_want_box(L, 1, JOB);
+}
+
 static running *check_running(lua_State *L) {
-  running *r = luaL_checkudata(L, 1, JOB);
+  running *r = want_running(L);
   if (r->job == NULL) luaL_error(L, "the job has ended");
   return r;
 }
@@ -122,21 +127,19 @@ static int l_step(lua_State *L) {
   static const char *const known[] = {"budget_ms", NULL};
   running *r = check_running(L);
   lmoe_check_options(L, 2, known);
-  lua_pushboolean(
-      L, run(L, r, lmoe_opt_number(L, 2, "budget_ms", 0, 1e12, 0)));
+  lua_pushboolean(L, run(L, r, lmoe_opt_number(L, 2, "budget_ms", 0, 1e12, 0)));
   return 1;
 }
 
 static int l_commit(lua_State *L) { return commit(L, check_running(L)); }
 
 static int l_close(lua_State *L) {
-  running *r = luaL_checkudata(L, 1, JOB);
-  end_running(r);
+  end_running(want_running(L));
   return 0;
 }
 
 static int l_tostring(lua_State *L) {
-  const running *r = luaL_checkudata(L, 1, JOB);
+  const running *r = want_running(L);
   if (r->job == NULL)
     lua_pushliteral(L, "job: ended");
   else

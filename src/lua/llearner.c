@@ -8,6 +8,15 @@
 
 /* ------------------------------------------------------------------ batches */
 
+/* Nothing may stand behind the last of n rows. */
+static void check_end(lua_State *L, int index, const char *what, size_t n) {
+  lua_rawgeti(L, index, (int)n + 1);
+  if (!lua_isnil(L, -1))
+    luaL_error(L, "%s[%d] is one too many: X has %d rows", what, (int)n + 1,
+               (int)n);
+  lua_pop(L, 1);
+}
+
 static const double *check_weights(lua_State *L, lmoe_call *c, int index,
                                    size_t n) {
   double *out = moe_scratch(&c->call, n, sizeof *out);
@@ -23,6 +32,7 @@ static const double *check_weights(lua_State *L, lmoe_call *c, int index,
     out[i] = lua_tonumber(L, -1);
     lua_pop(L, 1);
   }
+  check_end(L, index, "weights", n);
   return out;
 }
 
@@ -62,15 +72,16 @@ static const int32_t *check_subsets(lua_State *L, lmoe_call *c, int index,
     out[i] = find_expert(L, experts, i);
     lua_pop(L, 1);
   }
+  check_end(L, index, "subsets", n);
   return out;
 }
 
-int lmoe_check_batch(lua_State *L, lmoe_call *c, int first,
-                     const moe_object *o, moe_batch *out) {
+int lmoe_check_batch(lua_State *L, lmoe_call *c, int first, const moe_object *o,
+                     moe_batch *out) {
   bool table = lmoe_test_table(L, first) != NULL;
-  bool whole = table && (lua_isnoneornil(L, first + 1) ||
-                         (lua_istable(L, first + 1) &&
-                          lua_rawlen(L, first + 1) == 0));
+  bool whole =
+      table && (lua_isnoneornil(L, first + 1) ||
+                (lua_istable(L, first + 1) && lua_rawlen(L, first + 1) == 0));
   int options = first + (whole ? 1 : 2);
   moe_target *target = moe_scratch(&c->call, 1, sizeof *target);
   if (target == NULL) lmoe_end(L, c, MOE_ENOMEM);
@@ -78,15 +89,15 @@ int lmoe_check_batch(lua_State *L, lmoe_call *c, int first,
   lmoe_check_rows(L, c, first, &out->x);
   lmoe_check_target(L, c, whole ? first : first + 1, o, out->x.n, target);
   if (!lua_istable(L, options)) return options;
-  lua_getfield(L, options, "weights");
+  lmoe_get_option(L, options, "weights");
   if (!lua_isnil(L, -1))
     out->weight = check_weights(L, c, lua_gettop(L), out->x.n);
   lua_pop(L, 1);
-  lua_getfield(L, options, "subsets");
+  lmoe_get_option(L, options, "subsets");
   if (!lua_isnil(L, -1))
     out->subset = check_subsets(L, c, lua_gettop(L), o, out->x.n);
   lua_pop(L, 1);
-  lua_getfield(L, options, "groups");
+  lmoe_get_option(L, options, "groups");
   if (!lua_isnil(L, -1))
     out->group = lmoe_check_groups(L, c, lua_gettop(L), out->x.n);
   lua_pop(L, 1);
@@ -105,8 +116,7 @@ static double *predict(lua_State *L, lmoe_call *c, const moe_object *o,
                        const moe_rows *x) {
   const moe_fitted *f = o->state;
   double *out;
-  if (f == NULL)
-    luaL_error(L, "%s has not been fitted yet", o->type->name);
+  if (f == NULL) luaL_error(L, "%s has not been fitted yet", o->type->name);
   out = moe_scratch(&c->call, moe_size(x->n, f->n_outputs), sizeof *out);
   if (out == NULL) lmoe_end(L, c, MOE_ENOMEM);
   LMOE_TRY(L, c, moe_learner_predict(&c->call, o, x, out));
@@ -264,7 +274,8 @@ static int l_classes(lua_State *L) {
   return 1;
 }
 
-/* ------------------------------------------------------------------ learning */
+/* ------------------------------------------------------------------ learning
+ */
 
 /* learn_one(x, y [, weight]) */
 static int l_learn_one(lua_State *L) {

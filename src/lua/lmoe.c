@@ -1,6 +1,7 @@
 /* The module moe.core: its per-state record, boxes, calls and registration. */
 #include "lmoe.h"
 
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,33 +25,47 @@ static lmoe_state *get_state(lua_State *L) {
 
 /* -------------------------------------------------------------------- boxes */
 
-lmoe_box *lmoe_push_box(lua_State *L, const char *family) {
-  lmoe_box *box = lua_newuserdata(L, sizeof *box);
-  *box = (lmoe_box){0};
+void *lmoe_push_larger_box(lua_State *L, const char *family, size_t size) {
+  lmoe_box *box = lua_newuserdata(L, size);
+  memset(box, 0, size);
   luaL_getmetatable(L, family);
+  box->family = lua_topointer(L, -1);
   lua_setmetatable(L, -2);
   return box;
 }
 
-/* The box, open or closed, or NULL when the value is something else. */
-static lmoe_box *find_box(lua_State *L, int index, const char *family) {
+lmoe_box *lmoe_push_box(lua_State *L, const char *family) {
+  return lmoe_push_larger_box(L, family, sizeof(lmoe_box));
+}
+
+lmoe_box *lmoe_find_box(lua_State *L, int index, const char *family) {
+  lmoe_box *box = NULL;
   bool same;
-  if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
+  if (lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) < sizeof *box)
     return NULL;
+  box = lua_touserdata(L, index);
   luaL_getmetatable(L, family);
-  same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  return same ? lua_touserdata(L, index) : NULL;
+  same = box->family == lua_topointer(L, -1);
+  lua_pop(L, 1);
+  return same ? box : NULL;
+}
+
+lmoe_box *lmoe_want_box(lua_State *L, int index, const char *family) {
+  lmoe_box *box = lmoe_find_box(L, index, family);
+  if (box == NULL)
+    luaL_argerror(L, index,
+                  lua_pushfstring(L, "%s expected, got %s", family,
+                                  luaL_typename(L, index)));
+  return box;
 }
 
 void *lmoe_test_box(lua_State *L, int index, const char *family) {
-  lmoe_box *box = find_box(L, index, family);
+  lmoe_box *box = lmoe_find_box(L, index, family);
   return box != NULL && !box->closed ? box->pointer : NULL;
 }
 
 void *lmoe_check_box(lua_State *L, int index, const char *family) {
-  lmoe_box *box = find_box(L, index, family);
-  if (box == NULL) luaL_checkudata(L, index, family); /* raises */
+  lmoe_box *box = lmoe_want_box(L, index, family);
   if (box->closed || box->pointer == NULL)
     luaL_error(L, "attempt to use a closed %s",
                strncmp(family, "moe.", 4) == 0 ? family + 4 : family);
@@ -100,6 +115,25 @@ static int l_methods(lua_State *L) {
   return 1;
 }
 
+/* nudge(kilobytes), or nudge() for a full collection; a function of Lua's, so
+   that a finaliser that fails does so under pcall. */
+static int l_nudge(lua_State *L) {
+  if (lua_gettop(L) == 0)
+    lua_gc(L, LUA_GCCOLLECT, 0);
+  else
+    lua_gc(L, LUA_GCSTEP, (int)lua_tointeger(L, 1));
+  return 0;
+}
+
+static void nudge(lua_State *L, lmoe_state *s, bool full, size_t kilobytes) {
+  if (!lua_checkstack(L, 2)) return;
+  s->collecting = true;
+  lua_pushcfunction(L, l_nudge);
+  if (!full) lua_pushinteger(L, (lua_Integer)kilobytes);
+  if (lua_pcall(L, full ? 0 : 1, 0, 0) != 0) lua_pop(L, 1);
+  s->collecting = false;
+}
+
 /* Bytes outside Lua's heap are invisible to its collector, so it is told: a
    step for what was added, a full collection when that has doubled. */
 void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes) {
@@ -111,14 +145,9 @@ void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes) {
   if (bytes <= before || s->collecting) return;
   s->recent += bytes - before;
   if (s->recent < NUDGE) return;
-  s->collecting = true;
-  if (s->recent > LEAST && s->recent > s->charged / 2) {
-    s->recent = 0;
-    lua_gc(L, LUA_GCCOLLECT, 0);
-  } else {
-    lua_gc(L, LUA_GCSTEP, (int)(bytes - before) >> 10);
-  }
-  s->collecting = false;
+  bool full = s->recent > LEAST && s->recent > s->charged / 2;
+  if (full) s->recent = 0;
+  nudge(L, s, full, (bytes - before) >> 10);
 }
 
 /* -------------------------------------------------------------------- calls */
@@ -156,8 +185,15 @@ lmoe_call *lmoe_begin(lua_State *L) {
   return c;
 }
 
+void lmoe_hold(lmoe_call *c, void *data, void (*release)(void *)) {
+  if (c->data != NULL) c->release_data(c->data);
+  c->data = data;
+  c->release_data = release;
+}
+
 static void free_call(lua_State *L, lmoe_call *c) {
   moe_call_end(&c->call);
+  lmoe_hold(c, NULL, NULL);
   luaL_unref(L, LUA_REGISTRYINDEX, c->anchors);
   luaL_unref(L, LUA_REGISTRYINDEX, c->error);
   c->anchors = c->error = LUA_NOREF;
@@ -244,11 +280,13 @@ static int l_live(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"set_threads", l_set_threads}, {"threads", l_threads},
-    {"memory", l_memory},           {"methods", l_methods},
-             {"_fail_after", l_fail_after},
-    {"_live", l_live},              {NULL, NULL}};
+static const luaL_Reg functions[] = {{"set_threads", l_set_threads},
+                                     {"threads", l_threads},
+                                     {"memory", l_memory},
+                                     {"methods", l_methods},
+                                     {"_fail_after", l_fail_after},
+                                     {"_live", l_live},
+                                     {NULL, NULL}};
 
 static void new_state(lua_State *L) {
   lmoe_state *s = lua_newuserdata(L, sizeof *s);

@@ -15,8 +15,10 @@
 
 /* -------------------------------------------------------------------- boxes
    Every userdata is a box around one engine pointer, NULL before its
-   construction ended and after close. */
+   construction ended and after close.  What kind it is stands in the box
+   itself: a metatable is changed by anyone who has a debugger. */
 typedef struct lmoe_box {
+  const void *family; /* the metatable that it was made with */
   void *pointer;
   size_t charged; /* bytes told to Lua's collector */
   bool closed;    /* an object that others still hold: closed for this box */
@@ -25,6 +27,14 @@ typedef struct lmoe_box {
 /* Pushes an empty box: whatever fails later, the collector finds a safe value.
    `family` is the metatable's name ("moe.Tensor"). */
 lmoe_box *lmoe_push_box(lua_State *L, const char *family);
+
+/* The same for a structure of `size` bytes that begins with a box. */
+void *lmoe_push_larger_box(lua_State *L, const char *family, size_t size);
+
+/* The box at `index`, open or closed; NULL when it is another kind of value.
+   want_ raises then. */
+lmoe_box *lmoe_find_box(lua_State *L, int index, const char *family);
+lmoe_box *lmoe_want_box(lua_State *L, int index, const char *family);
 
 /* The pointer in the box at `index`; raises when it is another kind of value
    or closed. */
@@ -53,6 +63,8 @@ typedef struct lmoe_call {
   const atomic_bool *interrupt; /* see lmoe_interrupt_flag */
   int error;   /* reference to what a callback raised */
   int anchors; /* reference to a table of values kept alive */
+  void *data;  /* what it reads, which a callback may close: see lmoe_hold */
+  void (*release_data)(void *data);
 } lmoe_call;
 
 /* Pushes a call (a userdata, so that a raise anywhere frees its scratch). */
@@ -83,6 +95,9 @@ atomic_bool *lmoe_interrupt_flag(lua_State *L);
 /* Keeps the value on top alive until the call ends; pops it. */
 void lmoe_anchor(lua_State *L, lmoe_call *c);
 
+/* Takes over a reference to the data that the call reads, until it ends. */
+void lmoe_hold(lmoe_call *c, void *data, void (*release)(void *data));
+
 /* The userdata of the other kinds; test_ gives NULL for anything else, push_
    takes over the caller's reference. */
 struct moe_tensor *lmoe_test_tensor(lua_State *L, int index);
@@ -100,7 +115,11 @@ moe_value lmoe_check_value(lua_State *L, lmoe_call *c, int index);
 void lmoe_push_value(lua_State *L, const moe_value *v);
 void lmoe_push_label(lua_State *L, const moe_label *label);
 
-/* A table field, by name: number or default; raises naming it when wrong. */
+/* A field of an options table, by name, as it is there: no metamethod of the
+   caller's runs in the middle of a call. */
+void lmoe_get_option(lua_State *L, int table, const char *name);
+
+/* The same: a number or the default; raises naming it when wrong. */
 double lmoe_opt_number(lua_State *L, int table, const char *name, double low,
                        double high, double otherwise);
 bool lmoe_opt_flag(lua_State *L, int table, const char *name, bool otherwise);

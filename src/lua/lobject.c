@@ -11,6 +11,7 @@
 #include "lmoe.h"
 
 static const char boxes_key;
+static const char *const families[] = {LMOE_LEARNER, LMOE_GATE, LMOE_TRANSFORM};
 
 static const char *metatable_of(const char *family) {
   if (strcmp(family, "gate") == 0) return LMOE_GATE;
@@ -60,14 +61,17 @@ void lmoe_push_object(lua_State *L, moe_object *o) {
   adopt(L, moe_object_retain(o));
 }
 
+/* The box at `index`, of any family, open or closed; or NULL. */
+static lmoe_box *find_box(lua_State *L, int index) {
+  lmoe_box *box = NULL;
+  for (size_t i = 0; box == NULL && i < 3; i++)
+    box = lmoe_find_box(L, index, families[i]);
+  return box;
+}
+
 moe_object *lmoe_test_object(lua_State *L, int index) {
-  static const char *const families[] = {LMOE_LEARNER, LMOE_GATE,
-                                         LMOE_TRANSFORM};
-  for (size_t i = 0; i < 3; i++) {
-    moe_object *o = lmoe_test_box(L, index, families[i]);
-    if (o != NULL) return o;
-  }
-  return NULL;
+  lmoe_box *box = find_box(L, index);
+  return box != NULL && !box->closed ? box->pointer : NULL;
 }
 
 moe_object *lmoe_check_object(lua_State *L, int index, const char *family) {
@@ -117,10 +121,15 @@ void lmoe_root_children(lua_State *L, int index) {
   lua_pop(L, 1);
 }
 
+static lmoe_box *want_box(lua_State *L) {
+  lmoe_box *box = find_box(L, 1);
+  return box != NULL ? box : lmoe_want_box(L, 1, LMOE_LEARNER); /* raises */
+}
+
 /* An object in a call or held by others lives on until they let it go; this
    box has nothing to do with it any more. */
 static int l_close(lua_State *L) {
-  lmoe_box *box = lua_touserdata(L, 1);
+  lmoe_box *box = want_box(L);
   moe_object *o = box->pointer;
   box->closed = true;
   if (o == NULL || atomic_load(&o->refs) > 1) return 0;
@@ -132,7 +141,7 @@ static int l_close(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
-  lmoe_box *box = lua_touserdata(L, 1);
+  lmoe_box *box = want_box(L);
   moe_object *o = box->pointer;
   box->closed = true;
   box->pointer = NULL;
@@ -141,7 +150,8 @@ static int l_gc(lua_State *L) {
   return 0;
 }
 
-/* -------------------------------------------------------------- construction */
+/* -------------------------------------------------------------- construction
+ */
 
 /* Puts boxes in the place of tables and functions that stand for experts or
    gates, in the value on top. */
@@ -186,7 +196,7 @@ static void keep_functions(lua_State *L, int self, int options,
   for (const moe_param *p = type->params; p->name != NULL; p++) {
     if (p->kind != MOE_CALLBACK) continue;
     LMOE_GET_VALUE(L, self);
-    lua_getfield(L, options, p->name);
+    lmoe_get_option(L, options, p->name);
     if (lua_isnil(L, -1))
       lua_pop(L, 1);
     else
@@ -233,7 +243,8 @@ static int l_new(lua_State *L) {
   return 1;
 }
 
-/* ---------------------------------------------------------------- parameters */
+/* ---------------------------------------------------------------- parameters
+ */
 
 static int l_get_params(lua_State *L) {
   moe_object *o = check_self(L);
@@ -262,7 +273,8 @@ static int l_set_params(lua_State *L) {
   return 1;
 }
 
-/* ------------------------------------------------------------------ printing */
+/* ------------------------------------------------------------------ printing
+ */
 
 static void add_text(luaL_Buffer *b, const char *text) {
   luaL_addstring(b, text);
@@ -388,7 +400,8 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
-/* ---------------------------------------------------------------------- info */
+/* ---------------------------------------------------------------------- info
+ */
 
 static void set_number(lua_State *L, const char *name, double value) {
   lmoe_push_number(L, value);
@@ -396,8 +409,7 @@ static void set_number(lua_State *L, const char *name, double value) {
 }
 
 static void push_fitted(lua_State *L, const moe_object *o) {
-  static const char *const tasks[] = {"regression", "classification",
-                                      "gating"};
+  static const char *const tasks[] = {"regression", "classification", "gating"};
   const moe_fitted *f = o->state;
   if (f == NULL || strcmp(o->type->family, "transform") == 0) return;
   lua_pushstring(L, tasks[f->task]);
@@ -469,19 +481,20 @@ static int l_reset(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"get_params", l_get_params}, {"set_params", l_set_params},
-    {"clone", l_clone},           {"reset", l_reset},
-    {"info", l_info},             {"close", l_close},
-    {"__close", l_close},         {"__tostring", l_tostring},
-    {NULL, NULL}};
+static const luaL_Reg methods[] = {{"get_params", l_get_params},
+                                   {"set_params", l_set_params},
+                                   {"clone", l_clone},
+                                   {"reset", l_reset},
+                                   {"info", l_info},
+                                   {"close", l_close},
+                                   {"__close", l_close},
+                                   {"__tostring", l_tostring},
+                                   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     {"new", l_new}, {"foreign", lmoe_new_foreign}, {NULL, NULL}};
 
 void lmoe_open_objects(lua_State *L) {
-  static const char *const families[] = {LMOE_LEARNER, LMOE_GATE,
-                                         LMOE_TRANSFORM};
   lmoe_get_registry(L, &boxes_key);
   if (lua_isnil(L, -1)) {
     lua_newtable(L);
@@ -492,7 +505,6 @@ void lmoe_open_objects(lua_State *L) {
     lmoe_set_registry(L, &boxes_key);
   }
   lua_pop(L, 1);
-  for (size_t i = 0; i < 3; i++)
-    lmoe_new_family(L, families[i], methods, l_gc);
+  for (size_t i = 0; i < 3; i++) lmoe_new_family(L, families[i], methods, l_gc);
   lmoe_set_functions(L, functions);
 }

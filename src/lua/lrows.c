@@ -6,28 +6,9 @@
 
 #include "lmoe.h"
 #include "ltable.h"
-#include "sparse.h"
-#include "tensor.h"
+#include "ltensor.h"
 
 /* ------------------------------------------------------------------- arrays */
-
-/* The length of a Lua array that is read 1 … n: up to the first nil, behind
-   which there may be nothing more. */
-static size_t check_length(lua_State *L, int index, const char *what) {
-  size_t n = 0, fields = 0;
-  for (;; n++) {
-    bool end;
-    lua_rawgeti(L, index, (int)n + 1);
-    end = lua_isnil(L, -1);
-    lua_pop(L, 1);
-    if (end) break;
-  }
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) fields++;
-  if (fields != n)
-    luaL_error(L, "%s[%d] is nil, but there is more in the array", what,
-               (int)n + 1);
-  return n;
-}
 
 static double check_number(lua_State *L, const char *what, size_t row,
                            size_t column) {
@@ -46,7 +27,7 @@ static double *check_matrix(lua_State *L, lmoe_call *c, int index,
     if (!lua_istable(L, -1))
       luaL_error(L, "%s[%d] must be an array of numbers, got a %s", what,
                  (int)i + 1, luaL_typename(L, -1));
-    size_t d = check_length(L, lua_gettop(L), what);
+    size_t d = lmoe_check_array(L, lua_gettop(L), what);
     if (i == 0) {
       *width = d;
       out = moe_scratch(&c->call, moe_size(n, d), sizeof *out);
@@ -74,36 +55,49 @@ static moe_schema *new_schema(lua_State *L, lmoe_call *c, size_t n,
   return s;
 }
 
+/* The call sees its data through a view of its own, so that whatever becomes of
+   the user's, items and names stay where they are. */
+static void release_tensor(void *t) { moe_tensor_release(t); }
+static void release_sparse(void *s) { moe_sparse_release(s); }
+static void release_table(void *t) { moe_table_release(t); }
+
 static void check_tensor_rows(lua_State *L, lmoe_call *c, const moe_tensor *t,
                               moe_rows *out) {
+  moe_tensor *view;
   size_t d;
   if (t->ndim != 2 || t->dtype != MOE_F32)
     luaL_error(L, "X must be a float tensor of 2 dimensions (rows × columns)");
+  LMOE_TRY(L, c, moe_tensor_rows(&c->call, t, 0, t->shape[0], &view));
+  lmoe_hold(c, view, release_tensor);
   d = (size_t)t->shape[1];
-  *out = moe_rows_of_floats(t->f, (size_t)t->shape[0], d, d);
-  if (t->names != NULL)
-    out->schema = new_schema(L, c, d, t->names->texts.items);
+  *out = moe_rows_of_floats(view->f, (size_t)t->shape[0], d, d);
+  if (view->names != NULL)
+    out->schema = new_schema(L, c, d, view->names->texts.items);
 }
 
-static void check_sparse_rows(lua_State *L, lmoe_call *c, const moe_sparse *s,
+static void check_sparse_rows(lua_State *L, lmoe_call *c, moe_sparse *s,
                               moe_rows *out) {
-  *out = moe_rows_of_csr(&s->csr);
-  if (s->names != NULL)
-    out->schema = new_schema(L, c, s->csr.columns, s->names->texts.items);
+  moe_sparse *view;
+  LMOE_TRY(L, c, moe_sparse_rows(&c->call, s, 0, (int64_t)s->csr.rows, &view));
+  lmoe_hold(c, view, release_sparse);
+  *out = moe_rows_of_csr(&view->csr);
+  if (view->names != NULL)
+    out->schema = new_schema(L, c, s->csr.columns, view->names->texts.items);
 }
 
 void lmoe_check_rows(lua_State *L, lmoe_call *c, int index, moe_rows *out) {
   const moe_tensor *tensor = lmoe_test_tensor(L, index);
-  const moe_sparse *sparse = lmoe_test_sparse(L, index);
+  moe_sparse *sparse = lmoe_test_sparse(L, index);
   const moe_table *table = lmoe_test_table(L, index);
   if (tensor != NULL) {
     check_tensor_rows(L, c, tensor, out);
   } else if (sparse != NULL) {
     check_sparse_rows(L, c, sparse, out);
   } else if (table != NULL) {
+    lmoe_hold(c, moe_table_retain((moe_table *)table), release_table);
     LMOE_TRY(L, c, moe_table_rows(&c->call, table, out));
   } else if (lua_istable(L, index)) {
-    size_t n = check_length(L, index, "X"), d = 0;
+    size_t n = lmoe_check_array(L, index, "X"), d = 0;
     const double *x = check_matrix(L, c, index, "X", n, &d);
     *out = moe_rows_of_doubles(x, n, d);
   } else {
@@ -164,7 +158,7 @@ static void check_named_sample(lua_State *L, int index,
                                const moe_schema *schema, sample *s) {
   size_t found = 0, given = 0;
   for (size_t j = 0; j < schema->n; j++) {
-    lua_getfield(L, index, schema->names.items[j]);
+    lmoe_get_option(L, index, schema->names.items[j]);
     if (!take_value(L, s, j))
       luaL_error(L,
                  "x.%s must be a number or a string without zero bytes, got "
@@ -221,10 +215,11 @@ static const moe_schema *check_names(lua_State *L, lmoe_call *c, int index) {
 
 void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
                        const moe_schema *schema, moe_rows *out) {
-  const moe_tensor *tensor = lmoe_test_tensor(L, index);
+  moe_tensor *tensor = lmoe_test_tensor(L, index);
   sample s;
   size_t d;
   if (tensor != NULL && tensor->ndim == 1 && tensor->dtype == MOE_F32) {
+    lmoe_hold(c, moe_tensor_retain(tensor), release_tensor);
     d = (size_t)tensor->shape[0];
     *out = moe_rows_of_floats(tensor->f, 1, d, d);
     return;
@@ -279,12 +274,16 @@ static moe_label check_label(lua_State *L, size_t row) {
       return label;
     case LUA_TNUMBER:
       label.number = lua_tonumber(L, -1);
-      if (isfinite(label.number)) return label;
+      if (isfinite(label.number) && lmoe_is_exact(L, -1)) return label;
       break;
     default: break;
   }
-  luaL_error(L, "y[%d] must be a string, a finite number or a boolean, got %s",
-             (int)row + 1, luaL_typename(L, -1));
+  luaL_error(L,
+             "y[%d] must be a string, a boolean or a number (finite; integers "
+             "up to 2^53), got %s",
+             (int)row + 1,
+             lua_type(L, -1) == LUA_TNUMBER ? lua_tostring(L, -1)
+                                            : luaL_typename(L, -1));
   return label;
 }
 
@@ -368,7 +367,7 @@ const int32_t *lmoe_check_groups(lua_State *L, lmoe_call *c, int index,
                                  size_t n) {
   moe_target target;
   luaL_checktype(L, index, LUA_TTABLE);
-  if (check_length(L, index, "groups") != n)
+  if (lmoe_check_array(L, index, "groups") != n)
     luaL_error(L, "'groups' must have one label for each of the %d rows",
                (int)n);
   gather_classes(L, c, index, push_array_item, n, &target);
@@ -432,7 +431,7 @@ static push_item check_source(lua_State *L, int index, size_t *n) {
   if (!lua_istable(L, index))
     luaL_error(L, "y must be an array or a tensor, got a %s",
                luaL_typename(L, index));
-  *n = check_length(L, index, "y");
+  *n = lmoe_check_array(L, index, "y");
   return push_array_item;
 }
 

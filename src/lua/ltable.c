@@ -24,12 +24,7 @@ void lmoe_push_table(lua_State *L, moe_table *t) {
 }
 
 static int l_close(lua_State *L) {
-  lmoe_box *box = lua_touserdata(L, 1);
-  moe_table *t = box->pointer;
-  box->closed = true;
-  box->pointer = NULL;
-  lmoe_charge(L, box, 0);
-  moe_table_release(t);
+  lmoe_close_owned(L, LMOE_TABLE, release);
   return 0;
 }
 

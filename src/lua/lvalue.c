@@ -98,9 +98,7 @@ void lmoe_push_value(lua_State *L, const moe_value *v) {
       break;
     case MOE_V_NUMBER: lmoe_push_number(L, v->number); break;
     case MOE_V_TEXT: lua_pushstring(L, v->text); break;
-    case MOE_V_OBJECT:
-      lmoe_push_object(L, v->object);
-      break;
+    case MOE_V_OBJECT: lmoe_push_object(L, v->object); break;
     case MOE_V_LIST:
     case MOE_V_MAP:
       lua_newtable(L);
@@ -121,11 +119,17 @@ void lmoe_push_label(lua_State *L, const moe_label *label) {
   lmoe_push_value(L, &v);
 }
 
+void lmoe_get_option(lua_State *L, int table, const char *name) {
+  table = lmoe_absolute(L, table);
+  lua_pushstring(L, name);
+  lua_rawget(L, table);
+}
+
 double lmoe_opt_number(lua_State *L, int table, const char *name, double low,
                        double high, double otherwise) {
   double x;
   if (!lua_istable(L, table)) return otherwise;
-  lua_getfield(L, table, name);
+  lmoe_get_option(L, table, name);
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
     return otherwise;
@@ -142,7 +146,7 @@ double lmoe_opt_number(lua_State *L, int table, const char *name, double low,
 bool lmoe_opt_flag(lua_State *L, int table, const char *name, bool otherwise) {
   bool flag;
   if (!lua_istable(L, table)) return otherwise;
-  lua_getfield(L, table, name);
+  lmoe_get_option(L, table, name);
   if (!lua_isnil(L, -1) && !lua_isboolean(L, -1))
     luaL_error(L, "'%s' must be true or false, got a %s", name,
                luaL_typename(L, -1));
@@ -165,7 +169,7 @@ void lmoe_check_options(lua_State *L, int table, const char *const *known) {
     if (i < n) continue;
     const char *near = moe_nearest_name(name, known, n);
     luaL_error(L, "unknown option '%s'%s%s%s", name,
-               near != NULL ? "; did you mean '" : "",
-               near != NULL ? near : "", near != NULL ? "'?" : "");
+               near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+               near != NULL ? "'?" : "");
   }
 }

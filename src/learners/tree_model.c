@@ -1,0 +1,69 @@
+#include "tree_model.h"
+
+#include <math.h>
+
+moe_status moe_tree_model_visit(void *state, moe_visitor *v) {
+  moe_tree_model *m = state;
+  MOE_TRY(moe_fitted_visit(&m->fitted, v));
+  MOE_TRY(moe_trees_visit(&m->trees, v));
+  MOE_TRY(
+      moe_visit_array(v, "gains", MOE_F64, &m->gains, m->fitted.n_features));
+  return moe_visit_scalar(v, "oob_score", MOE_F64, &m->oob_score);
+}
+
+moe_status moe_tree_model_check(moe_call *call, const moe_object *o) {
+  const moe_tree_model *m = o->state;
+  if (m->trees.width != m->fitted.n_outputs || isinf(m->oob_score))
+    return moe_fail(call, MOE_EFORMAT, "%s: the trees answer %zu numbers",
+                    o->type->name, m->trees.width);
+  for (size_t j = 0; j < m->fitted.n_features; j++)
+    if (!(m->gains[j] >= 0) || isinf(m->gains[j]))
+      return moe_fail(call, MOE_EFORMAT, "%s: the gain of column %zu is %g",
+                      o->type->name, j + 1, m->gains[j]);
+  return moe_trees_check(call, &m->trees, m->fitted.n_features);
+}
+
+moe_status moe_tree_model_predict(moe_call *call, const moe_object *o,
+                                  const moe_rows *x, double *out) {
+  const moe_tree_model *m = o->state;
+  return moe_trees_mean(call, &m->trees, x, out);
+}
+
+/* A tree has one leaf more than it has splits. */
+moe_status moe_tree_count_nodes(moe_call *call, const moe_object *o,
+                                moe_value *out) {
+  const moe_tree_model *m = o->state;
+  size_t splits = moe_trees_count_splits(&m->trees);
+  (void)call;
+  *out = moe_number_value((double)(2 * splits + m->trees.n_trees));
+  return MOE_OK;
+}
+
+moe_status moe_tree_measure_depth(moe_call *call, const moe_object *o,
+                                  moe_value *out) {
+  const moe_tree_model *m = o->state;
+  size_t depth;
+  MOE_TRY(moe_trees_depth(call, &m->trees, &depth));
+  *out = moe_number_value((double)depth);
+  return MOE_OK;
+}
+
+moe_status moe_tree_list_importances(moe_call *call, const moe_object *o,
+                                     moe_value *out) {
+  const moe_tree_model *m = o->state;
+  double sum = 0;
+  MOE_TRY(moe_list_value(call, m->fitted.n_features, out));
+  for (size_t j = 0; j < m->fitted.n_features; j++) sum += m->gains[j];
+  for (size_t j = 0; j < m->fitted.n_features; j++)
+    out->items[j] = moe_number_value(sum > 0 ? m->gains[j] / sum : 0);
+  return MOE_OK;
+}
+
+moe_status moe_tree_tell_oob_score(moe_call *call, const moe_object *o,
+                                   moe_value *out) {
+  const moe_tree_model *m = o->state;
+  (void)call;
+  *out = isnan(m->oob_score) ? (moe_value){.kind = MOE_V_NIL}
+                             : moe_number_value(m->oob_score);
+  return MOE_OK;
+}

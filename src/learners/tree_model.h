@@ -1,0 +1,37 @@
+/* What `tree` and `forest` share when fitted, and what they tell about it. */
+#ifndef MOE_TREE_MODEL_H
+#define MOE_TREE_MODEL_H
+
+#include "learner.h"
+#include "tree_nodes.h"
+
+typedef struct moe_tree_model {
+  moe_fitted fitted;
+  moe_trees trees;
+  double *gains;    /* n_features: the sum over the trees of each one's share */
+  double oob_score; /* NaN: none */
+} moe_tree_model;
+
+moe_status moe_tree_model_visit(void *state, moe_visitor *v);
+moe_status moe_tree_model_check(moe_call *call, const moe_object *o);
+moe_status moe_tree_model_predict(moe_call *call, const moe_object *o,
+                                  const moe_rows *x, double *out);
+
+/* Gauges. */
+moe_status moe_tree_count_nodes(moe_call *call, const moe_object *o,
+                                moe_value *out);
+moe_status moe_tree_measure_depth(moe_call *call, const moe_object *o,
+                                  moe_value *out);
+moe_status moe_tree_list_importances(moe_call *call, const moe_object *o,
+                                     moe_value *out);
+moe_status moe_tree_tell_oob_score(moe_call *call, const moe_object *o,
+                                   moe_value *out);
+/* clang-format off */
+#define MOE_TREE_GAUGES                                                        \
+  {"n_nodes", "nodes of all trees, leaves included", moe_tree_count_nodes},    \
+  {"depth", "most splits between a root and a leaf", moe_tree_measure_depth},  \
+  {"importances", "share of each column in what the splits gained, the mean "  \
+   "over the trees", moe_tree_list_importances}
+/* clang-format on */
+
+#endif
