@@ -14,7 +14,7 @@ local function number(x) return ("%.10g"):format(x) end
 local function allowed(p)
   if p.kind == "choice" then return "`" .. table.concat(p.choices, "` \\| `") .. "`" end
   if p.family then return p.kind == "children" and p.family .. "s" or "a " .. p.family end
-  if not p.min then return p.kind end
+  if p.kind == "flag" or not p.min then return p.kind end
   if p.max >= 2 ^ 53 then return p.kind .. (p.above_min and " > " or " ≥ ") .. number(p.min) end
   return ("%s in %s%s, %s]"):format(p.kind, p.above_min and "(" or "[", number(p.min), number(p.max))
 end

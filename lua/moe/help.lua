@@ -14,6 +14,7 @@ local families = {
 local function range(p)
   if p.kind == "choice" then return table.concat(p.choices, " | ") end
   if p.family then return p.kind == "children" and p.family .. "s" or p.family end
+  if p.kind == "flag" then return "true | false" end
   if not p.min then return p.kind end
   local open = p.above_min and "above " or "from "
   if p.max >= 2 ^ 53 then return ("%s %s%.10g"):format(p.kind, open, p.min) end

@@ -110,9 +110,8 @@ local makers = { learner = E, gate = G, transform = T }
 --- A new object of a type of the catalog (an entry of core.types()).
 function catalog.new(type, task, options)
   if type.name == "foreign" then
-    return makers[type.family].foreign(
-      type.family == "gate" and catalog.gate_in_lua() or catalog.expert_in_lua()
-    )
+    local written = type.family == "gate" and catalog.gate_in_lua() or catalog.expert_in_lua()
+    return makers[type.family].foreign(written):set_params(options or {})
   end
   local all = catalog.options(type, task)
   for name, value in pairs(options or {}) do all[name] = value end

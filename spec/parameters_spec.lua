@@ -1,0 +1,125 @@
+-- Every parameter changes a result in some call: one that does not is a lie.
+local moe = require "moe"
+local core = require "moe.core"
+local catalog = require "spec.support.catalog"
+local data = require "spec.support.data"
+
+local E = moe.experts
+
+-- Overlapping classes, so that nothing is learned perfectly.
+local function noisy(n, seed)
+  local uniform, X, y, number, subsets = data.uniform(seed), {}, {}, {}, {}
+  for i = 1, n do
+    local a, b, c = 2 * uniform() - 1, 2 * uniform() - 1, 2 * uniform() - 1
+    local z = a + b * b + 0.6 * (uniform() - 0.5)
+    X[i] = { a, b, c }
+    y[i] = z > 0.6 and "high" or z > 0 and "middle" or "low"
+    number[i] = z
+    subsets[i] = i % 3 == 1 and "a" or i % 3 == 2 and "b" or false
+  end
+  return X, y, number, subsets
+end
+
+local function flat(object, X)
+  if object.forward then return object:forward(X):totable() end
+  if object:classes() then return { object:classes(), object:predict_proba(X):totable() } end
+  return object:predict(X)
+end
+
+-- What an object with these options answers in all that it can do; an error is
+-- an answer too.
+local function outcomes(type, options)
+  local X, y, number, subsets = noisy(90, 5)
+  local test = noisy(15, 6)
+  local whole = {}
+  for i = 1, #number do whole[i] = math.floor(2 * number[i]) end
+  local scores = {}
+  for i = 1, #X do scores[i] = { -math.abs(number[i]), -math.abs(number[i] - 1) } end
+  local out = {}
+  local function try(task, fit)
+    local ok, answer = pcall(function()
+      local object = catalog.new(type, task, options)
+      fit(object)
+      return flat(object, test)
+    end)
+    out[#out + 1] = ok and answer or "refused"
+  end
+  if type.traits.gates then
+    try("gating", function(o) o:fit(X, scores) end)
+    return out
+  end
+  local extra = type.name == "mixture" and { subsets = subsets } or nil
+  try("classification", function(o) o:fit(X, y, extra) end)
+  try("regression", function(o) o:fit(X, number, extra) end)
+  try("regression", function(o) o:fit(X, whole, extra) end)
+  if type.traits.online then
+    try("classification", function(o) o:learn_many(X, y) end)
+    try("regression", function(o) o:learn_many(X, number) end)
+  end
+  return out
+end
+
+-- Values worth trying for a parameter.
+local tries = {
+  int = function(p) return { 1, 2, 3, 50, p.min } end,
+  real = function(p) return { 0.05, 0.5, 0.9, 3, 100, p.min } end,
+  flag = function() return { true, false } end,
+  choice = function(p) return p.choices end,
+  weights = function() return { { high = 20 } } end,
+}
+
+-- What some need around them before they can show.
+local function fitted(expert)
+  local X, y = noisy(40, 9)
+  return expert:fit(X, y)
+end
+local settings = {
+  mixture = {
+    {},
+    { top_k = 1 },
+    { experts = { a = E.forest { trees = 3 }, b = E.forest { trees = 2 } } },
+    { experts = { a = fitted(E.logistic {}), b = E.constant {} } },
+  },
+  tree = { {}, { max_features = 0.4 } },
+  pipeline = { { model = E.forest { trees = 3 } } },
+}
+local particular = {
+  ["mixture.frozen"] = { { "a" } },
+}
+
+local function changes(type, p)
+  for _, setting in ipairs(settings[type.name] or { {} }) do
+    local function answers(value)
+      local options = {}
+      for name, item in pairs(setting) do
+        if name == "experts" then
+          options[name] = {}
+          for k, expert in pairs(item) do options[name][k] = expert:clone() end
+        else
+          options[name] = name == "model" and item:clone() or item
+        end
+      end
+      options[p.name] = value
+      return outcomes(type, options)
+    end
+    local before = answers(nil)
+    for _, value in ipairs(particular[type.name .. "." .. p.name] or tries[p.kind](p)) do
+      if not pcall(assert.same, before, answers(value)) then return true end
+    end
+  end
+  return false
+end
+
+for _, type in ipairs(core.types()) do
+  -- those of transforms and of the fixed gate show in their own specs
+  if type.family ~= "transform" and type.name ~= "fixed" then
+    for _, p in ipairs(type.params) do
+      if not p.family then
+        it(("%s.%s changes a result"):format(type.name, p.name), function()
+          assert.is_true(changes(type, p))
+        end)
+      end
+    end
+  end
+end
+
