@@ -24,7 +24,7 @@ for _, type in ipairs(core.types()) do
 end
 
 for _, name in ipairs {
-  "set_threads", "threads", "memory", "backend", "load_backend", "load", "undump", "route",
+  "now", "set_threads", "threads", "memory", "backend", "load_backend", "load", "undump", "route",
   "tensor", "zeros", "ones", "randn", "sparse",
 } do
   moe[name] = core[name]

@@ -265,6 +265,12 @@ static int l_threads(lua_State *L) {
   return 1;
 }
 
+/* now(): seconds of a clock that only goes forward. */
+static int l_now(lua_State *L) {
+  lua_pushnumber(L, lmoe_now());
+  return 1;
+}
+
 static int l_memory(lua_State *L) {
   lmoe_push_number(L, (double)get_state(L)->charged);
   return 1;
@@ -280,7 +286,8 @@ static int l_live(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"set_threads", l_set_threads},
+static const luaL_Reg functions[] = {{"now", l_now},
+                                     {"set_threads", l_set_threads},
                                      {"threads", l_threads},
                                      {"memory", l_memory},
                                      {"methods", l_methods},

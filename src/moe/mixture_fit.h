@@ -14,11 +14,19 @@ typedef enum moe_mixture_phase {
   MOE_AT_FOLD,        /* begin the job of a fold's trial expert */
   MOE_AT_TRIAL,       /* step that */
   MOE_AT_FOLD_SCORES, /* score the fold by the trial expert */
-  MOE_AT_CALIBRATION, /* score the expert by its unseen answers */
+  MOE_AT_SHARPNESS,   /* calibrate the expert by its unseen answers */
+  MOE_AT_SCORES,      /* score it by them */
   MOE_AT_GATE,
   MOE_AT_GATE_TRAINING,
   MOE_AT_ROUTING /* route the training rows, for the figures of info() */
 } moe_mixture_phase;
+
+/* The search for the power of an expert's probabilities that makes its unseen
+   answers most likely: rounds of adding all rows, then a step. */
+typedef struct moe_sharpness {
+  double power, slope, curve;
+  int round;
+} moe_sharpness;
 
 typedef struct moe_mixture_job {
   moe_mixture_phase phase;
@@ -32,6 +40,7 @@ typedef struct moe_mixture_job {
   size_t n_rows, n_others, n_part;
   int32_t *fold_of;  /* of each of the expert's rows */
   size_t n_folds;
+  moe_sharpness search;
   float *kept;       /* source rows × outputs: the expert's unseen answers */
   int objective;     /* never auto */
   size_t errors;     /* a score is a log-likelihood (0), or so many errors */
@@ -50,6 +59,12 @@ moe_status moe__mixture_step(moe_call *call, moe_job *job);
 void moe__mixture_commit(moe_job *job);
 void moe__mixture_end(moe_job *job);
 
+/* The next piece of the work up to MOE_AT_GATE (mixture_experts.c). */
+moe_status moe__mixture_expert_piece(moe_call *call, moe_job *job);
+
+/* Whether fit leaves expert e as it is. */
+bool moe__mixture_is_frozen(const moe_job *job, size_t e);
+
 /* How well an expert did (mixture_scores.c).  First the answers for n rows of
    the batch, by an expert fitted as `f`, are put aside: in `kept`, a row of the
    mixture's outputs for each source row, NaN where there was no answer. */
@@ -57,23 +72,28 @@ moe_status moe__keep_answers(moe_call *call, const moe_mixture *m,
                              const moe_fitted *f, const int32_t *rows, size_t n,
                              const double *answers, float *kept);
 
-/* Then, with all of them there, expert e's column of the scores (source rows ×
-   experts) is filled with log-likelihoods of the targets: of the class, with
-   probabilities to the power *sharpness, which is found here if `calibrate`
-   (else 1); or Gaussian, with the standard deviation *noise of the expert's own
-   errors. */
-void moe__score_classes(const moe_mixture *m, const moe_batch *batch,
-                        bool calibrate, const float *kept, size_t experts,
-                        size_t e, double *scores, double *sharpness);
-void moe__score_values(const moe_mixture *m, const moe_batch *batch,
-                       const float *kept, size_t experts, size_t e,
-                       double *scores, double *noise);
+void moe__sharpness_add(const moe_mixture *m, const moe_batch *batch,
+                        const float *kept, size_t first, size_t n,
+                        moe_sharpness *s);
+bool moe__sharpness_step(moe_sharpness *s); /* true: it is found */
 
-/* The same with the signed errors of all outputs as scores (source rows ×
-   experts × outputs), as they are. */
-void moe__score_errors(const moe_mixture *m, const moe_batch *batch,
-                       const float *kept, size_t experts, size_t e,
-                       double *scores, double *noise);
+/* The standard deviation of an expert's unseen errors. */
+double moe__find_noise(const moe_mixture *m, const moe_batch *batch,
+                       const float *kept);
+
+/* Expert e's scores (source rows × experts × errors, or 1) for rows first …
+   first+n−1 of the batch: the log-likelihood of the class, with probabilities
+   to the power `candour`; that of the value, Gaussian with the deviation
+   `candour`; or the signed errors in all outputs, over `candour`. */
+typedef struct moe_scoring {
+  const moe_mixture *m;
+  const moe_batch *batch;
+  const float *kept;
+  size_t experts, e, errors;
+  double candour;
+  double *scores;
+} moe_scoring;
+void moe__score_rows(const moe_scoring *s, size_t first, size_t n);
 
 /* Turns log-likelihoods into what the objective tells the gate. */
 void moe__score_objective(int objective, const moe_batch *batch,

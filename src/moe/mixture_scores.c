@@ -56,46 +56,40 @@ static double log_sum(const float *row, size_t n, double least, double a,
   return log(sum) + a * top;
 }
 
-/* The power a that maximises Σ w (a log p_y − log Σ p^a), which is concave in
-   a: Newton's steps from 1, kept in [1/20, 20]. */
-static double find_sharpness(const moe_mixture *m, const moe_batch *b,
-                             const float *kept, double least) {
-  size_t n = m->fitted.n_outputs;
-  double a = 1;
-  for (int round = 0; round < 30; round++) {
-    double slope = 0, curve = 0, mean, variance, before = a;
-    for (size_t i = 0; i < b->x.n; i++) {
-      size_t at = moe_rows_at(&b->x, i);
-      const float *row = kept + at * n;
-      double w = moe_batch_weight(b, i);
-      if (isnan(row[0]) || w == 0) continue;
-      log_sum(row, n, least, a, &mean, &variance);
-      slope += w * (log_at(row, (size_t)b->y->ids[at], least) - mean);
-      curve += w * variance;
-    }
-    if (!(curve > 0)) return a;
-    a = fmin(fmax(a + slope / curve, fmax(a / 2, 0.05)), fmin(2 * a, 20));
-    if (fabs(a - before) < 1e-6) break;
+void moe__sharpness_add(const moe_mixture *m, const moe_batch *batch,
+                        const float *kept, size_t first, size_t n,
+                        moe_sharpness *s) {
+  size_t classes = m->fitted.n_outputs;
+  double least = floor_share / (double)classes, mean, variance;
+  for (size_t i = first; i < first + n; i++) {
+    size_t at = moe_rows_at(&batch->x, i);
+    const float *row = kept + at * classes;
+    double w = moe_batch_weight(batch, i);
+    if (isnan(row[0]) || w == 0) continue;
+    log_sum(row, classes, least, s->power, &mean, &variance);
+    s->slope += w * (log_at(row, (size_t)batch->y->ids[at], least) - mean);
+    s->curve += w * variance;
   }
-  return a;
 }
 
-void moe__score_classes(const moe_mixture *m, const moe_batch *batch,
-                        bool calibrate, const float *kept, size_t experts,
-                        size_t e, double *scores, double *sharpness) {
-  size_t n = m->fitted.n_outputs;
+/* Σ w (a log p_y − log Σ p^a) is concave in a: Newton's steps from 1, kept in
+   [1/20, 20]. */
+bool moe__sharpness_step(moe_sharpness *s) {
+  double before = s->power, to;
+  if (!(s->curve > 0)) return true;
+  to = before + s->slope / s->curve;
+  to = fmin(fmax(to, before / 2), 2 * before);
+  s->power = fmin(fmax(to, 0.05), 20);
+  s->slope = s->curve = 0;
+  return ++s->round == 30 || fabs(s->power - before) < 1e-6;
+}
+
+static double class_score(const moe_scoring *s, const float *row,
+                          int32_t truth) {
+  size_t n = s->m->fitted.n_outputs;
   double least = floor_share / (double)n, mean, variance;
-  double a = calibrate ? find_sharpness(m, batch, kept, least) : 1;
-  *sharpness = a;
-  for (size_t i = 0; i < batch->x.n; i++) {
-    size_t at = moe_rows_at(&batch->x, i);
-    const float *row = kept + at * n;
-    scores[at * experts + e] =
-        isnan(row[0])
-            ? NAN
-            : a * log_at(row, (size_t)batch->y->ids[at], least) -
-                  log_sum(row, n, least, a, &mean, &variance);
-  }
+  return s->candour * log_at(row, (size_t)truth, least) -
+         log_sum(row, n, least, s->candour, &mean, &variance);
 }
 
 /* -------------------------------------------------------------------- values */
@@ -107,9 +101,8 @@ static double squared_error(const double *y, const float *p, size_t width) {
   return sum;
 }
 
-/* The variance of the expert's errors, over rows and outputs. */
-static double find_variance(const moe_mixture *m, const moe_batch *batch,
-                            const float *kept) {
+double moe__find_noise(const moe_mixture *m, const moe_batch *batch,
+                       const float *kept) {
   size_t width = m->fitted.n_outputs;
   double sum = 0, weight = 0;
   for (size_t i = 0; i < batch->x.n; i++) {
@@ -120,38 +113,36 @@ static double find_variance(const moe_mixture *m, const moe_batch *batch,
     sum += w * squared_error(batch->y->values + at * width, row, width);
     weight += w * (double)width;
   }
-  return weight > 0 ? fmax(sum / weight, 1e-24) : 1;
+  return sqrt(weight > 0 ? fmax(sum / weight, 1e-24) : 1);
 }
 
-void moe__score_values(const moe_mixture *m, const moe_batch *batch,
-                       const float *kept, size_t experts, size_t e,
-                       double *scores, double *noise) {
-  size_t width = m->fitted.n_outputs;
-  double variance = find_variance(m, batch, kept);
-  double rest = (double)width * log(2 * M_PI * variance);
-  *noise = sqrt(variance);
-  for (size_t i = 0; i < batch->x.n; i++) {
-    size_t at = moe_rows_at(&batch->x, i);
-    const float *row = kept + at * width;
-    double error = squared_error(batch->y->values + at * width, row, width);
-    scores[at * experts + e] =
-        isnan(row[0]) ? NAN : -0.5 * (error / variance + rest);
-  }
+static double value_score(const moe_scoring *s, const float *row,
+                          const double *y) {
+  double width = (double)s->m->fitted.n_outputs;
+  double variance = s->candour * s->candour;
+  return -0.5 * (squared_error(y, row, s->m->fitted.n_outputs) / variance +
+                 width * log(2 * M_PI * variance));
 }
 
-void moe__score_errors(const moe_mixture *m, const moe_batch *batch,
-                       const float *kept, size_t experts, size_t e,
-                       double *scores, double *noise) {
-  size_t width = m->fitted.n_outputs;
-  *noise = sqrt(find_variance(m, batch, kept));
-  for (size_t i = 0; i < batch->x.n; i++) {
-    size_t at = moe_rows_at(&batch->x, i);
-    const float *row = kept + at * width;
-    const double *y = batch->y->values + at * width;
-    double *errors = scores + (at * experts + e) * width;
-    for (size_t o = 0; o < width; o++)
-      errors[o] = isnan(row[0]) ? NAN : (double)row[o] - y[o];
-  }
+/* --------------------------------------------------------------------- scores */
+
+static void score_row(const moe_scoring *s, size_t at) {
+  const moe_target *y = s->batch->y;
+  size_t width = s->m->fitted.n_outputs, place = at * s->experts + s->e;
+  const float *row = s->kept + at * width;
+  const double *values = y->values + at * width;
+  for (size_t o = 0; o < s->errors; o++)
+    s->scores[place * s->errors + o] =
+        isnan(row[0]) ? NAN : ((double)row[o] - values[o]) / s->candour;
+  if (s->errors > 0) return;
+  s->scores[place] = isnan(row[0]) ? NAN
+                     : y->ids != NULL ? class_score(s, row, y->ids[at])
+                                      : value_score(s, row, values);
+}
+
+void moe__score_rows(const moe_scoring *s, size_t first, size_t n) {
+  for (size_t i = first; i < first + n; i++)
+    score_row(s, moe_rows_at(&s->batch->x, i));
 }
 
 /* ---------------------------------------------------------------- objectives */
