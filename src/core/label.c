@@ -38,7 +38,9 @@ moe_status moe_label_new(moe_call *call, const moe_value *v, moe_label *out) {
     return moe_fail(call, MOE_EARG,
                     "a label must be a string, a number or a boolean");
   *out = (moe_label){.kind = MOE_L_TEXT, .text = moe_copy_text(v->text)};
-  return out->text != NULL ? MOE_OK : moe_fail(call, MOE_ENOMEM, "not enough memory for a label");
+  return out->text != NULL
+             ? MOE_OK
+             : moe_fail(call, MOE_ENOMEM, "not enough memory for a label");
 }
 
 void moe_labels_free(moe_labels *l) {

@@ -39,10 +39,10 @@ moe_scratch_mark moe_scratch_now(const moe_call *call);
 void moe_scratch_drop(moe_call *call, moe_scratch_mark mark);
 
 /* `out = moe_scratch(…)`, returning MOE_ENOMEM from the enclosing function. */
-#define MOE_SCRATCH(call, out, n)                                        \
-  do {                                                                   \
-    (out) = moe_scratch((call), (n), sizeof *(out));                     \
-    if ((out) == NULL) return MOE_ENOMEM;                                \
+#define MOE_SCRATCH(call, out, n)                    \
+  do {                                               \
+    (out) = moe_scratch((call), (n), sizeof *(out)); \
+    if ((out) == NULL) return MOE_ENOMEM;            \
   } while (0)
 
 /* For tests: the count-th next allocation fails, and all after it, until the

@@ -23,8 +23,8 @@ typedef enum moe_value_kind {
   MOE_V_FLAG,
   MOE_V_NUMBER,
   MOE_V_TEXT,
-  MOE_V_LIST,   /* n items */
-  MOE_V_MAP,    /* n keys (each a flag, number or text) and n items */
+  MOE_V_LIST, /* n items */
+  MOE_V_MAP,  /* n keys (each a flag, number or text) and n items */
   MOE_V_OBJECT,
   MOE_V_FUNCTION /* the host keeps the function itself */
 } moe_value_kind;
@@ -51,18 +51,18 @@ moe_status moe_map_value(moe_call *call, size_t n, moe_value *out);
    How each kind lies in the params struct, and what an absent optional one
    holds. */
 typedef enum moe_kind {
-  MOE_INT,     /* int64_t, in [-2^53, 2^53]; absent: MOE_NO_INT */
-  MOE_REAL,    /* double; absent: NaN */
-  MOE_FLAG,    /* bool */
-  MOE_CHOICE,  /* int, index into choices; absent: -1 */
-  MOE_TEXT,    /* char *; absent: NULL */
-  MOE_INTS,    /* moe_reals of integers; absent: items NULL */
-  MOE_REALS,   /* moe_reals */
-  MOE_TEXTS,   /* moe_texts */
-  MOE_WEIGHTS, /* moe_weights: label → real */
-  MOE_CHILD,   /* moe_object *; absent: NULL */
-  MOE_CHILDREN,/* moe_children, names ordered by byte or "1", "2", … */
-  MOE_CALLBACK /* bool: the host holds a function for it */
+  MOE_INT,      /* int64_t, in [-2^53, 2^53]; absent: MOE_NO_INT */
+  MOE_REAL,     /* double; absent: NaN */
+  MOE_FLAG,     /* bool */
+  MOE_CHOICE,   /* int, index into choices; absent: -1 */
+  MOE_TEXT,     /* char *; absent: NULL */
+  MOE_INTS,     /* moe_reals of integers; absent: items NULL */
+  MOE_REALS,    /* moe_reals */
+  MOE_TEXTS,    /* moe_texts */
+  MOE_WEIGHTS,  /* moe_weights: label → real */
+  MOE_CHILD,    /* moe_object *; absent: NULL */
+  MOE_CHILDREN, /* moe_children, names ordered by byte or "1", "2", … */
+  MOE_CALLBACK  /* bool: the host holds a function for it */
 } moe_kind;
 
 #define MOE_NO_INT INT64_MIN
@@ -78,7 +78,11 @@ typedef struct moe_texts {
 } moe_texts;
 
 /* A label as the user gave it. */
-typedef enum moe_label_kind { MOE_L_NUMBER, MOE_L_TEXT, MOE_L_FLAG } moe_label_kind;
+typedef enum moe_label_kind {
+  MOE_L_NUMBER,
+  MOE_L_TEXT,
+  MOE_L_FLAG
+} moe_label_kind;
 typedef struct moe_label {
   moe_label_kind kind;
   double number; /* also 0 or 1 of a flag */
@@ -109,10 +113,10 @@ enum { MOE_OPTIONAL = 1, MOE_ABOVE_MIN = 2 /* min itself is refused */ };
 typedef struct moe_param {
   const char *name;
   moe_kind kind;
-  size_t offset; /* of the field in the params struct */
-  double def, min, max; /* of the number, or of each number in a list; a
-                           choice's default is its index, a flag's 0 or 1, an
-                           optional one's NaN means absent */
+  size_t offset;              /* of the field in the params struct */
+  double def, min, max;       /* of the number, or of each number in a list; a
+                                 choice's default is its index, a flag's 0 or 1, an
+                                 optional one's NaN means absent */
   const char *const *choices; /* ends with NULL */
   const char *family;         /* of a child */
   unsigned flags;
@@ -154,13 +158,13 @@ typedef enum moe_dtype { MOE_F64, MOE_F32, MOE_I64, MOE_I32, MOE_U8 } moe_dtype;
 size_t moe_dtype_size(moe_dtype dtype);
 
 typedef enum moe_field_kind {
-  MOE_FIELD_SCALAR,   /* `at` is the value itself */
-  MOE_FIELD_ARRAY,    /* `at` is the array's pointer; n items, or NULL yet */
-  MOE_FIELD_GROWING,  /* the same, and *length is read from the file */
-  MOE_FIELD_TEXTS,    /* `at` is a moe_texts */
-  MOE_FIELD_LABELS,   /* `at` is a moe_labels */
-  MOE_FIELD_CHILD,    /* `at` is a moe_object * */
-  MOE_FIELD_CHILDREN  /* `at` is a moe_children */
+  MOE_FIELD_SCALAR,  /* `at` is the value itself */
+  MOE_FIELD_ARRAY,   /* `at` is the array's pointer; n items, or NULL yet */
+  MOE_FIELD_GROWING, /* the same, and *length is read from the file */
+  MOE_FIELD_TEXTS,   /* `at` is a moe_texts */
+  MOE_FIELD_LABELS,  /* `at` is a moe_labels */
+  MOE_FIELD_CHILD,   /* `at` is a moe_object * */
+  MOE_FIELD_CHILDREN /* `at` is a moe_children */
 } moe_field_kind;
 
 typedef struct moe_field {
@@ -311,7 +315,7 @@ moe_status moe_labels_copy(moe_call *call, const moe_labels *from,
 ptrdiff_t moe_labels_find(const moe_labels *l, const moe_label *label);
 
 /* Puts a copy of the label into its place in an ordered list, which it tells in
-   *place (may be NULL), unless it is there: then *place is -1. */
+ *place (may be NULL), unless it is there: then *place is -1. */
 moe_status moe_labels_add(moe_call *call, moe_labels *l, const moe_label *label,
                           ptrdiff_t *place);
 void moe_labels_remove(moe_labels *l, size_t place);

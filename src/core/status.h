@@ -10,17 +10,17 @@
 #define MOE_VERSION "0.1.0"
 
 /* Every fallible function returns one of these; the map is the only list. */
-#define MOE_STATUS_MAP(X)                        \
-  X(OK, "success")                               \
-  X(ENOMEM, "not enough memory")                 \
-  X(EPARAM, "invalid parameter")                 \
-  X(EARG, "invalid argument")                    \
-  X(EDATA, "unusable data")                      \
-  X(ESTATE, "not possible in this state")        \
-  X(EBUSY, "the object is in use")               \
-  X(EFORMAT, "corrupt or incompatible data")     \
-  X(EIO, "input or output failed")               \
-  X(ECANCELLED, "cancelled")                     \
+#define MOE_STATUS_MAP(X)                    \
+  X(OK, "success")                           \
+  X(ENOMEM, "not enough memory")             \
+  X(EPARAM, "invalid parameter")             \
+  X(EARG, "invalid argument")                \
+  X(EDATA, "unusable data")                  \
+  X(ESTATE, "not possible in this state")    \
+  X(EBUSY, "the object is in use")           \
+  X(EFORMAT, "corrupt or incompatible data") \
+  X(EIO, "input or output failed")           \
+  X(ECANCELLED, "cancelled")                 \
   X(EHOST, "an error was raised in a callback")
 
 typedef enum moe_status {
@@ -33,7 +33,8 @@ typedef enum moe_status {
 const char *moe_status_name(moe_status status);
 const char *moe_status_text(moe_status status);
 
-/* Filled by the failing function; owned by the caller, so there is no global. */
+/* Filled by the failing function; owned by the caller, so there is no global.
+ */
 typedef struct moe_error {
   moe_status status;
   char text[480];
@@ -43,10 +44,11 @@ typedef struct moe_error {
    `expired` and `cancelled` are asked from worker threads too; the others only
    from the thread that made the call. */
 typedef struct moe_host {
-  bool (*expired)(void *data);   /* true: pause a job after this piece of work */
+  bool (*expired)(void *data); /* true: pause a job after this piece of work */
   bool (*cancelled)(void *data); /* true: give up with MOE_ECANCELLED */
   void (*progress)(void *data, const char *what, double share);
-  const struct moe_foreign *foreign; /* objects written in the host's language */
+  const struct moe_foreign
+      *foreign; /* objects written in the host's language */
   void *data;
 } moe_host;
 
@@ -78,9 +80,9 @@ void moe_call_progress(moe_call *call, const char *what, double share);
 moe_status moe_fail(moe_call *call, moe_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-#define MOE_TRY(expression)                \
-  do {                                     \
-    moe_status try_status_ = (expression); \
+#define MOE_TRY(expression)                        \
+  do {                                             \
+    moe_status try_status_ = (expression);         \
     if (try_status_ != MOE_OK) return try_status_; \
   } while (0)
 

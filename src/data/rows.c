@@ -44,20 +44,19 @@ void moe_schema_print(const moe_schema *s, size_t column, char *out,
 
 /* -------------------------------------------------------------------- rows */
 
-moe_rows moe_rows_of_floats(const float *x, size_t n, size_t d,
-                            size_t stride) {
-  return (moe_rows){.n = n, .d = d, .source = MOE_FROM_FLOATS, .floats = x,
-                    .stride = stride};
+moe_rows moe_rows_of_floats(const float *x, size_t n, size_t d, size_t stride) {
+  return (moe_rows){
+      .n = n, .d = d, .source = MOE_FROM_FLOATS, .floats = x, .stride = stride};
 }
 
 moe_rows moe_rows_of_doubles(const double *x, size_t n, size_t d) {
-  return (moe_rows){.n = n, .d = d, .source = MOE_FROM_DOUBLES, .doubles = x,
-                    .stride = d};
+  return (moe_rows){
+      .n = n, .d = d, .source = MOE_FROM_DOUBLES, .doubles = x, .stride = d};
 }
 
 moe_rows moe_rows_of_csr(const moe_csr *csr) {
-  return (moe_rows){.n = csr->rows, .d = csr->columns, .source = MOE_FROM_CSR,
-                    .csr = csr};
+  return (moe_rows){
+      .n = csr->rows, .d = csr->columns, .source = MOE_FROM_CSR, .csr = csr};
 }
 
 moe_status moe_rows_select(moe_call *call, const moe_rows *r,
@@ -104,35 +103,34 @@ static float find_entry(const moe_entries *e, int32_t column) {
 }
 
 /* The three dense sources and the sparse one, gathered as the type T. */
-#define DEFINE_GATHER(NAME, T)                                               \
-  void NAME(const moe_rows *r, size_t first, size_t n, T *out) {             \
-    if (r->source == MOE_FROM_CSR)                                           \
-      memset(out, 0, n * r->d * sizeof *out);                                \
-    for (size_t i = 0; i < n; i++, out += r->d) {                            \
-      size_t at = moe_rows_at(r, first + i);                                 \
-      moe_entries e;                                                         \
-      switch (r->source) {                                                   \
-        case MOE_FROM_FLOATS:                                                \
-          for (size_t j = 0; j < r->d; j++)                                  \
-            out[j] = (T)r->floats[at * r->stride + column_of(r, j)];         \
-          break;                                                             \
-        case MOE_FROM_DOUBLES:                                               \
-          for (size_t j = 0; j < r->d; j++)                                  \
-            out[j] = (T)r->doubles[at * r->stride + column_of(r, j)];        \
-          break;                                                             \
-        case MOE_FROM_COLUMNS:                                               \
-          for (size_t j = 0; j < r->d; j++)                                  \
-            out[j] = (T)cell(&r->columns[column_of(r, j)], at);              \
-          break;                                                             \
-        case MOE_FROM_CSR:                                                   \
-          e = moe_rows_entries(r, first + i);                                \
-          for (size_t k = 0; r->map == NULL && k < e.n; k++)                 \
-            out[e.index[k]] = (T)e.value[k];                                 \
-          for (size_t j = 0; r->map != NULL && j < r->d; j++)                \
-            out[j] = (T)find_entry(&e, r->map[j]);                           \
-          break;                                                             \
-      }                                                                      \
-    }                                                                        \
+#define DEFINE_GATHER(NAME, T)                                             \
+  void NAME(const moe_rows *r, size_t first, size_t n, T *out) {           \
+    if (r->source == MOE_FROM_CSR) memset(out, 0, n * r->d * sizeof *out); \
+    for (size_t i = 0; i < n; i++, out += r->d) {                          \
+      size_t at = moe_rows_at(r, first + i);                               \
+      moe_entries e;                                                       \
+      switch (r->source) {                                                 \
+        case MOE_FROM_FLOATS:                                              \
+          for (size_t j = 0; j < r->d; j++)                                \
+            out[j] = (T)r->floats[at * r->stride + column_of(r, j)];       \
+          break;                                                           \
+        case MOE_FROM_DOUBLES:                                             \
+          for (size_t j = 0; j < r->d; j++)                                \
+            out[j] = (T)r->doubles[at * r->stride + column_of(r, j)];      \
+          break;                                                           \
+        case MOE_FROM_COLUMNS:                                             \
+          for (size_t j = 0; j < r->d; j++)                                \
+            out[j] = (T)cell(&r->columns[column_of(r, j)], at);            \
+          break;                                                           \
+        case MOE_FROM_CSR:                                                 \
+          e = moe_rows_entries(r, first + i);                              \
+          for (size_t k = 0; r->map == NULL && k < e.n; k++)               \
+            out[e.index[k]] = (T)e.value[k];                               \
+          for (size_t j = 0; r->map != NULL && j < r->d; j++)              \
+            out[j] = (T)find_entry(&e, r->map[j]);                         \
+          break;                                                           \
+      }                                                                    \
+    }                                                                      \
   }
 DEFINE_GATHER(moe_rows_doubles, double)
 DEFINE_GATHER(moe_rows_floats, float)
@@ -259,8 +257,7 @@ moe_status moe_rows_follow(moe_call *call, moe_rows *r,
       return moe_fail(call, MOE_EARG,
                       "sparse data must have the model's columns in its order; "
                       "column %zu is '%.60s', not '%.60s'",
-                      j + 1, r->schema->names.items[j],
-                      schema->names.items[j]);
+                      j + 1, r->schema->names.items[j], schema->names.items[j]);
     return map_names(call, r, schema);
   }
   return MOE_OK;

@@ -41,7 +41,7 @@ typedef enum moe_source {
   MOE_FROM_FLOATS,  /* n×d float32, row-major, rows `stride` floats apart */
   MOE_FROM_COLUMNS, /* d columns of a table */
   MOE_FROM_CSR,
-  MOE_FROM_DOUBLES  /* n×d doubles, row-major: single samples */
+  MOE_FROM_DOUBLES /* n×d doubles, row-major: single samples */
 } moe_source;
 
 typedef struct moe_rows {
@@ -109,9 +109,9 @@ typedef enum moe_task {
 typedef struct moe_target {
   moe_task task;
   size_t n;
-  const int32_t *ids; /* classification: index into labels */
+  const int32_t *ids;       /* classification: index into labels */
   const moe_labels *labels; /* gating: the experts' names, or NULL */
-  const double *values; /* otherwise: n × width */
+  const double *values;     /* otherwise: n × width */
   size_t width;
   size_t errors; /* gating: 0, or how many signed errors there are of each
                     expert in place of a log-likelihood: n × width × errors */

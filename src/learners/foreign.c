@@ -60,12 +60,12 @@ static moe_status check_answer(moe_call *call, const moe_object *o,
   const moe_fitted *f = o->state;
   for (size_t i = 0; i < n; i++)
     if (!isfinite(out[i]) || (f->task != MOE_REGRESSION && out[i] < 0))
-      return moe_fail(call, MOE_EDATA,
-                      "%s: the prediction for row %zu of this call is %g; it "
-                      "must be %s",
-                      o->type->name, i / f->n_outputs + 1, out[i],
-                      f->task == MOE_REGRESSION ? "finite"
-                                                : "a probability of at least 0");
+      return moe_fail(
+          call, MOE_EDATA,
+          "%s: the prediction for row %zu of this call is %g; it "
+          "must be %s",
+          o->type->name, i / f->n_outputs + 1, out[i],
+          f->task == MOE_REGRESSION ? "finite" : "a probability of at least 0");
   return MOE_OK;
 }
 
@@ -120,23 +120,23 @@ bool moe_object_is_foreign(const moe_object *o) {
   return o->type->visit == visit;
 }
 
-#define FOREIGN(NAME, FAMILY, DOC, PARAMS, TRAITS)                  \
-  const moe_learner_type moe_##NAME = {                             \
-      .type = {.name = "foreign",                                      \
-               .family = FAMILY,                                    \
-               .doc = DOC,                                          \
-               .params_size = sizeof(foreign_params),               \
-               .state_size = sizeof(foreign),                       \
-               .params = PARAMS,                                    \
-               .visit = visit,                                      \
-               .cloned = moe_foreign_cloned,                            \
-               .saving = saving},                                   \
-      .traits = TRAITS | MOE_TAKES_SPARSE | MOE_TAKES_MISSING |     \
-                MOE_HOST_ONLY | MOE_ONLINE,                         \
-      .begin = begin,                                               \
-      .step = step,                                                 \
-      .learn = learn,                                               \
-      .add_class = add_class,                                       \
+#define FOREIGN(NAME, FAMILY, DOC, PARAMS, TRAITS)              \
+  const moe_learner_type moe_##NAME = {                         \
+      .type = {.name = "foreign",                               \
+               .family = FAMILY,                                \
+               .doc = DOC,                                      \
+               .params_size = sizeof(foreign_params),           \
+               .state_size = sizeof(foreign),                   \
+               .params = PARAMS,                                \
+               .visit = visit,                                  \
+               .cloned = moe_foreign_cloned,                    \
+               .saving = saving},                               \
+      .traits = TRAITS | MOE_TAKES_SPARSE | MOE_TAKES_MISSING | \
+                MOE_HOST_ONLY | MOE_ONLINE,                     \
+      .begin = begin,                                           \
+      .step = step,                                             \
+      .learn = learn,                                           \
+      .add_class = add_class,                                   \
       .predict = moe_foreign_predict}
 
 FOREIGN(foreign_learner, "learner",

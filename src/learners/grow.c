@@ -75,21 +75,29 @@ static double *add_values(moe_grower *g) {
   return memset(t->values + t->n_values++ * g->plan->width, 0, row);
 }
 
-/* Class frequencies, or the mean of the targets; a sum of shares, so that large
-   targets do not overflow. */
+/* The mean of the targets. */
 static void average(const moe_grower *g, const span *s, double *out) {
-  const moe_sample *samples = g->samples + s->first;
   const moe_grow_plan *p = g->plan;
+  const moe_sample *sample = g->samples + s->first;
   double weight = 0;
-  for (size_t i = 0; i < s->n; i++) weight += samples[i].weight;
-  for (size_t i = 0; i < s->n; i++) {
-    double share = samples[i].weight / weight;
-    const double *y = p->values + (size_t)samples[i].row * p->width;
-    if (p->values == NULL)
-      out[samples[i].class] += share;
-    else
-      for (size_t k = 0; k < p->width; k++) out[k] += share * y[k];
+  for (size_t i = 0; i < s->n; i++, sample++) {
+    const double *y = p->values + (size_t)sample->row * p->width;
+    weight += sample->weight;
+    for (size_t k = 0; k < p->width; k++)
+      out[k] += sample->weight * (y[k] - p->shift[k]);
   }
+  for (size_t k = 0; k < p->width; k++) out[k] = out[k] / weight + p->shift[k];
+}
+
+/* The classes' shares of the weight. */
+static void share_out(const moe_grower *g, const span *s, double *out) {
+  const moe_sample *sample = g->samples + s->first;
+  double weight = 0;
+  for (size_t i = 0; i < s->n; i++, sample++) {
+    weight += sample->weight;
+    out[sample->class] += sample->weight;
+  }
+  for (size_t c = 0; c < g->plan->width; c++) out[c] /= weight;
 }
 
 /* Pure leaves answer exactly what their rows have in common. */
@@ -106,7 +114,9 @@ static void make_leaf(moe_grower *g, const span *s, bool pure) {
   int32_t itself = (int32_t)(g->tree.n_nodes - 1);
   *leaf = (moe_tree_node){.value = (int32_t)(g->tree.n_values - 1),
                           .child = {itself, itself}};
-  if (pure)
+  if (p->values == NULL)
+    share_out(g, s, values);
+  else if (pure)
     memcpy(values, p->values + (size_t)first->row * p->width,
            p->width * sizeof *values);
   else

@@ -9,7 +9,7 @@ enum {
   MOE_CLASSIFIES = 1 << 0,
   MOE_REGRESSES = 1 << 1,
   MOE_GATES = 1 << 2,
-  MOE_MULTI_OUTPUT = 1 << 3, /* regression targets wider than 1 */
+  MOE_MULTI_OUTPUT = 1 << 3,  /* regression targets wider than 1 */
   MOE_TAKES_MISSING = 1 << 4, /* NaN features */
   MOE_TAKES_SPARSE = 1 << 5,  /* CSR rows, in memory of their entries */
   MOE_TAKES_NOMINAL = 1 << 6, /* table columns of strings */
@@ -39,7 +39,8 @@ typedef struct moe_job {
   int32_t *ids;      /* the job's own, one a source row */
   void *work;        /* the type's job_size bytes, zeroed */
   bool done;
-  bool usable; /* the state would serve as it is: set by step; done implies it */
+  bool
+      usable; /* the state would serve as it is: set by step; done implies it */
   size_t n_notes; /* what the history should say: texts, owned */
   char **notes;
 } moe_job;
@@ -102,9 +103,9 @@ static inline const moe_fitted *moe_learner_fitted(const moe_object *o) {
 /* The task parameter of types that can do both, and its choices. */
 enum { MOE_TASK_AUTO, MOE_TASK_CLASSIFICATION, MOE_TASK_REGRESSION };
 extern const char *const moe_task_choices[];
-#define MOE_P_TASK(T)                                                      \
-  MOE_P_CHOICE(T, task, MOE_TASK_AUTO, moe_task_choices,                   \
-               "what to predict; auto: classification if the labels are "  \
+#define MOE_P_TASK(T)                                                     \
+  MOE_P_CHOICE(T, task, MOE_TASK_AUTO, moe_task_choices,                  \
+               "what to predict; auto: classification if the labels are " \
                "strings or booleans")
 
 /* The learner whose answers o gives: itself, or the model of a pipeline. */

@@ -73,25 +73,43 @@ static moe_status weigh_samples(moe_call *call, moe_job *job) {
   return MOE_OK;
 }
 
-/* The targets in the order of the rows, and their mean over the samples: a sum
-   of shares, so that large targets do not overflow. */
+/* Beyond this the squares of sums over 2^31 rows would not be finite. */
+static const double most_target = 1e140;
+
+static moe_status check_targets(moe_call *call, const moe_job *job) {
+  const moe_batch *b = &job->batch;
+  for (size_t i = 0; i < b->x.n; i++) {
+    size_t at = moe_rows_at(&b->x, i);
+    for (size_t k = 0; k < b->y->width; k++)
+      if (fabs(b->y->values[at * b->y->width + k]) > most_target)
+        return moe_fail(call, MOE_EDATA,
+                        "y[%zu] is %g: %s squares the targets, which must lie "
+                        "within ±%g",
+                        at + 1, b->y->values[at * b->y->width + k],
+                        job->object->type->name, most_target);
+  }
+  return MOE_OK;
+}
+
+/* The targets in the order of the rows, and their mean over the samples. */
 static moe_status copy_targets(moe_call *call, const moe_job *job) {
   const moe_batch *b = &job->batch;
   moe_tree_work *w = job->work;
   size_t width = b->y->width;
   double weight = 0;
   if (b->y->ids != NULL) return MOE_OK;
+  MOE_TRY(check_targets(call, job));
   MOE_TRY(moe_new_array(call, &w->values, moe_size(b->x.n, width),
                         sizeof *w->values));
   MOE_TRY(moe_new_array(call, &w->shift, width, sizeof *w->shift));
   for (size_t i = 0; i < b->x.n; i++)
     memcpy(w->values + i * width, b->y->values + moe_rows_at(&b->x, i) * width,
            width * sizeof *w->values);
-  for (size_t i = 0; i < w->n_samples; i++) weight += w->samples[i].weight;
   for (size_t i = 0; i < w->n_samples; i++) {
     const double *y = w->values + (size_t)w->samples[i].row * width;
+    weight += w->samples[i].weight;
     for (size_t k = 0; k < width; k++)
-      w->shift[k] += w->samples[i].weight / weight * y[k];
+      w->shift[k] += w->samples[i].weight / weight * (y[k] - w->shift[k]);
   }
   return MOE_OK;
 }

@@ -127,6 +127,11 @@ static bool has_sound_shape(const moe_trees *t) {
   return true;
 }
 
+/* Values of classes are shares. */
+static bool is_sound_value(const moe_trees *t, double value) {
+  return isfinite(value) && (t->certain == 0 || (value >= 0 && value <= 1));
+}
+
 moe_status moe_trees_check(moe_call *call, const moe_trees *t, size_t d) {
   if (!has_sound_shape(t))
     return moe_fail(call, MOE_EFORMAT,
@@ -136,9 +141,9 @@ moe_status moe_trees_check(moe_call *call, const moe_trees *t, size_t d) {
       return moe_fail(call, MOE_EFORMAT, "node %zu of the trees is corrupt",
                       i + 1);
   for (size_t i = 0; i < t->n_values * t->width; i++)
-    if (!isfinite(t->values[i]))
-      return moe_fail(call, MOE_EFORMAT, "value %zu of the trees is not finite",
-                      i + 1);
+    if (!is_sound_value(t, t->values[i]))
+      return moe_fail(call, MOE_EFORMAT, "value %zu of the trees is %g", i + 1,
+                      t->values[i]);
   return MOE_OK;
 }
 

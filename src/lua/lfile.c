@@ -203,7 +203,8 @@ static int l_undump(lua_State *L) {
   return finish_load(L, c, o);
 }
 
-/* ------------------------------------------------------------------- catalog */
+/* ------------------------------------------------------------------- catalog
+ */
 
 static void set_text(lua_State *L, const char *name, const char *text) {
   if (text == NULL) return;
@@ -219,11 +220,11 @@ static void set_bound(lua_State *L, const char *name, double value) {
 
 static void push_param(lua_State *L, const moe_param *p) {
   static const char *const kinds[] = {
-      [MOE_INT] = "int",         [MOE_REAL] = "real",
-      [MOE_FLAG] = "flag",       [MOE_CHOICE] = "choice",
-      [MOE_TEXT] = "text",       [MOE_INTS] = "ints",
-      [MOE_REALS] = "reals",     [MOE_TEXTS] = "texts",
-      [MOE_WEIGHTS] = "weights", [MOE_CHILD] = "child",
+      [MOE_INT] = "int",           [MOE_REAL] = "real",
+      [MOE_FLAG] = "flag",         [MOE_CHOICE] = "choice",
+      [MOE_TEXT] = "text",         [MOE_INTS] = "ints",
+      [MOE_REALS] = "reals",       [MOE_TEXTS] = "texts",
+      [MOE_WEIGHTS] = "weights",   [MOE_CHILD] = "child",
       [MOE_CHILDREN] = "children", [MOE_CALLBACK] = "callback"};
   lua_newtable(L);
   set_text(L, "name", p->name);
@@ -258,9 +259,9 @@ static void push_param(lua_State *L, const moe_param *p) {
 
 static void push_traits(lua_State *L, const moe_type *type) {
   static const char *const names[] = {
-      "classifies",    "regresses",     "gates",  "multi_output",
-      "takes_missing", "takes_sparse",  "takes_nominal",
-      "online",        "out_of_bag",    "host_only"};
+      "classifies",    "regresses",    "gates",         "multi_output",
+      "takes_missing", "takes_sparse", "takes_nominal", "online",
+      "out_of_bag",    "host_only"};
   unsigned traits = ((const moe_learner_type *)type)->traits;
   lua_newtable(L);
   for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {

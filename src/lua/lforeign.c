@@ -193,8 +193,8 @@ static int l_fit(lua_State *L) {
 
 static double check_answer(lua_State *L, size_t row) {
   if (lua_type(L, -1) != LUA_TNUMBER)
-    luaL_error(L, "the prediction of row %d is a %s, not a number", (int)row + 1,
-               luaL_typename(L, -1));
+    luaL_error(L, "the prediction of row %d is a %s, not a number",
+               (int)row + 1, luaL_typename(L, -1));
   return lua_tonumber(L, -1);
 }
 
@@ -211,8 +211,9 @@ static void read_choice(lua_State *L, const request *r, size_t row,
     found = found || out[e] == 1;
   }
   if (!found)
-    luaL_error(L, "the gate chooses no expert for row %d: %s", (int)row + 1,
-               lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1));
+    luaL_error(
+        L, "the gate chooses no expert for row %d: %s", (int)row + 1,
+        lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1));
 }
 
 /* The answer on top for one row: a number, an array of n_outputs, or a gate's
@@ -349,14 +350,16 @@ static int l_predict(lua_State *L) {
   return 0;
 }
 
-/* ---------------------------------------------------------- copies and state */
+/* ---------------------------------------------------------- copies and state
+ */
 
 static int l_clone(lua_State *L) {
   request *r = begin_work(L);
   if (!lua_isfunction(L, -1)) {
     if (!push_method(L, "clone"))
-      luaL_error(L, "an expert or gate written in Lua is copied with its clone "
-                    "method, which it does not have");
+      luaL_error(L,
+                 "an expert or gate written in Lua is copied with its clone "
+                 "method, which it does not have");
     call_method(L, "clone", 1, 1);
   }
   lmoe_push_object(L, r->copy);
@@ -394,8 +397,7 @@ static moe_status learn(moe_call *call, const moe_object *o,
 }
 
 static moe_status predict(moe_call *call, const moe_object *o,
-                          const moe_fitted *f, const moe_rows *x,
-                          double *out) {
+                          const moe_fitted *f, const moe_rows *x, double *out) {
   request r = {.fitted = f, .rows = x, .out = out};
   return protect(call, o, l_predict, &r);
 }

@@ -95,11 +95,10 @@ static int l_stats_of(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"route", l_route},
-    {"route_one", l_route_one},
-    {"_stats_of", l_stats_of},
-    {NULL, NULL}};
+static const luaL_Reg methods[] = {{"route", l_route},
+                                   {"route_one", l_route_one},
+                                   {"_stats_of", l_stats_of},
+                                   {NULL, NULL}};
 
 void lmoe_open_mixture(lua_State *L) {
   lmoe_add_methods(L, LMOE_LEARNER, methods);

@@ -286,14 +286,11 @@ static int l_live(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"now", l_now},
-                                     {"set_threads", l_set_threads},
-                                     {"threads", l_threads},
-                                     {"memory", l_memory},
-                                     {"methods", l_methods},
-                                     {"_fail_after", l_fail_after},
-                                     {"_live", l_live},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"now", l_now},         {"set_threads", l_set_threads},
+    {"threads", l_threads}, {"memory", l_memory},
+    {"methods", l_methods}, {"_fail_after", l_fail_after},
+    {"_live", l_live},      {NULL, NULL}};
 
 static void new_state(lua_State *L) {
   lmoe_state *s = lua_newuserdata(L, sizeof *s);

@@ -61,9 +61,9 @@ typedef struct lmoe_call {
   lua_State *L;
   double deadline;              /* in seconds of lmoe_now; 0: none */
   const atomic_bool *interrupt; /* see lmoe_interrupt_flag */
-  int error;   /* reference to what a callback raised */
-  int anchors; /* reference to a table of values kept alive */
-  void *data;  /* what it reads, which a callback may close: see lmoe_hold */
+  int error;                    /* reference to what a callback raised */
+  int anchors;                  /* reference to a table of values kept alive */
+  void *data; /* what it reads, which a callback may close: see lmoe_hold */
   void (*release_data)(void *data);
 } lmoe_call;
 
@@ -79,10 +79,10 @@ void lmoe_end(lua_State *L, lmoe_call *c, moe_status status);
 int lmoe_refuse(lua_State *L, lmoe_call *c, moe_status status);
 
 /* Raises the call's error at once, ending the call, unless OK. */
-#define LMOE_TRY(L, c, expression)                             \
-  do {                                                         \
-    moe_status lmoe_status_ = (expression);                    \
-    if (lmoe_status_ != MOE_OK) lmoe_end(L, c, lmoe_status_);  \
+#define LMOE_TRY(L, c, expression)                            \
+  do {                                                        \
+    moe_status lmoe_status_ = (expression);                   \
+    if (lmoe_status_ != MOE_OK) lmoe_end(L, c, lmoe_status_); \
   } while (0)
 
 double lmoe_now(void); /* monotonic seconds */
@@ -149,8 +149,8 @@ const int32_t *lmoe_check_groups(lua_State *L, lmoe_call *c, int index,
 
 /* What to learn from, in the arguments from `first` on: (table) or (X, y),
    then perhaps a table of options, whose index is returned. */
-int lmoe_check_batch(lua_State *L, lmoe_call *c, int first,
-                     const moe_object *o, moe_batch *out);
+int lmoe_check_batch(lua_State *L, lmoe_call *c, int first, const moe_object *o,
+                     moe_batch *out);
 
 /* ------------------------------------------------------------------ objects */
 
@@ -173,8 +173,7 @@ extern const moe_foreign lmoe_foreign;
 
 /* { indices = n×k (1-based, 0: none), weights = n×k, probs = n×experts } */
 struct moe_routing;
-void lmoe_push_routing(lua_State *L, lmoe_call *c,
-                       const struct moe_routing *r);
+void lmoe_push_routing(lua_State *L, lmoe_call *c, const struct moe_routing *r);
 
 /* Families' metatables. */
 #define LMOE_LEARNER "moe.Learner"

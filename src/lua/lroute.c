@@ -33,9 +33,9 @@ void lmoe_push_routing(lua_State *L, lmoe_call *c, const moe_routing *r) {
 /* The options are parameters of mixtures: a mixture checks and holds them. */
 static const moe_route_config *check_config(lua_State *L, lmoe_call *c,
                                             int options) {
-  static const char *const known[] = {"score",     "top_k",
-                                      "renormalize", "temperature",
-                                      "threshold", "bias", NULL};
+  static const char *const known[] = {"score",       "top_k",     "renormalize",
+                                      "temperature", "threshold", "bias",
+                                      NULL};
   moe_object *holder = lmoe_push_new(L, "learner", "mixture");
   moe_value all, map;
   size_t n = 0;
@@ -113,8 +113,8 @@ static int l_route(lua_State *L) {
   LMOE_TRY(L, c, moe_rows_check(&c->call, &x, false));
   if (x.d == 0) luaL_error(L, "route: the logits have no columns");
   const double *bias = check_bias(L, c, 2, x.d);
-  moe_routing r = {.n = x.n, .experts = x.d,
-                   .width = moe_route_width(config, x.d)};
+  moe_routing r = {
+      .n = x.n, .experts = x.d, .width = moe_route_width(config, x.d)};
   double *logits = moe_scratch(&c->call, x.d, sizeof *logits);
   float *room = moe_scratch(&c->call, moe_size(x.d, 3), sizeof *room);
   if (logits == NULL || room == NULL) lmoe_end(L, c, MOE_ENOMEM);

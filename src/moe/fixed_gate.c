@@ -132,8 +132,8 @@ const moe_learner_type moe_fixed_gate = {
              .check = check,
              .cloned = cloned,
              .saving = saving},
-    .traits = MOE_GATES | MOE_TAKES_MISSING | MOE_TAKES_SPARSE |
-              MOE_TAKES_NOMINAL,
+    .traits =
+        MOE_GATES | MOE_TAKES_MISSING | MOE_TAKES_SPARSE | MOE_TAKES_NOMINAL,
     .begin = begin,
     .step = step,
     .predict = predict};

@@ -12,8 +12,8 @@
 
 enum { BLOCK = 1024 }; /* rows routed at a time: bounds the scratch */
 
-static const char *const objectives[] = {
-    "auto", "likelihood", "error", "best_expert", "multi_hot", NULL};
+static const char *const objectives[] = {"auto",        "likelihood", "error",
+                                         "best_expert", "multi_hot",  NULL};
 static const char *const unassigned[] = {"none", "all", NULL};
 
 /* clang-format off */
@@ -60,7 +60,8 @@ static moe_status visit(void *state, moe_visitor *v) {
   return moe_visit_derived(v, "map", MOE_I32, &m->map, m->map_length);
 }
 
-/* ---------------------------------------------------------- columns of experts */
+/* ---------------------------------------------------------- columns of experts
+ */
 
 static size_t count_columns(const moe_children *experts) {
   size_t n = 0;
@@ -130,7 +131,8 @@ static moe_status check_experts(moe_call *call, const moe_object *o) {
   return MOE_OK;
 }
 
-/* ------------------------------------------------------------------- routing */
+/* ------------------------------------------------------------------- routing
+ */
 
 void moe__take_logs(double *p, size_t n) {
   for (size_t i = 0; i < n; i++) p[i] = log(p[i] > 1e-300 ? p[i] : 1e-300);
@@ -165,7 +167,8 @@ moe_status moe_mixture_route(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
-/* ---------------------------------------------------------------- prediction */
+/* ---------------------------------------------------------------- prediction
+ */
 
 static moe_status new_routing(moe_call *call, size_t rows, size_t experts,
                               moe_routing *r) {
@@ -191,8 +194,7 @@ static void add_answer(const moe_mixture *m, size_t e, double *answer,
                        double weight, double *to) {
   const int32_t *map = m->map + m->map_start[e];
   size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
-  if (m->fitted.task == MOE_CLASSIFICATION)
-    sharpen(answer, n, m->sharpness[e]);
+  if (m->fitted.task == MOE_CLASSIFICATION) sharpen(answer, n, m->sharpness[e]);
   for (size_t k = 0; k < n; k++) to[map[k]] += weight * answer[k];
 }
 
@@ -252,15 +254,15 @@ static moe_status predict(moe_call *call, const moe_object *o,
     size_t n = x->n - first < BLOCK ? x->n - first : BLOCK;
     moe_rows block = moe_rows_range(x, first, n);
     moe_scratch_mark mark = moe_scratch_now(call);
-    MOE_TRY(
-        predict_block(call, o, &block, out + first * m->fitted.n_outputs));
+    MOE_TRY(predict_block(call, o, &block, out + first * m->fitted.n_outputs));
     moe_scratch_drop(call, mark);
     MOE_TRY(moe_call_check(call));
   }
   return MOE_OK;
 }
 
-/* ----------------------------------------------------------- files and figures */
+/* ----------------------------------------------------------- files and figures
+ */
 
 static moe_status check(moe_call *call, const moe_object *o) {
   const moe_mixture_params *p = moe_mixture_params_of(o);

@@ -1,6 +1,6 @@
-/* One expert's turn in the fitting of a mixture: its rows are chosen, its job is
-   run, and every row of the batch gets an answer that it did not train on; by
-   these answers it is calibrated and scored. */
+/* One expert's turn in the fitting of a mixture: its rows are chosen, its job
+   is run, and every row of the batch gets an answer that it did not train on;
+   by these answers it is calibrated and scored. */
 #include <math.h>
 #include <string.h>
 
@@ -13,7 +13,8 @@ static const moe_mixture_params *params_of(const moe_job *job) {
   return job->object->params;
 }
 
-/* ------------------------------------------------------------------- scoring */
+/* ------------------------------------------------------------------- scoring
+ */
 
 /* A view of some source rows of the batch. */
 static moe_rows pick(const moe_job *job, const int32_t *rows, size_t n) {
@@ -46,8 +47,8 @@ static moe_status score_block(moe_call *call, moe_job *job,
     MOE_TRY(moe_learner_type_of(expert)->out_of_bag(call, w->job, &x, answers));
   else
     MOE_TRY(moe_learner_predict(call, expert, &x, answers));
-  MOE_TRY(moe__keep_answers(call, job->state, f, rows + w->next, count,
-                            answers, w->kept));
+  MOE_TRY(moe__keep_answers(call, job->state, f, rows + w->next, count, answers,
+                            w->kept));
   moe_scratch_drop(call, mark);
   w->next += count;
   *end = w->next == n;
@@ -55,7 +56,8 @@ static moe_status score_block(moe_call *call, moe_job *job,
   return MOE_OK;
 }
 
-/* ------------------------------------------------------------ one expert's turn */
+/* ------------------------------------------------------------ one expert's
+ * turn */
 
 /* The expert has answered every row unseen. */
 static void start_scoring(moe_job *job) {
@@ -275,8 +277,7 @@ static moe_status start_fold(moe_call *call, moe_job *job) {
   choose_part(w, false);
   w->batch = expert_batch(job, w->part, w->n_part);
   moe_object_release(w->trial);
-  MOE_TRY(
-      moe_object_clone(call, w->trainees.items[w->expert], &w->trial));
+  MOE_TRY(moe_object_clone(call, w->trainees.items[w->expert], &w->trial));
   w->phase = MOE_AT_TRIAL;
   return moe_job_begin(call, w->trial, &w->batch, &w->job);
 }
@@ -304,7 +305,8 @@ static moe_status score_fold(moe_call *call, moe_job *job) {
   return MOE_OK;
 }
 
-/* ---------------------------------------------------------------- its pieces */
+/* ---------------------------------------------------------------- its pieces
+ */
 
 moe_status moe__mixture_expert_piece(moe_call *call, moe_job *job) {
   static moe_status (*const pieces[])(moe_call *, moe_job *) = {

@@ -18,7 +18,8 @@ static const moe_mixture_params *params_of(const moe_job *job) {
   return job->object->params;
 }
 
-/* ----------------------------------------------------------------- beginning */
+/* ----------------------------------------------------------------- beginning
+ */
 
 static moe_status check_frozen(moe_call *call, const moe_mixture_params *p) {
   for (size_t i = 0; i < p->frozen.n; i++) {
@@ -73,17 +74,18 @@ static moe_status check_params(moe_call *call, const moe_job *job) {
   return check_frozen(call, p);
 }
 
-/* A child of its own accord random draws its seed from the mixture's. */
+/* A child without a seed draws it from the mixture's and from its name. */
 static moe_status seed_child(moe_call *call, moe_object *child, int64_t seed,
                              const char *name) {
   const moe_param *p = moe_type_find_param(child->type, "seed");
   moe_value map;
-  if (p == NULL || *(int64_t *)((char *)child->params + p->offset) != MOE_NO_INT)
+  if (p == NULL ||
+      *(int64_t *)((char *)child->params + p->offset) != MOE_NO_INT)
     return MOE_OK;
   MOE_TRY(moe_map_value(call, 1, &map));
   map.keys[0] = moe_text_value("seed");
-  map.items[0] = moe_number_value((double)moe_seed_of(
-      seed == MOE_NO_INT ? 0 : (uint64_t)seed, name));
+  map.items[0] = moe_number_value(
+      (double)moe_seed_of(seed == MOE_NO_INT ? 0 : (uint64_t)seed, name));
   return moe_object_set(call, child, &map);
 }
 
@@ -97,7 +99,11 @@ static moe_status new_trainee(moe_call *call, const moe_job *job,
     return MOE_OK;
   }
   MOE_TRY(moe_object_clone(call, original, out));
-  return seed_child(call, *out, params_of(job)->seed, name);
+  moe_status status = seed_child(call, *out, params_of(job)->seed, name);
+  if (status == MOE_OK) return MOE_OK;
+  moe_object_release(*out);
+  *out = NULL;
+  return status;
 }
 
 static moe_status new_trainees(moe_call *call, moe_job *job) {
@@ -121,8 +127,8 @@ static moe_status name_experts(moe_call *call, moe_mixture_job *w) {
   MOE_TRY(moe_new_array(call, &w->names.items, w->trainees.n,
                         sizeof *w->names.items));
   for (; w->names.n < w->trainees.n; w->names.n++)
-    w->names.items[w->names.n] = (moe_label){
-        .kind = MOE_L_TEXT, .text = w->trainees.names[w->names.n]};
+    w->names.items[w->names.n] =
+        (moe_label){.kind = MOE_L_TEXT, .text = w->trainees.names[w->names.n]};
   return MOE_OK;
 }
 
@@ -169,7 +175,8 @@ moe_status moe__mixture_begin(moe_call *call, moe_job *job) {
   return MOE_OK;
 }
 
-/* ------------------------------------------------------------------- the gate */
+/* ------------------------------------------------------------------- the gate
+ */
 
 /* Errors came in units of the expert's own; now of the best expert's, so that
    the gate's penalty weighs the same whatever the unit of the target. */
@@ -188,9 +195,12 @@ static moe_status start_gate(moe_call *call, moe_job *job) {
   size_t experts = w->trainees.n;
   if (w->errors > 0) scale_errors(job);
   moe__score_objective(w->objective, &job->batch, experts, w->scores);
-  w->target = (moe_target){.task = MOE_GATING, .n = job->batch.y->n,
-                           .values = w->scores, .width = experts,
-                           .labels = &w->names, .errors = w->errors};
+  w->target = (moe_target){.task = MOE_GATING,
+                           .n = job->batch.y->n,
+                           .values = w->scores,
+                           .width = experts,
+                           .labels = &w->names,
+                           .errors = w->errors};
   w->batch = job->batch;
   w->batch.y = &w->target;
   w->batch.subset = NULL;
@@ -217,7 +227,8 @@ static moe_status train_gate(moe_call *call, moe_job *job) {
   return new_routing(call, w);
 }
 
-/* ------------------------------------------------------------------ the figures */
+/* ------------------------------------------------------------------ the
+ * figures */
 
 static moe_status route_block(moe_call *call, moe_job *job, size_t count) {
   const moe_route_config *config = &params_of(job)->route;
@@ -260,8 +271,8 @@ static moe_status fill_state(moe_call *call, moe_job *job) {
   m->n_experts = w->trainees.n;
   MOE_TRY(unite_labels(call, w, m));
   MOE_TRY(moe_new_array(call, &m->load, m->n_experts, sizeof *m->load));
-  MOE_TRY(moe_new_array(call, &m->importance, m->n_experts,
-                        sizeof *m->importance));
+  MOE_TRY(
+      moe_new_array(call, &m->importance, m->n_experts, sizeof *m->importance));
   balance.load = m->load;
   balance.importance = m->importance;
   moe_routing_balance(&w->routing, &balance);
@@ -285,7 +296,8 @@ static moe_status route(moe_call *call, moe_job *job) {
   return w->next == w->n ? fill_state(call, job) : MOE_OK;
 }
 
-/* --------------------------------------------------------------------- the job */
+/* --------------------------------------------------------------------- the job
+ */
 
 moe_status moe__mixture_step(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
@@ -319,10 +331,19 @@ void moe__mixture_end(moe_job *job) {
     moe_object_release(w->trainees.items[e]);
   moe_object_release(w->gate);
   moe_object_release(w->trial);
-  void *const owned[] = {w->trainees.items, w->names.items, w->rows,   w->others,
-                         w->part,           w->fold_of, w->kept,
-                         w->scores,         w->noise,   w->sharpness,
-                         w->samples,        w->routing.indices,
-                         w->routing.weights, w->routing.probs};
+  void *const owned[] = {w->trainees.items,
+                         w->names.items,
+                         w->rows,
+                         w->others,
+                         w->part,
+                         w->fold_of,
+                         w->kept,
+                         w->scores,
+                         w->noise,
+                         w->sharpness,
+                         w->samples,
+                         w->routing.indices,
+                         w->routing.weights,
+                         w->routing.probs};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) moe_free(owned[i]);
 }

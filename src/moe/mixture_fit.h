@@ -33,12 +33,12 @@ typedef struct moe_mixture_job {
   size_t expert, fold, next; /* next: the row that scoring has come to */
   moe_children trainees;     /* clones of the experts, or they themselves */
   moe_object *gate, *trial;
-  moe_job *job; /* of a trainee, a trial or the gate */
-  size_t n;     /* rows of the batch */
+  moe_job *job;                  /* of a trainee, a trial or the gate */
+  size_t n;                      /* rows of the batch */
   int32_t *rows, *others, *part; /* the expert's rows, those that are not, and
                                     a fold's: as source rows */
   size_t n_rows, n_others, n_part;
-  int32_t *fold_of;  /* of each of the expert's rows */
+  int32_t *fold_of; /* of each of the expert's rows */
   size_t n_folds;
   moe_sharpness search;
   float *kept;       /* source rows × outputs: the expert's unseen answers */
@@ -96,7 +96,7 @@ typedef struct moe_scoring {
 void moe__score_rows(const moe_scoring *s, size_t first, size_t n);
 
 /* Turns log-likelihoods into what the objective tells the gate. */
-void moe__score_objective(int objective, const moe_batch *batch,
-                          size_t experts, double *scores);
+void moe__score_objective(int objective, const moe_batch *batch, size_t experts,
+                          double *scores);
 
 #endif

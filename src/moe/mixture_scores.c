@@ -33,7 +33,8 @@ moe_status moe__keep_answers(moe_call *call, const moe_mixture *m,
   return MOE_OK;
 }
 
-/* ------------------------------------------------------------------- classes */
+/* ------------------------------------------------------------------- classes
+ */
 
 /* The floored log-probabilities of one row, from which scores are made. */
 static double log_at(const float *row, size_t k, double least) {
@@ -92,7 +93,8 @@ static double class_score(const moe_scoring *s, const float *row,
          log_sum(row, n, least, s->candour, &mean, &variance);
 }
 
-/* -------------------------------------------------------------------- values */
+/* -------------------------------------------------------------------- values
+ */
 
 static double squared_error(const double *y, const float *p, size_t width) {
   double sum = 0;
@@ -124,7 +126,8 @@ static double value_score(const moe_scoring *s, const float *row,
                  width * log(2 * M_PI * variance));
 }
 
-/* --------------------------------------------------------------------- scores */
+/* --------------------------------------------------------------------- scores
+ */
 
 static void score_row(const moe_scoring *s, size_t at) {
   const moe_target *y = s->batch->y;
@@ -135,7 +138,7 @@ static void score_row(const moe_scoring *s, size_t at) {
     s->scores[place * s->errors + o] =
         isnan(row[0]) ? NAN : ((double)row[o] - values[o]) / s->candour;
   if (s->errors > 0) return;
-  s->scores[place] = isnan(row[0]) ? NAN
+  s->scores[place] = isnan(row[0])    ? NAN
                      : y->ids != NULL ? class_score(s, row, y->ids[at])
                                       : value_score(s, row, values);
 }
@@ -145,7 +148,8 @@ void moe__score_rows(const moe_scoring *s, size_t first, size_t n) {
     score_row(s, moe_rows_at(&s->batch->x, i));
 }
 
-/* ---------------------------------------------------------------- objectives */
+/* ---------------------------------------------------------------- objectives
+ */
 
 /* 0 for the best expert, the first of equals, and impossible for the rest. */
 static void keep_best(double *row, size_t experts) {
@@ -162,8 +166,8 @@ static void keep_right(double *row, size_t experts) {
     row[e] = row[e] >= log(0.5) ? 0 : -INFINITY;
 }
 
-void moe__score_objective(int objective, const moe_batch *batch,
-                          size_t experts, double *scores) {
+void moe__score_objective(int objective, const moe_batch *batch, size_t experts,
+                          double *scores) {
   if (objective != MOE_BEST_EXPERT && objective != MOE_MULTI_HOT) return;
   for (size_t i = 0; i < batch->x.n; i++) {
     double *row = scores + moe_rows_at(&batch->x, i) * experts;

@@ -72,8 +72,8 @@ size_t moe_routing_rows(const moe_routing *r, size_t e, int32_t *rows,
    arXiv 2408.15664).  A routing of no rows has all of them 0. */
 typedef struct moe_balance {
   size_t rows;
-  double *load;       /* experts: share of the selections */
-  double *importance; /* experts: share of the probability */
+  double *load;                  /* experts: share of the selections */
+  double *importance;            /* experts: share of the probability */
   double cv_load, cv_importance; /* deviation (population) over mean */
   double maxvio;                 /* (max load − mean) / mean */
   double entropy;                /* of the mean row, in units of ln(experts) */
