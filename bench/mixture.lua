@@ -43,10 +43,12 @@ local function from_csv(name, target, classes)
 end
 
 local function from_corpus()
-  local errors = assert(moe.data.read_csv("examples/data/compiler_errors.csv", { target = "repair" }))
+  local path = "examples/data/compiler_errors.csv"
+  local errors = assert(moe.data.read_csv(path, { target = "repair" }))
+  local columns = { "code", "message", "labels", "helps" }
+  local reader = T.text_hasher { columns = columns, buckets = 1024 }
   local summary = moe.metrics.summary()
   for fold, rows in ipairs(errors:folds(5, { group = "program", seed = 1 })) do
-    local reader = T.text_hasher { columns = { "code", "message", "labels", "helps" }, buckets = 1024 }
     local X, Xtest = reader:fit_transform(rows.train), reader:transform(rows.test)
     local experts = { forest = E.forest {}, tree = E.tree {}, logistic = E.logistic { l2 = 0.1 } }
     judge(summary, experts, fold, { X = X, y = rows.train:column "repair" },

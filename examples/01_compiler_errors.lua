@@ -31,10 +31,10 @@ local function code_alone(train, test)
 end
 
 -- Five folds; no program is in both training and test rows.
+local reader = T.text_hasher { columns = { "code", "message", "labels", "helps" }, buckets = 1024 }
 local accuracy, f1 = moe.metrics.summary(), moe.metrics.summary()
 local mixture, test, Xtest
 for fold, rows in ipairs(errors:folds(5, { group = "program", seed = 1 })) do
-  local reader = T.text_hasher { columns = { "code", "message", "labels", "helps" }, buckets = 1024 }
   local X, y = reader:fit_transform(rows.train), rows.train:column "repair"
   test, Xtest = rows.test, reader:transform(rows.test)
   mixture = specialists()

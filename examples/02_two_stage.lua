@@ -5,22 +5,26 @@ local moe = require "moe"
 local E, G = moe.experts, moe.gates
 
 local letters = {
-  straight = { E = "##### #.... ###.. #.... #####", H = "#...# #...# ##### #...# #...#",
-               T = "##### ..#.. ..#.. ..#.. ..#..", X = "#...# .#.#. ..#.. .#.#. #...#" },
-  round = { C = ".#### #.... #.... #.... .####", O = ".###. #...# #...# #...# .###.",
-            S = ".#### #.... .###. ....# ####.", U = "#...# #...# #...# #...# .###." },
+  { "E", "straight", "##### #.... ###.. #.... #####" },
+  { "H", "straight", "#...# #...# ##### #...# #...#" },
+  { "T", "straight", "##### ..#.. ..#.. ..#.. ..#.." },
+  { "X", "straight", "#...# .#.#. ..#.. .#.#. #...#" },
+  { "C", "round", ".#### #.... #.... #.... .####" },
+  { "O", "round", ".###. #...# #...# #...# .###." },
+  { "S", "round", ".#### #.... .###. ....# ####." },
+  { "U", "round", "#...# #...# #...# #...# .###." },
 }
 
 -- A drawing: the letter moved by up to one pixel on a 7×7 screen, with noise.
 local noise = moe.randn(20000, { seed = 7 })
 local drawn = 0
 local function random()
-  drawn = drawn % 20000 + 1
+  drawn = drawn + 1
   return noise[drawn]
 end
 
 local function draw(picture)
-  local x, row, column = {}, math.floor((drawn * 7) % 3), math.floor((drawn * 5) % 3)
+  local x, row, column = {}, drawn % 3, 2 * drawn % 3
   for i = 1, 49 do x[i] = 0.35 * random() end
   for line in picture:gmatch "%S+" do
     row = row + 1
@@ -34,10 +38,8 @@ end
 
 local X, y, shape = {}, {}, {}
 for _ = 1, 50 do
-  for _, group in ipairs { "straight", "round" } do
-    for _, letter in ipairs(group == "round" and { "C", "O", "S", "U" } or { "E", "H", "T", "X" }) do
-      X[#X + 1], y[#y + 1], shape[#shape + 1] = draw(letters[group][letter]), letter, group
-    end
+  for _, letter in ipairs(letters) do
+    X[#X + 1], y[#y + 1], shape[#shape + 1] = draw(letter[3]), letter[1], letter[2]
   end
 end
 local train, test = { X = {}, y = {}, shape = {} }, { X = {}, y = {}, shape = {} }

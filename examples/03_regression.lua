@@ -29,8 +29,9 @@ local m = moe.mixture {
 }
 m:fit(train.X, train.y, { subsets = train.region })
 
-print(("RMSE of one line:  %.3f"):format(metrics.rmse(test.y, line:predict(test.X))))
-print(("RMSE of the mixture: %.3f (noise alone: 0.100)"):format(metrics.rmse(test.y, m:predict(test.X))))
+local function rmse(model) return metrics.rmse(test.y, model:predict(test.X)) end
+print(("RMSE of one line:  %.3f"):format(rmse(line)))
+print(("RMSE of the mixture: %.3f (noise alone: 0.100)"):format(rmse(m)))
 print(m:report(test.X, test.y))
 print(m:explain { -0.5, 1 })
 

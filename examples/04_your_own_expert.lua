@@ -6,26 +6,25 @@ local moe = require "moe"
 -- predict; clone lets the mixture hold out rows, get_state and set_state let it
 -- be saved.
 local function nearest()
-  local self = { X = {}, y = {} }
-  function self:fit(X, y)
-    self.X, self.y = X:totable(), y
-  end
-  function self:predict(X)
-    local answers = {}
-    for i, row in ipairs(X:totable()) do
-      local least = math.huge
-      for k, known in ipairs(self.X) do
-        local distance = 0
-        for j = 1, #row do distance = distance + (row[j] - known[j]) ^ 2 end
-        if distance < least then least, answers[i] = distance, self.y[k] end
+  local known = { X = {}, y = {} }
+  return {
+    fit = function(_, X, y) known = { X = X:totable(), y = y } end,
+    predict = function(_, X)
+      local answers = {}
+      for i, row in ipairs(X:totable()) do
+        local least = math.huge
+        for k, other in ipairs(known.X) do
+          local distance = 0
+          for j = 1, #row do distance = distance + (row[j] - other[j]) ^ 2 end
+          if distance < least then least, answers[i] = distance, known.y[k] end
+        end
       end
-    end
-    return answers
-  end
-  function self:clone() return nearest() end
-  function self:get_state() return { X = self.X, y = self.y } end
-  function self:set_state(state) self.X, self.y = state.X, state.y end
-  return self
+      return answers
+    end,
+    clone = function() return nearest() end,
+    get_state = function() return known end,
+    set_state = function(_, state) known = state end,
+  }
 end
 
 -- A gate by rule: far out, where rows are few, the straight line is trusted.
@@ -48,7 +47,8 @@ end
 
 local t = moe.data.make_moons { rows = 300, noise = 0.25, seed = 5 }
 local train, test = t:split(0.7, { seed = 1, stratify = true })
-local m = moe.mixture { experts = { near = nearest(), line = moe.experts.logistic {} }, gate = rule() }
+local experts = { near = nearest(), line = moe.experts.logistic {} }
+local m = moe.mixture { experts = experts, gate = rule() }
 print(select(2, m:fit(train)))
 print(m:report(test))
 

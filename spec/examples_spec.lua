@@ -19,15 +19,21 @@ local function number(text, pattern)
   return tonumber((assert(text:match(pattern), "no " .. pattern .. " in\n" .. text)))
 end
 
+local names = { "01_compiler_errors", "02_two_stage", "03_regression", "04_your_own_expert" }
+
 describe("examples", function()
   it("02: the gate finds the specialist", function()
     local out = run "examples/02_two_stage.lua"
-    assert.is_true(number(out, "mixture%s+([%d.]+)") > number(out, "best single: %w+%s+([%d.]+)") + 0.2)
+    local mixture = number(out, "mixture%s+([%d.]+)")
+    local best_single = number(out, "best single: %w+%s+([%d.]+)")
+    assert.is_true(mixture > best_single + 0.2)
   end)
 
   it("03: two lines and a gate beat one line", function()
     local out = run "examples/03_regression.lua"
-    assert.is_true(number(out, "RMSE of the mixture: ([%d.]+)") < number(out, "RMSE of one line:%s+([%d.]+)") / 3)
+    local mixture = number(out, "RMSE of the mixture: ([%d.]+)")
+    local line = number(out, "RMSE of one line:%s+([%d.]+)")
+    assert.is_true(mixture < line / 3)
   end)
 
   it("04: an expert and a gate in Lua come back from a file", function()
@@ -46,7 +52,7 @@ describe("examples", function()
   end
 
   it("stay short, and use the module alone", function()
-    for _, name in ipairs { "01_compiler_errors", "02_two_stage", "03_regression", "04_your_own_expert" } do
+    for _, name in ipairs(names) do
       local file = assert(io.open("examples/" .. name .. ".lua"))
       local text = file:read "*a"
       file:close()

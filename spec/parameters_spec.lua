@@ -68,11 +68,12 @@ local tries = {
   weights = function() return { { high = 20 } } end,
 }
 
--- What some need around them before they can show.
 local function fitted(expert)
   local X, y = noisy(40, 9)
-  return expert:fit(X, y)
+  return (expert:fit(X, y))
 end
+
+-- What the parameters of some types need around them before they can show.
 local settings = {
   mixture = {
     {},
@@ -83,10 +84,13 @@ local settings = {
   tree = { {}, { max_features = 0.4 } },
   pipeline = { { model = E.forest { trees = 3 } } },
 }
+
+-- Values for those whose kind does not tell.
 local particular = {
   ["mixture.frozen"] = { { "a" } },
 }
 
+-- Whether some value of the parameter gives other outcomes than its default.
 local function changes(type, p)
   for _, setting in ipairs(settings[type.name] or { {} }) do
     local function answers(value)

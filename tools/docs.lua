@@ -16,7 +16,8 @@ local function allowed(p)
   if p.family then return p.kind == "children" and p.family .. "s" or "a " .. p.family end
   if p.kind == "flag" or not p.min then return p.kind end
   if p.max >= 2 ^ 53 then return p.kind .. (p.above_min and " > " or " ≥ ") .. number(p.min) end
-  return ("%s in %s%s, %s]"):format(p.kind, p.above_min and "(" or "[", number(p.min), number(p.max))
+  local open = p.above_min and "(" or "["
+  return ("%s in %s%s, %s]"):format(p.kind, open, number(p.min), number(p.max))
 end
 
 local function default(p)
@@ -47,7 +48,8 @@ local function page()
         if #t.params > 0 then
           out[#out + 1] = "| option | allowed | default | |\n| --- | --- | --- | --- |"
           for _, p in ipairs(t.params) do
-            out[#out + 1] = ("| `%s` | %s | %s | %s |"):format(p.name, allowed(p), default(p), p.doc)
+            local cells = { "`" .. p.name .. "`", allowed(p), default(p), p.doc }
+            out[#out + 1] = "| " .. table.concat(cells, " | ") .. " |"
           end
           out[#out + 1] = ""
         end
@@ -67,10 +69,12 @@ local kinds = {
   reals = "number[]", texts = "string[]", weights = "table<any, number>", callback = "function",
 }
 
+local function class_of(family) return "moe." .. family:gsub("^%l", string.upper) end
+
 local function annotation(p)
   if p.kind == "choice" then return '"' .. table.concat(p.choices, '"|"') .. '"' end
-  if p.kind == "child" then return "moe." .. p.family:gsub("^%l", string.upper) end
-  if p.kind == "children" then return "table<any, moe." .. p.family:gsub("^%l", string.upper) .. ">" end
+  if p.kind == "child" then return class_of(p.family) end
+  if p.kind == "children" then return "table<any, " .. class_of(p.family) .. ">" end
   return kinds[p.kind]
 end
 

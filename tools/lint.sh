@@ -27,7 +27,7 @@ no_host() {
     '(^|[^a-z_])(lua_|luaL_|(f|v|vf)?printf *\(|puts *\(|exit *\(|abort *\(|setlocale|s?rand *\(|time *\()' \
     $(engine "$@")
 }
-scripts() { luacheck --quiet --no-color lua spec tools examples ./*.rockspec; }
+scripts() { luacheck --quiet --no-color lua spec examples bench tools ./*.rockspec; }
 # Leaks, null pointers and values not set are for valgrind and the sanitizers,
 # which see that a call never returns or a loop always runs; and cppcheck takes
 # offence at hexadecimal floats and compound literals that it cannot parse.

@@ -33,8 +33,12 @@ local function rows_equal_to(t, wanted)
   end
 end
 
---- The rows for which a function of the row (name → value) is true, or whose
--- cells equal the values in a table (name → value).
+--- Some of the rows, in their order.
+-- @param condition a function of the row (name → value) that is true for those
+-- wanted, or a table (name → value) that their cells equal; a missing value (NaN
+-- or false) equals missing cells
+-- @return a table
+-- @raise if the condition is neither, or names an unknown column
 -- @usage t:where{ country = "se" }
 -- t:where(function(row) return row.age < 30 end)
 function Table:where(condition)
@@ -93,8 +97,10 @@ local function describe_strings(values)
 end
 
 --- A table with one row a column: what it holds, how much is missing, and the
--- figures of numbers (mean, sd, min, max) or strings (levels, the most
--- frequent).
+-- figures of numbers (mean, sd, min, max) or strings (how many levels, and the
+-- most frequent).
+-- @return a table of the columns column, kind, missing, mean, sd, min, max,
+-- levels and most; sd is that of a sample, and what does not apply is missing
 function Table:describe()
   local names = { "column", "kind", "missing", "mean", "sd", "min", "max", "levels", "most" }
   local columns = {}
@@ -114,9 +120,9 @@ function Table:describe()
   return data.table { columns = columns, names = names }
 end
 
-local WIDTH, HEIGHT, CELL = 78, 10, 24
+local WIDTH, HEIGHT, CELL = 78, 10, 24 -- of a preview: characters, rows, characters
 
--- On one line, and not longer than CELL characters of UTF-8.
+-- A cell on one line, not longer than CELL characters of UTF-8.
 local function clip(s)
   s = s:gsub("%c", " ")
   if text.width(s) <= CELL then return s end
@@ -157,6 +163,7 @@ local function draw(columns)
 end
 
 --- The first rows and columns, aligned; what tostring gives.
+-- @return a string of at most 10 rows, and lines of about 78 characters
 function Table:preview()
   local names, rows = self.names, {}
   local head = ("Table: %d rows × %d columns"):format(#self, #names)

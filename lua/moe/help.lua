@@ -28,7 +28,9 @@ end
 
 local function describe(type)
   local rows = {}
-  for _, p in ipairs(type.params) do rows[#rows + 1] = { "  " .. p.name, range(p), default(p), p.doc } end
+  for _, p in ipairs(type.params) do
+    rows[#rows + 1] = { "  " .. p.name, range(p), default(p), p.doc }
+  end
   local out = ("%s (%s): %s"):format(type.name, type.family, type.doc)
   if #rows > 0 then
     table.insert(rows, 1, { "  option", "allowed", "default", "" })
@@ -52,8 +54,10 @@ local function overview()
   return table.concat(lines, "\n\n") .. '\n\nmoe.help "forest" tells more about one of them.'
 end
 
---- The help as a string; in the REPL it is printed.
--- @param name of an expert, gate or transform; nil for the list of them
+--- The help as a string; the prompt of `moe` prints it.
+-- @param[opt] name of an expert, gate or transform; without it the list of them
+-- @return a string of lines; the pages of all types that have this name
+-- @raise if there is no type of that name
 return function(name)
   if name == nil then return overview() end
   local found, known = {}, {}
@@ -62,5 +66,6 @@ return function(name)
     if type.name == name then found[#found + 1] = describe(type) end
   end
   if #found > 0 then return table.concat(found, "\n\n") end
-  error(("help: there is no '%s'; there are %s"):format(tostring(name), table.concat(known, ", ")), 2)
+  local message = "help: there is no '%s'; there are %s"
+  error(message:format(tostring(name), table.concat(known, ", ")), 2)
 end

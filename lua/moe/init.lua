@@ -12,12 +12,11 @@ local moe = {
   transforms = {},
 }
 
-local makers = { learner = moe.experts, gate = moe.gates, transform = moe.transforms }
-
 -- Every type of the catalog has a constructor that takes one table of options;
 -- that of "foreign" takes the Lua object itself.
+local places = { learner = "experts", gate = "gates", transform = "transforms" }
 for _, type in ipairs(core.types()) do
-  makers[type.family][type.name] = function(options)
+  moe[places[type.family]][type.name] = function(options)
     if type.name == "foreign" then return core.foreign(type.family, options) end
     return core.new(type.family, type.name, options)
   end
@@ -31,12 +30,12 @@ for _, name in ipairs {
 end
 
 moe.data = require "moe.data"
-moe.pipeline = require "moe.pipeline"
 moe.metrics = require "moe.metrics"
 moe.mixture = require "moe.mixture"
 moe.pipeline = require "moe.pipeline"
-
 moe.help = require "moe.help"
+
+-- These two add methods to the objects of the engine.
 require "moe.learner"
 require "moe.report"
 

@@ -1,21 +1,21 @@
 --- Figures of merit: functions of the truth and the predictions, both Lua
--- arrays (or 1-D tensors) of one length.
+-- arrays (or 1-D tensors) of one length.  All raise if that is 0, or not one.
 -- @module moe.metrics
 
 local text = require "moe.text"
 
 local metrics = {}
 
-local function check_lengths(y, predicted)
-  if #y == 0 then error("metrics: there is nothing to compare: y is empty", 3) end
-  if #y ~= #predicted then
-    error(("metrics: %d targets, but %d predictions"):format(#y, #predicted), 3)
+local function check_lengths(targets, predictions)
+  if targets == 0 then error("metrics: there is nothing to compare: y is empty", 3) end
+  if targets ~= predictions then
+    error(("metrics: %d targets, but %d predictions"):format(targets, predictions), 3)
   end
 end
 
 --- Share of equal pairs, in [0, 1].
 function metrics.accuracy(y, predicted)
-  check_lengths(y, predicted)
+  check_lengths(#y, #predicted)
   local right = 0
   for i = 1, #y do
     if y[i] == predicted[i] then right = right + 1 end
@@ -29,9 +29,9 @@ local function mean(values)
   return sum / #values
 end
 
---- Mean squared error.
+--- Mean squared error, from 0.
 function metrics.mse(y, predicted)
-  check_lengths(y, predicted)
+  check_lengths(#y, #predicted)
   local sum = 0
   for i = 1, #y do sum = sum + (y[i] - predicted[i]) ^ 2 end
   return sum / #y
@@ -39,22 +39,22 @@ end
 
 --- Root of the mean squared error, in the unit of y.
 function metrics.rmse(y, predicted)
-  check_lengths(y, predicted)
+  check_lengths(#y, #predicted)
   return math.sqrt(metrics.mse(y, predicted))
 end
 
 --- Mean absolute error.
 function metrics.mae(y, predicted)
-  check_lengths(y, predicted)
+  check_lengths(#y, #predicted)
   local sum = 0
   for i = 1, #y do sum = sum + math.abs(y[i] - predicted[i]) end
   return sum / #y
 end
 
 --- Coefficient of determination: 1 − the squared error over that of the mean.
--- Of a constant y it is 1 if every prediction is exact, else 0.
+-- At most 1; of a constant y it is 1 if every prediction is exact, else 0.
 function metrics.r2(y, predicted)
-  check_lengths(y, predicted)
+  check_lengths(#y, #predicted)
   local centre, total = mean(y), 0
   for i = 1, #y do total = total + (y[i] - centre) ^ 2 end
   local error_sum = metrics.mse(y, predicted) * #y
@@ -62,7 +62,7 @@ function metrics.r2(y, predicted)
   return 1 - error_sum / total
 end
 
---- Counts for each class: { [label] = { support, predicted, right } }.
+-- Counts for each class: { [label] = { support, predicted, right } }.
 local function count_classes(y, predicted)
   local counts = {}
   local function of(label)
@@ -80,10 +80,12 @@ end
 
 local function ratio(a, b) return b > 0 and a / b or 0 end
 
---- For each class that occurs: precision, recall, f1 and support, as
--- { [label] = { … } }.  A ratio of nothing is 0.
+--- For each class that occurs in y or in the predictions: precision, recall and
+-- f1, in [0, 1].  A ratio of nothing is 0.
+-- @return { [label] = { precision, recall, f1, support, predicted, right } }, the
+-- last three being how often the class is true, is predicted, and is both
 function metrics.per_class(y, predicted)
-  check_lengths(y, predicted)
+  check_lengths(#y, #predicted)
   local counts = count_classes(y, predicted)
   for _, c in pairs(counts) do
     c.precision = ratio(c.right, c.predicted)
@@ -94,7 +96,7 @@ function metrics.per_class(y, predicted)
 end
 
 --- Mean of the classes' F1, each class that occurs in y or in the predictions
--- counting the same.
+-- counting the same; in [0, 1].
 function metrics.macro_f1(y, predicted)
   local classes = metrics.per_class(y, predicted)
   local names = {}
@@ -106,12 +108,13 @@ function metrics.macro_f1(y, predicted)
   return sum / #names
 end
 
---- Mean of −log p(truth).
--- @param y labels
+--- Mean of −log p(truth), from 0; p is not taken below 1e-15, and of a label
+-- that is none of the classes it is 0.
+-- @param y n labels
 -- @param proba n×C tensor of probabilities
 -- @param classes the labels of its columns
 function metrics.log_loss(y, proba, classes)
-  if #y == 0 then error("metrics: there is nothing to compare: y is empty", 2) end
+  check_lengths(#y, proba.shape[1])
   local column, sum = {}, 0
   for k, label in ipairs(classes) do column[label] = k end
   for i = 1, #y do
@@ -125,13 +128,15 @@ end
 local Summary = {}
 Summary.__index = Summary
 
---- Mean and spread of figures that are measured several times, by name.
+--- Collects figures that are measured several times, by name.
 -- @usage local s = moe.metrics.summary()
 -- s:add("forest", 0.97); s:add("forest", 0.98)
 -- print(s:text "accuracy")
 function metrics.summary() return setmetatable({ names = {}, values = {} }, Summary) end
 
---- One more measurement of `name`.
+--- One more measurement.
+-- @param name what was measured
+-- @param value a number
 function Summary:add(name, value)
   if not self.values[name] then
     self.values[name] = {}
@@ -141,14 +146,17 @@ function Summary:add(name, value)
 end
 
 --- Mean and standard deviation (of the sample; 0 of one) of what was added.
+-- @raise if nothing was added by that name
 function Summary:get(name)
   local values = self.values[name]
+  if not values then error(("summary: nothing is named '%s'"):format(tostring(name)), 2) end
   local centre, square = mean(values), 0
   for i = 1, #values do square = square + (values[i] - centre) ^ 2 end
   return centre, #values > 1 and math.sqrt(square / (#values - 1)) or 0
 end
 
---- A table of all: mean ± spread, best mean first.
+--- All of them as lines: mean ± standard deviation, the largest mean first.
+-- @param title the first line
 function Summary:text(title)
   local rows = { { title, "" } }
   table.sort(self.names, function(a, b) return self:get(a) > self:get(b) end)

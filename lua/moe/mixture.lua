@@ -16,6 +16,8 @@ end
 local function is_pipeline(m) return m:info().type == "pipeline" end
 
 --- The expert of that name: the very object that was put in.
+-- @param name its name, or its place where the experts are a list
+-- @raise if this is no mixture, or has no such expert
 function Learner:expert(name)
   check_mixture(self, "expert")
   local experts = self:get_params "experts"
@@ -25,20 +27,31 @@ function Learner:expert(name)
 end
 
 --- Adds an expert; the mixture answers again after the next fit.
+-- @param name a string that none of the experts has, or the place after the last
+-- where they are a list
+-- @param expert a learner that is in no mixture yet
+-- @return the mixture
+-- @raise if the name is taken, or the experts would be neither all named nor a list
 function Learner:add_expert(name, expert)
   check_mixture(self, "add_expert")
-  local experts = self:get_params("experts")
-  if experts[name] then error(("add_expert: there is an expert '%s' already"):format(name), 2) end
+  local experts = self:get_params "experts"
+  if experts[name] then
+    error(("add_expert: there is an expert '%s' already"):format(tostring(name)), 2)
+  end
   experts[name] = expert
   return self:set_params { experts = experts }
 end
 
---- Takes an expert out, which is returned.
+--- Takes an expert out; the mixture answers again after the next fit.
+-- @param name as for `expert`
+-- @return the expert
+-- @raise as `expert`
 function Learner:remove_expert(name)
+  check_mixture(self, "remove_expert")
   local expert = self:expert(name)
-  local experts = self:get_params("experts")
-  if type(name) == "number" then
-    table.remove(experts, name)
+  local experts = self:get_params "experts"
+  if #experts > 0 then
+    table.remove(experts, tonumber(name))
   else
     experts[name] = nil
   end
@@ -46,10 +59,13 @@ function Learner:remove_expert(name)
   return expert
 end
 
---- How a mixture spreads its rows: of the given rows, or (without) of those it
--- was trained on.
--- @return { rows, load, importance, cv_load, cv_importance, maxvio, entropy,
--- confidence, dead, samples }; load and importance are shares by expert
+--- How a mixture spreads its rows.
+-- @param[opt] X rows as `predict` takes them; without it, the rows it was fitted to
+-- @return { load, importance, samples, dead }, which prints as lines: load and
+-- importance are shares in [0, 1] by expert, samples the rows that each was
+-- trained on, dead the names of those with load 0.  Of given rows also
+-- { rows, names, cv_load, cv_importance, maxvio, entropy, confidence }.
+-- @raise if this is no mixture; of given rows, as `route`
 function Learner:stats(X)
   if is_pipeline(self) then
     return self:get_params("model"):stats(X and self:transform(X))
@@ -65,6 +81,11 @@ function Learner:stats(X)
   return setmetatable(stats, text.printed)
 end
 
+local function answer_text(answer)
+  local said, confidence = text.value(answer.prediction), answer.confidence
+  return confidence and ("%s (%.2f)"):format(said, confidence) or said
+end
+
 local function explanation_text(e)
   local rows = { { "expert", "prob", "weight", "answer" } }
   for _, one in ipairs(e.experts) do
@@ -72,18 +93,20 @@ local function explanation_text(e)
       (one.chosen and "* " or "  ") .. one.name,
       ("%.3f"):format(one.prob),
       one.chosen and ("%.3f"):format(one.weight) or "-",
-      text.value(one.prediction)
-        .. (one.confidence and (" (%.2f)"):format(one.confidence) or ""),
+      answer_text(one),
     }
   end
-  local confidence = e.confidence and (" (%.2f)"):format(e.confidence) or ""
-  return ("prediction: %s%s\n%s"):format(text.value(e.prediction), confidence, text.columns(rows))
+  return ("prediction: %s\n%s"):format(answer_text(e), text.columns(rows))
 end
 
 --- Who answered a sample, and why: the experts by falling probability of the
 -- gate, each with its own answer.
+-- @param x an array of numbers, or name → value
 -- @return { prediction, confidence, experts = { { name, prob, weight, chosen,
--- prediction, confidence }, … } }, which prints as a table
+-- prediction, confidence, index }, … } }, which prints as a table; confidence is
+-- nil in regression, weight 0 where an expert is not chosen, index its column in
+-- what `route` gives
+-- @raise if this is no mixture; as `predict_one`
 function Learner:explain(x)
   if is_pipeline(self) then return self:get_params("model"):explain(self:transform_one(x)) end
   check_mixture(self, "explain")
@@ -116,6 +139,10 @@ function Learner:explain(x)
 end
 
 --- moe.mixture { experts = …, gate = …, … }: the gate is softmax unless given.
+-- @param options as `moe.help "mixture"` lists them; experts is name → learner, or
+-- a list of learners
+-- @return a learner
+-- @raise if an option is unknown or out of its range
 return function(options)
   if type(options) ~= "table" then
     error("mixture: a table of options expected, got " .. type(options), 2)

@@ -6,30 +6,37 @@ local core = require "moe.core"
 
 local Learner = core.methods "Learner"
 
-local function check_parts(pipeline, method)
-  local parts = pipeline:get_params()
-  if pipeline:info().type ~= "pipeline" then
-    error(("%s: %s is not a pipeline"):format(method, pipeline:info().type), 3)
-  end
-  return parts.steps or {}
+local function steps_of(pipeline, method)
+  local type = pipeline:info().type
+  if type ~= "pipeline" then error(("%s: %s is not a pipeline"):format(method, type), 3) end
+  return pipeline:get_params().steps or {}
 end
 
---- What a pipeline's model gets to see of X: a tensor or a sparse matrix.
+--- What a pipeline's model gets to see of X.
+-- @param X rows as `predict` takes them
+-- @return n×d: a tensor, or a sparse matrix if the last transform makes one; X
+-- itself where there are no transforms
+-- @raise if this is no pipeline, or its transforms are not fitted
 function Learner:transform(X)
-  for _, step in ipairs(check_parts(self, "transform")) do X = step:transform(X) end
+  for _, step in ipairs(steps_of(self, "transform")) do X = step:transform(X) end
   return X
 end
 
---- The same of one sample, an array or name → value, as a matrix of one row.
+--- The same of one sample.
+-- @param x an array of numbers, or name → value
+-- @return 1×d, as `transform`
+-- @raise as `transform`
 function Learner:transform_one(x)
-  for i, step in ipairs(check_parts(self, "transform_one")) do
+  for i, step in ipairs(steps_of(self, "transform_one")) do
     x = i == 1 and step:transform_one(x) or step:transform(x)
   end
   return x
 end
 
 --- moe.pipeline { scaler, …, model, seed = … }: transforms in order, a learner
--- at the end, and options by name.
+-- at the end, and options by name (`moe.help "pipeline"` lists them).
+-- @return a learner
+-- @raise if the table is empty, or a part is not what its place asks for
 return function(parts)
   if type(parts) ~= "table" or parts[1] == nil then
     error("pipeline: a table of transforms and, as its last, a learner expected", 2)

@@ -1,6 +1,7 @@
--- The prompt of the `moe` program: how typed lines become chunks, how values
+--- The prompt of the `moe` program: how typed lines become chunks, how values
 -- are shown, and how a name is completed.  The program (src/cli) reads the
 -- lines and makes the calls.
+-- @module moe.repl
 
 local repl = {}
 
@@ -19,12 +20,13 @@ local function is_name(key)
   return type(key) == "string" and key:find("^[%a_][%w_]*$") and not keywords[key]
 end
 
+--- The line that is printed first.
 function repl.greeting()
   return ("lua-moe %s on %s. moe.help() lists what there is; Ctrl-D leaves."):format(
     require("moe")._VERSION, _VERSION)
 end
 
--- The name of the file that keeps what was typed, or nil.
+--- The name of the file that keeps what was typed, or nil.
 function repl.history()
   local state = os.getenv("XDG_STATE_HOME")
   local home = os.getenv("HOME")
@@ -48,7 +50,7 @@ local function incomplete(message)
   return message:find("<eof>'?$") ~= nil
 end
 
--- The next chunk as a function, or nil at the end of the input.  `readline`
+--- The next chunk as a function, or nil at the end of the input.  `readline`
 -- takes a prompt and returns a line, nil at the end, false after Ctrl-C;
 -- `complain` is told what is wrong with a chunk, and the next one is read.
 function repl.read(readline, complain)
@@ -160,7 +162,7 @@ function text_of(value, indent, depth)
   return table_text(value, indent, depth)
 end
 
--- What to print for the results of a chunk, nil if there are none: strings and
+--- What to print for the results of a chunk, nil if there are none: strings and
 -- objects as print would, tables with what is in them.
 function repl.text(...)
   local texts, long = {}, false
@@ -199,11 +201,11 @@ local function collect(value, set, depth)
   if type(lookup) == "table" then
     collect(lookup, set, depth - 1)
   elseif type(lookup) == "function" then
-    local i, _, held = 1, debug.getupvalue(lookup, 1)
-    while _ do
+    local i, name, held = 1, debug.getupvalue(lookup, 1)
+    while name do
       if type(held) == "table" then collect(held, set, depth - 1) end
       i = i + 1
-      _, held = debug.getupvalue(lookup, i)
+      name, held = debug.getupvalue(lookup, i)
     end
   end
 end
@@ -247,7 +249,7 @@ local function columns(names)
   return table.concat(lines, "\n")
 end
 
--- From the text before the cursor to what to insert and what to show, each a
+--- From the text before the cursor to what to insert and what to show, each a
 -- string or nil.
 function repl.complete(before)
   if not before:find("%S") then return "  " end

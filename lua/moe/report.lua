@@ -1,4 +1,5 @@
--- m:report(X, y): how a mixture compares with its parts.
+--- m:report(X, y): how a mixture compares with its parts.
+-- @module moe.report
 
 local core = require "moe.core"
 local metrics = require "moe.metrics"
@@ -7,8 +8,18 @@ local text = require "moe.text"
 
 local Learner = core.methods "Learner"
 
--- Truth's probability (or minus the squared error) by each expert for each row:
--- what "best expert" means.
+-- Of 1 … n the first with the largest value.
+local function argmax(n, value)
+  local best, most = 1, value(1)
+  for i = 2, n do
+    local v = value(i)
+    if v > most then best, most = i, v end
+  end
+  return best
+end
+
+-- merit[e][i]: the probability of the truth (or minus the squared error) by
+-- expert e for row i, which is what "best expert" means.
 local function merits(experts, X, y, classification)
   local merit = {}
   for e, expert in ipairs(experts) do
@@ -27,33 +38,25 @@ local function merits(experts, X, y, classification)
 end
 
 local function best_of(merit, i)
-  local best = 1
-  for e = 2, #merit do
-    if merit[e][i] > merit[best][i] then best = e end
-  end
-  return best
+  return argmax(#merit, function(e) return merit[e][i] end)
 end
 
 local function top_gate(probs, i)
-  local best = 1
-  for e = 2, probs.shape[2] do
-    if probs:get(i, e) > probs:get(i, best) then best = e end
-  end
-  return best
+  return argmax(probs.shape[2], function(e) return probs:get(i, e) end)
 end
 
--- The plain average of all experts.
-local function uniform(mixture, experts, X, n)
-  if not mixture:classes() then
-    local mean = {}
-    for i = 1, n do mean[i] = 0 end
-    for _, expert in ipairs(experts) do
-      local predicted = expert:predict(X)
-      for i = 1, n do mean[i] = mean[i] + predicted[i] / #experts end
-    end
-    return mean
+local function mean_numbers(predictions, n)
+  local mean = {}
+  for i = 1, n do mean[i] = 0 end
+  for _, predicted in ipairs(predictions) do
+    for i = 1, n do mean[i] = mean[i] + predicted[i] / #predictions end
   end
-  local classes, column, sums, out = mixture:classes(), {}, {}, {}
+  return mean
+end
+
+-- The classes with the largest sums of the experts' probabilities.
+local function mean_labels(classes, experts, X, n)
+  local column, sums, out = {}, {}, {}
   for k, label in ipairs(classes) do column[label] = k end
   for i = 1, n do
     sums[i] = {}
@@ -67,16 +70,13 @@ local function uniform(mixture, experts, X, n)
     end
   end
   for i = 1, n do
-    local best = 1
-    for k = 2, #classes do
-      if sums[i][k] > sums[i][best] then best = k end
-    end
-    out[i] = classes[best]
+    out[i] = classes[argmax(#classes, function(k) return sums[i][k] end)]
   end
   return out
 end
 
--- What a gate that always chose the best expert would answer.
+-- What a gate that always chose the best expert would answer; an expert that is
+-- right is the best, though another's probability of the truth be larger.
 local function oracle(predictions, merit, y, classification)
   local out = {}
   for i = 1, #y do
@@ -131,17 +131,21 @@ local function score_experts(report, predictions, y, score)
 end
 
 --- Compares the mixture with its parts on (X, y) or a table.
+-- @param X rows as `predict` takes them, or a table that knows its target
+-- @param[opt] y one label or number a row
 -- @return a table that prints: mixture, oracle (the best expert of each row),
 -- best_single, best_expert, uniform (their plain average), experts (name →
 -- score), gate_accuracy (share of rows where the gate's first choice is the best
--- expert); for classes also macro_f1 and classes (label → precision, recall, f1,
--- support).  Scores are accuracy, or R² in regression.
+-- expert), names; for classes also macro_f1, labels and classes (label →
+-- precision, recall, f1, support).  Scores are accuracy, or R² in regression.
+-- @raise if this is no mixture, there are no rows, or not as many targets as rows
 function Learner:report(X, y)
   X, y = learner.rows_and_targets(X, y)
   if self:info().type == "pipeline" then
     return self:get_params("model"):report(self:transform(X), y)
   end
-  local classification = self:classes() ~= nil
+  local labels = self:classes()
+  local classification = labels ~= nil
   local score = classification and metrics.accuracy or metrics.r2
   local routing, experts, predictions = self:route(X), {}, {}
   for e, name in ipairs(routing.names) do
@@ -155,14 +159,15 @@ function Learner:report(X, y)
     names = routing.names,
     mixture = score(y, predicted),
     oracle = score(y, oracle(predictions, merit, y, classification)),
-    uniform = score(y, uniform(self, experts, X, #y)),
+    uniform = score(y, labels and mean_labels(labels, experts, X, #y)
+      or mean_numbers(predictions, #y)),
     gate_accuracy = share_agreeing(routing, merit, #y),
   }
   score_experts(report, predictions, y, score)
   if classification then
     report.macro_f1 = metrics.macro_f1(y, predicted)
-    report.classes, report.labels = metrics.per_class(y, predicted), self:classes()
-    for _, label in ipairs(report.labels) do
+    report.classes, report.labels = metrics.per_class(y, predicted), labels
+    for _, label in ipairs(labels) do
       report.classes[label] = report.classes[label]
         or { support = 0, predicted = 0, right = 0, precision = 0, recall = 0, f1 = 0 }
     end

@@ -1,8 +1,9 @@
--- Printing for people: values, aligned columns, tables of figures.
+--- Printing for people: values, aligned columns, tables of figures.
+-- @module moe.text
 
 local text = {}
 
---- A value as it would be written: numbers to 6 digits.
+--- A value as a string: numbers to 6 digits, arrays with their items.
 function text.value(v)
   if type(v) == "number" then return (("%.6g"):format(v)) end
   if type(v) == "table" then
@@ -13,22 +14,22 @@ function text.value(v)
   return tostring(v)
 end
 
--- Characters of UTF-8, so that columns stay aligned.
-local function width(s)
+--- How many characters of UTF-8 a string has.
+function text.width(s)
   local _, continued = s:gsub("[\128-\191]", "")
   return #s - continued
 end
 
---- Rows of strings as left-aligned columns, two spaces between them.
+--- Arrays of strings, one a row, as left-aligned columns, two spaces between them.
 function text.columns(rows)
   local widths, lines = {}, {}
   for _, row in ipairs(rows) do
-    for k, cell in ipairs(row) do widths[k] = math.max(widths[k] or 0, width(cell)) end
+    for k, cell in ipairs(row) do widths[k] = math.max(widths[k] or 0, text.width(cell)) end
   end
   for i, row in ipairs(rows) do
     local cells = {}
     for k, cell in ipairs(row) do
-      cells[k] = k == #row and cell or cell .. (" "):rep(widths[k] - width(cell))
+      cells[k] = k == #row and cell or cell .. (" "):rep(widths[k] - text.width(cell))
     end
     lines[i] = table.concat(cells, "  ")
   end
@@ -60,8 +61,5 @@ text.printed = {
     return text.columns(rows)
   end,
 }
-
-text.sorted_names = sorted_names
-text.width = width
 
 return text

@@ -15,19 +15,19 @@ typedef struct promise {
 static char why[400];
 static bool skipped;
 
-#define EXPECT(condition)                                                      \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
-      snprintf(why, sizeof why, "%s:%d: %s", __FILE__, __LINE__, #condition);  \
-      return false;                                                            \
-    }                                                                          \
+#define EXPECT(condition)                                                     \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
+      snprintf(why, sizeof why, "%s:%d: %s", __FILE__, __LINE__, #condition); \
+      return false;                                                           \
+    }                                                                         \
   } while (0)
 
-#define SKIP(reason)                            \
-  do {                                          \
-    snprintf(why, sizeof why, "%s", reason);    \
-    skipped = true;                             \
-    return false;                               \
+#define SKIP(reason)                         \
+  do {                                       \
+    snprintf(why, sizeof why, "%s", reason); \
+    skipped = true;                          \
+    return false;                            \
   } while (0)
 
 static int keep(const promise *promises) {
@@ -35,7 +35,10 @@ static int keep(const promise *promises) {
   for (const promise *p = promises; p->text != NULL; p++) {
     skipped = false;
     bool kept = p->holds();
-    printf("%s\t%s\t%s\n", kept ? "kept" : skipped ? "skipped" : "broken",
+    printf("%s\t%s\t%s\n",
+           kept      ? "kept"
+           : skipped ? "skipped"
+                     : "broken",
            p->text, kept ? "" : why);
     fflush(stdout);
     broken += !kept && !skipped;

@@ -8,10 +8,9 @@
 #include "promises.h"
 
 static bool seeds(void) {
-  static const uint64_t expected[] = {0xe220a8397b1dcdafu /* * */,
-                                      0x6e789e6aa1b965f4u /* * */,
-                                      0x06c45d188009454fu /* * */,
-                                      0xf88bb8a8724c81ecu /* * */};
+  static const uint64_t expected[] = {
+      0xe220a8397b1dcdafu /* * */, 0x6e789e6aa1b965f4u /* * */,
+      0x06c45d188009454fu /* * */, 0xf88bb8a8724c81ecu /* * */};
   moe_random r;
   moe_random_seed(&r, 0);
   for (int i = 0; i < 4; i++) EXPECT(r.s[i] == expected[i]);

@@ -54,6 +54,16 @@ describe("a forest", function()
     end
   end)
 
+  it("draws as many rows as there are, some of them more than once", function()
+    local means = {}
+    for seed = 1, 100 do -- one leaf: the mean of three draws from 0, 0 and 1
+      local options = { trees = 1, min_samples_split = 10, seed = seed }
+      means[math.floor(6 * fitted({ { 1 }, { 2 }, { 3 } }, { 0, 0, 1 }, options)
+        :predict_one { 1 } + 0.5)] = true
+    end
+    assert.same({ [0] = true, [2] = true, [4] = true, [6] = true }, means)
+  end)
+
   it("without bootstrap and with all columns is one tree many times", function()
     local tree = E.tree { min_samples_leaf = 5 }
     tree:fit(X, y)
@@ -64,7 +74,9 @@ describe("a forest", function()
   end)
 
   it("of no seed has seed 0, and another one otherwise", function()
-    local dump = function(seed) return fitted(X, y, { trees = 3, seed = seed }):predict_proba(test) end
+    local function dump(seed)
+      return fitted(X, y, { trees = 3, seed = seed }):predict_proba(test)
+    end
     assert.same(dump(nil):totable(), dump(0):totable())
     assert.is_false(pcall(assert.same, dump(0):totable(), dump(1):totable()))
   end)

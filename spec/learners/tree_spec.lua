@@ -225,6 +225,7 @@ describe("missing numbers", function()
     assert.equal("b", right:predict_one { NAN })
     assert.equal("a", left:predict_one { NAN })
     assert.equal(3, right:info().n_nodes)
+    assert.equal(3, left:info().n_nodes)
   end)
 
   it("are split from all others where that is what matters", function()

@@ -18,8 +18,30 @@ local function two_groups()
     { "a", "a", "a", "b", "b", "b", "b" }
 end
 
+-- Answers what it has seen, and 0 otherwise.
+local function memory()
+  local seen = {}
+  return {
+    fit = function(_, X, y)
+      seen = {}
+      for i = 1, #y do seen[X:get(i, 1)] = y[i] end
+    end,
+    predict = function(_, X)
+      local out = {}
+      for i = 1, X.shape[1] do out[i] = seen[X:get(i, 1)] or 0 end
+      return out
+    end,
+    clone = memory,
+  }
+end
+
 local function constants(options)
-  local all = { experts = { a = E.constant {}, b = E.constant {} }, gate = G.uniform {}, folds = 2, calibrate = false }
+  local all = {
+    experts = { a = E.constant {}, b = E.constant {} },
+    gate = G.uniform {},
+    folds = 2,
+    calibrate = false,
+  }
   for name, value in pairs(options or {}) do all[name] = value end
   return moe.mixture(all)
 end
@@ -59,22 +81,7 @@ describe("the two stages", function()
   end)
 
   it("score every row by predictions that its expert did not train on", function()
-    -- A memory answers what it has seen and 0 otherwise, so its unseen error is
-    -- the target itself: noise² = mean of y².
-    local function memory()
-      local self = { seen = {} }
-      function self:fit(X, y)
-        self.seen = {}
-        for i = 1, #y do self.seen[X:get(i, 1)] = y[i] end
-      end
-      function self:predict(X)
-        local out = {}
-        for i = 1, X.shape[1] do out[i] = self.seen[X:get(i, 1)] or 0 end
-        return out
-      end
-      function self:clone() return memory() end
-      return self
-    end
+    -- The unseen error of a memory is the target itself: noise² = mean of y².
     local X, y, square = {}, {}, 0
     for i = 1, 12 do
       X[i], y[i] = { i }, i
@@ -87,21 +94,6 @@ describe("the two stages", function()
 
   it("keep rows of one group together when they hold some out", function()
     -- Two copies of each row: a memory that saw the other copy would be right.
-    local trained = {}
-    local function memory()
-      local self = { seen = {} }
-      function self:fit(X, y)
-        for i = 1, #y do self.seen[X:get(i, 1)] = y[i] end
-        trained[#trained + 1] = #y
-      end
-      function self:predict(X)
-        local out = {}
-        for i = 1, X.shape[1] do out[i] = self.seen[X:get(i, 1)] or 0 end
-        return out
-      end
-      function self:clone() return memory() end
-      return self
-    end
     local X, y, groups, square = {}, {}, {}, 0
     for i = 1, 20 do
       local k = math.floor((i + 1) / 2)
@@ -142,7 +134,11 @@ describe("classes", function()
 
   it("keep their kind: numbers come back as numbers, booleans as booleans", function()
     local X = { { 0 }, { 0 }, { 1 }, { 1 } }
-    local m = moe.mixture { experts = { E.logistic {}, E.constant {} }, task = "classification", folds = 2 }
+    local m = moe.mixture {
+      experts = { E.logistic {}, E.constant {} },
+      task = "classification",
+      folds = 2,
+    }
     m:fit(X, { 3, 3, 7, 7 })
     assert.same({ 3, 7 }, m:classes())
     assert.equal(3, m:predict_one { 0 })
@@ -227,7 +223,7 @@ describe("the gate", function()
 
   it("does not matter where the experts are the same", function()
     local X, y = data.clouds(60, 2, 2)
-    local m = moe.mixture { experts = { E.logistic {}, E.logistic {} }, folds = 2, calibrate = false }
+    local m = constants { experts = { E.logistic {}, E.logistic {} }, gate = G.softmax {} }
     m:fit(X, y)
     local alone, together = m:expert(1):predict_proba(X), m:predict_proba(X)
     for i = 1, #X do near(alone:get(i, 1), together:get(i, 1), 1e-6) end
@@ -277,9 +273,18 @@ describe("experts", function()
     m:fit(X, y)
     assert.equal(3, m:route(X).probs.shape[2])
     m:remove_expert "c"
+    assert.has_error(function() m:predict(X) end)
     m:fit(X, y)
     assert.same({ "a", "b" }, m:route(X).names)
     assert.has_error(function() m:expert "c" end)
+  end)
+
+  it("of a list close ranks when one is removed, by number or by what prints as one", function()
+    local first, second, third = E.constant {}, E.logistic {}, E.tree {}
+    local m = moe.mixture { experts = { first, second, third } }
+    assert.equal(first, m:remove_expert(1))
+    assert.equal(third, m:remove_expert "2")
+    assert.same({ second }, m:get_params "experts")
   end)
 
   it("that were refitted to other classes are noticed", function()
@@ -309,7 +314,8 @@ describe("experts", function()
   it("draw their seeds from the mixture's and their names", function()
     local X, y = data.clouds(60, 3, 3)
     local function dump(seed)
-      local m = moe.mixture { experts = { a = E.forest { trees = 3 }, b = E.forest { trees = 3 } }, seed = seed }
+      local experts = { a = E.forest { trees = 3 }, b = E.forest { trees = 3 } }
+      local m = moe.mixture { experts = experts, seed = seed }
       m:fit(X, y)
       return m:expert("a"):dump(), m:expert("b"):dump()
     end
@@ -323,7 +329,7 @@ describe("experts", function()
 end)
 
 describe("what a mixture tells", function()
-  it("are load and importance as the routing has them", function()
+  it("counts load and importance as the routing has them", function()
     local X, y, subsets = two_groups()
     local m = constants { top_k = 1 }
     m:fit(X, y, { subsets = subsets })

@@ -110,7 +110,7 @@ enum { LONGEST_NAME = 63 };
 /* Levenshtein's distance, a row at a time; long names are never near. */
 static size_t distance(const char *a, const char *b) {
   size_t row[LONGEST_NAME + 1], n = strlen(b);
-  if (n > LONGEST_NAME || strlen(a) > LONGEST_NAME) return LONGEST_NAME;
+  if (n > LONGEST_NAME || strlen(a) > LONGEST_NAME) return SIZE_MAX;
   for (size_t j = 0; j <= n; j++) row[j] = j;
   for (size_t i = 0; a[i] != '\0'; i++) {
     size_t diagonal = row[0];

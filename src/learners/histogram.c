@@ -143,18 +143,35 @@ static void fill_values(moe_histograms *h, const moe_sample *samples, size_t n,
 typedef double (*side_function)(const double *sum, const double *less,
                                 size_t cell);
 
-/* A boundary between bins: what lies left of it, in `n_left` of n rows. */
+/* A boundary between bins, on its way from the first to the last. */
 typedef struct boundary {
-  const double *left;
-  size_t n_left, n;
-  moe_split split;
+  const double *left;          /* what lies left of it … */
+  size_t n_left, n_missing, n; /* … in so many of n rows */
+  moe_split split, *best;
 } boundary;
 
-INLINE void consider(const moe_histograms *h, boundary b, moe_split *best,
-                     size_t cell, side_function side) {
+INLINE void consider(const moe_histograms *h, boundary b, size_t cell,
+                     side_function side) {
   if (b.n_left < h->least || b.n - b.n_left < h->least) return;
   b.split.score = side(b.left, NULL, cell) + side(h->total, b.left, cell);
-  if (b.split.score > best->score && b.split.score <= DBL_MAX) *best = b.split;
+  if (b.split.score > b.best->score && b.split.score <= DBL_MAX)
+    *b.best = b.split;
+}
+
+/* The boundary before bin `right`, missing numbers on the right of it or, where
+   there are some, on the left. */
+INLINE void consider_both(moe_histograms *h, boundary b, int right, size_t cell,
+                          side_function side) {
+  if (b.n_left == 0) return;
+  b.split.right = right;
+  b.split.missing = b.n_missing > 0 ? MOE_MISSING_RIGHT : MOE_MISSING_NONE;
+  consider(h, b, cell, side);
+  if (b.n_missing == 0 || right < 0) return;
+  for (size_t k = 0; k < cell; k++) h->both[k] = h->left[k] + h->missing[k];
+  b.left = h->both;
+  b.n_left += b.n_missing;
+  b.split.missing = MOE_MISSING_LEFT;
+  consider(h, b, cell, side);
 }
 
 /* Moves a bin's sum to `to`, and leaves zero behind. */
@@ -169,42 +186,26 @@ INLINE size_t take(moe_histograms *h, size_t bin, double *to, size_t cell) {
   return count;
 }
 
-/* The boundary between b's last bin and `right`, missing numbers on the right
-   or, where there are some, on the left. */
-INLINE void consider_both(moe_histograms *h, boundary b, int right,
-                          size_t n_missing, moe_split *best, size_t cell,
-                          side_function side) {
-  b.split.right = right;
-  b.split.missing = n_missing > 0 ? MOE_MISSING_RIGHT : MOE_MISSING_NONE;
-  consider(h, b, best, cell, side);
-  if (n_missing == 0 || right < 0) return;
-  for (size_t k = 0; k < cell; k++) h->both[k] = h->left[k] + h->missing[k];
-  b.left = h->both;
-  b.n_left += n_missing;
-  b.split.missing = MOE_MISSING_LEFT;
-  consider(h, b, best, cell, side);
-}
-
-INLINE void scan(moe_histograms *h, size_t slot, int32_t column, size_t n,
-                 moe_split *best, size_t cell, side_function side) {
-  const moe_bin_column *c = &h->bins->columns[column];
-  size_t first = slot * MOE_MAX_BINS, n_missing = 0;
-  boundary b = {h->left, 0, n, {0, column, -1, -1, MOE_MISSING_NONE}};
+INLINE void scan(moe_histograms *h, size_t slot, boundary b, size_t cell,
+                 side_function side) {
+  const moe_bin_column *c = &h->bins->columns[b.split.column];
+  size_t first = slot * MOE_MAX_BINS;
   memset(h->left, 0, cell * sizeof *h->left);
-  memset(h->missing, 0, cell * sizeof *h->missing);
-  if (c->missing) n_missing = take(h, first + (size_t)c->n, h->missing, cell);
+  if (c->missing) {
+    memset(h->missing, 0, cell * sizeof *h->missing);
+    b.n_missing = take(h, first + (size_t)c->n, h->missing, cell);
+  }
   for (int word = 0; word < WORDS; word++) {
     uint64_t bits = h->occupied[slot * WORDS + (size_t)word];
     for (; bits != 0; bits &= bits - 1) {
       int bin = word * 64 + __builtin_ctzll(bits);
       if (h->counts[first + (size_t)bin] == 0) continue;
-      if (b.n_left > 0) consider_both(h, b, bin, n_missing, best, cell, side);
+      consider_both(h, b, bin, cell, side);
       b.n_left += take(h, first + (size_t)bin, h->left, cell);
       b.split.left = bin;
     }
   }
-  if (n_missing > 0 && b.n_left > 0)
-    consider_both(h, b, -1, n_missing, best, cell, side);
+  if (b.n_missing > 0) consider_both(h, b, -1, cell, side);
 }
 
 /* Lists the bins that may hold rows: one by one in a small node, else all. */
@@ -278,10 +279,12 @@ double moe_histograms_score(const moe_histograms *h) {
 #define OBJECTIVE(NAME, FILL)                                             \
   static void scan_##NAME(moe_histograms *h, size_t slot, int32_t column, \
                           size_t n, moe_split *best) {                    \
+    boundary b = {.left = h->left, .n = n, .best = best};                 \
+    b.split = (moe_split){.column = column, .left = -1, .right = -1};     \
     if (h->cell == 2)                                                     \
-      scan(h, slot, column, n, best, 2, NAME);                            \
+      scan(h, slot, b, 2, NAME);                                          \
     else                                                                  \
-      scan(h, slot, column, n, best, h->cell, NAME);                      \
+      scan(h, slot, b, h->cell, NAME);                                    \
   }                                                                       \
   static double score_##NAME(const moe_histograms *h) {                   \
     return NAME(h->total, NULL, h->cell);                                 \

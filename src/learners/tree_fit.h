@@ -91,4 +91,7 @@ void moe_tree_end(moe_job *job);
 moe_status moe_tree_out_of_bag(moe_call *call, const moe_job *job,
                                const moe_rows *x, double *out);
 
+/* The job's last phase: the out-of-bag score. */
+moe_status moe__tree_score(moe_call *call, moe_job *job, bool *done);
+
 #endif
