@@ -36,7 +36,8 @@ sources() {
     --enable=warning,performance,portability --suppress=memleak \
     --suppress=uninitvar --suppress=nullPointerRedundantCheck \
     --suppress=nullPointerArithmeticRedundantCheck \
-    --suppress=incorrectLogicOperator --suppress=internalAstError src
+    --suppress=invalidFunctionArg --suppress=incorrectLogicOperator \
+    --suppress=internalAstError src
 }
 
 check "layers" downward_only "$@"

@@ -7,9 +7,8 @@ local program = os.getenv "MOE_PROGRAM" or "build/moe"
 local script = [[
 local moe = require "moe"
 local t = moe.data.make_moons { rows = 200, noise = 0.3, seed = 2 }
-local m = moe.mixture {
-  experts = { forest = moe.experts.forest { trees = 20 }, line = moe.experts.logistic {} }, seed = 3,
-}
+local forest, line = moe.experts.forest { trees = 20 }, moe.experts.logistic {}
+local m = moe.mixture { experts = { forest = forest, line = line }, seed = 3 }
 m:fit(t)
 assert(m:save(arg[1]))
 local p = m:predict_proba(t)
@@ -22,13 +21,11 @@ it("a saved mixture answers bit for bit under another Lua", function()
   file:write(script)
   file:close()
   local pipe = assert(io.popen(("%s %s %s"):format(program, source, path)))
-  local m, t = nil, moe.data.make_moons { rows = 200, noise = 0.3, seed = 2 }
-  local said = {}
+  local t, said = moe.data.make_moons { rows = 200, noise = 0.3, seed = 2 }, {}
   for line in pipe:lines() do said[#said + 1] = line end
   pipe:close()
   assert.equal(200, #said)
-  m = assert(moe.load(path))
-  local p = m:predict_proba(t)
+  local p = assert(moe.load(path)):predict_proba(t)
   for i = 1, 200 do assert.equal(said[i], ("%.17g"):format(p:get(i, 1))) end
   os.remove(source)
   os.remove(path)
