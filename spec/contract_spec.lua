@@ -2,10 +2,9 @@
 -- covered as soon as it is in the catalog.
 local moe = require "moe"
 local core = require "moe.core"
+local allocations = require "spec.support.allocations"
 local catalog = require "spec.support.catalog"
 local data = require "spec.support.data"
-
-local deep = os.getenv "MOE_DEEP" ~= nil
 
 -- A place to learn from for each task.
 local worlds = {
@@ -340,7 +339,6 @@ each_learner(function(type, task, world)
       assert.equal("closed object", tostring(object))
     end)
 
-    -- Fails every n-th allocation in turn; `deep` tries all, else some.
     it("survives a failed allocation anywhere, and leaks nothing", function()
       local function life()
         local object = catalog.new(type, task)
@@ -352,23 +350,7 @@ each_learner(function(type, task, world)
         object:close()
         again:close()
       end
-      local function live()
-        collectgarbage()
-        collectgarbage()
-        return core._live()
-      end
-      life()
-      local before, n, tried = live(), 0, 0
-      repeat
-        core._fail_after(n)
-        local ok = pcall(life)
-        core._fail_after(-1)
-        tried = tried + 1
-        n = n + (deep and 1 or math.max(1, math.floor(n / 7)))
-      until ok
-      assert.is_true(tried > 3)
-      assert.equal(before, live())
-      if deep then print(("%s %s (%s): %d allocations"):format(type.family, type.name, task, n)) end
+      assert.is_true(allocations.fail(life) > 3)
     end)
   end)
 end)

@@ -2,20 +2,9 @@
 -- coefficients; the online steps against their closed form.
 local moe = require "moe"
 local data = require "spec.support.data"
+local near, each_near = require("spec.support.near").within(1e-9)
 
 local E = moe.experts
-
-local function near(expected, value, tolerance)
-  assert.is_true(
-    math.abs(expected - value) <= (tolerance or 1e-9) * math.max(1, math.abs(expected)),
-    ("%.14g is not %.14g"):format(value, expected)
-  )
-end
-
-local function each_near(expected, values, tolerance)
-  assert.equal(#expected, #values)
-  for i, value in ipairs(expected) do near(value, values[i], tolerance) end
-end
 
 local function fitted(X, y, options, fit_options)
   local model = E.linear(options)

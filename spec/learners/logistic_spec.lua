@@ -2,20 +2,9 @@
 -- objective that its source states.
 local moe = require "moe"
 local data = require "spec.support.data"
+local near, each_near = require("spec.support.near").within(1e-6)
 
 local E = moe.experts
-
-local function near(expected, value, tolerance)
-  assert.is_true(
-    math.abs(expected - value) <= (tolerance or 1e-6),
-    ("%.12g is not %.12g"):format(value, expected)
-  )
-end
-
-local function each_near(expected, values, tolerance)
-  assert.equal(#expected, #values)
-  for i, value in ipairs(expected) do near(value, values[i], tolerance) end
-end
 
 -- 60 rows of unequal columns; three classes that overlap.
 local function noisy()

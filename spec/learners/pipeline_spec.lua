@@ -1,5 +1,6 @@
 local moe = require "moe"
 local near = require "spec.support.near"
+local allocations = require "spec.support.allocations"
 local data = require "spec.support.data"
 
 local E, G, T = moe.experts, moe.gates, moe.transforms
@@ -280,15 +281,10 @@ describe("pipeline", function()
 
   it("gives back what a former fit held", function()
     local t, p = repairs(), full()
-    local function live()
-      collectgarbage()
-      collectgarbage()
-      return require("moe.core")._live()
-    end
     p:fit(t)
-    local before = live()
+    local before = allocations.live()
     p:fit(t)
-    assert.equal(before, live())
+    assert.equal(before, allocations.live())
   end)
 
   it("is itself an expert of a mixture, copied for its folds", function()

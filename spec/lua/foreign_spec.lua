@@ -1,7 +1,7 @@
 -- Experts and gates written in Lua, and what their callbacks may do to the
 -- engine that called them.
 local moe = require "moe"
-local core = require "moe.core"
+local allocations = require "spec.support.allocations"
 local catalog = require "spec.support.catalog"
 local data = require "spec.support.data"
 
@@ -226,11 +226,7 @@ it("leaves nothing behind", function()
     m:close()
   end
   life()
-  collectgarbage()
-  collectgarbage()
-  local before = core._live()
+  local before = allocations.live()
   for _ = 1, 5 do life() end
-  collectgarbage()
-  collectgarbage()
-  assert.equal(before, core._live())
+  assert.equal(before, allocations.live())
 end)

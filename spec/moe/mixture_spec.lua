@@ -1,14 +1,8 @@
 local moe = require "moe"
 local data = require "spec.support.data"
+local near = require("spec.support.near").within(1e-9)
 
 local E, G = moe.experts, moe.gates
-
-local function near(expected, value, tolerance)
-  assert.is_true(
-    math.abs(expected - value) <= (tolerance or 1e-9),
-    ("%.12g is not %.12g"):format(value, expected)
-  )
-end
 
 -- Two groups of rows whose targets a constant expert knows in closed form:
 -- group a: 1, 2, 3 (mean 2); group b: 10, 20, 30, 40 (mean 25).

@@ -2,6 +2,7 @@
 -- what becomes of files that are not what they should be.
 local moe = require "moe"
 local core = require "moe.core"
+local allocations = require "spec.support.allocations"
 local catalog = require "spec.support.catalog"
 local data = require "spec.support.data"
 local safetensors = require "spec.support.safetensors_reader"
@@ -294,15 +295,10 @@ describe("a saved model", function()
   end)
 
   it("leaves nothing behind in memory, loaded or refused", function()
-    local function live()
-      collectgarbage()
-      collectgarbage()
-      return core._live()
-    end
-    local before = live()
+    local before = allocations.live()
     for n = 0, #bytes, 7 do moe.undump(bytes:sub(1, n)) end
     moe.undump(bytes):close()
-    assert.equal(before, live())
+    assert.equal(before, allocations.live())
   end)
 end)
 

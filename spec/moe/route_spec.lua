@@ -1,12 +1,6 @@
 local moe = require "moe"
 local data = require "spec.support.data"
-
-local function near(expected, value, tolerance)
-  assert.is_true(
-    math.abs(expected - value) <= (tolerance or 1e-6),
-    ("%.9g is not %.9g"):format(value, expected)
-  )
-end
+local near = require("spec.support.near").within(1e-6)
 
 local function row(t) return t:totable()[1] end
 

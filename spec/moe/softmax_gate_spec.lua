@@ -1,15 +1,9 @@
 -- The softmax gate against its stated objective, minimised by another library.
 local moe = require "moe"
 local data = require "spec.support.data"
+local near = require("spec.support.near").within(1e-9)
 
 local G = moe.gates
-
-local function near(expected, value, tolerance)
-  assert.is_true(
-    math.abs(expected - value) <= (tolerance or 1e-9),
-    ("%.12g is not %.12g"):format(value, expected)
-  )
-end
 
 -- Log-likelihoods of three experts: the first knows rows with x[1] < 0, the
 -- second those with x[2] > 50, the third little anywhere.

@@ -1,5 +1,6 @@
 -- Arithmetic on whole tensors against plain loops over odd sizes.
 local moe = require "moe"
+local near = require("spec.support.near").within(1e-6)
 
 local sizes = { 0, 1, 7, 8, 9, 31, 65 }
 
@@ -7,13 +8,6 @@ local function refuses(message, f, ...)
   local ok, text = pcall(f, ...)
   assert.is_false(ok)
   assert.equal(message, (tostring(text):gsub("^[^:]*:%d+: ", "")))
-end
-
-local function near(want, got, tolerance)
-  local error_ = math.abs(want - got) / math.max(1, math.abs(want))
-  if error_ ~= error_ or error_ > tolerance then
-    error(("expected %.9g, got %.9g"):format(want, got), 2)
-  end
 end
 
 -- Item {i, j, k} of x seen through the broadcast rule.

@@ -1,6 +1,6 @@
 -- What every transform promises.
 local moe = require "moe"
-local core = require "moe.core"
+local allocations = require "spec.support.allocations"
 local near = require "spec.support.near"
 
 local T = moe.transforms
@@ -161,21 +161,7 @@ for name, case in pairs(cases) do
         copy:close()
         t:close()
       end
-      local function live()
-        collectgarbage()
-        collectgarbage()
-        return core._live()
-      end
-      life()
-      local before, n = live(), 0
-      repeat
-        core._fail_after(n)
-        local ok = pcall(life)
-        core._fail_after(-1)
-        n = n + (deep and 1 or math.max(1, math.floor(n / 7)))
-      until ok
-      assert.is_true(n > 10)
-      assert.equal(before, live())
+      assert.is_true(allocations.fail(life) > 10)
     end)
   end)
 end

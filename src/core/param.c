@@ -350,10 +350,12 @@ static moe_status set_cell(moe_call *call, const moe_object *o,
       [MOE_REALS] = set_reals,       [MOE_TEXTS] = set_texts,
       [MOE_WEIGHTS] = set_weights,   [MOE_CHILD] = set_child,
       [MOE_CHILDREN] = set_children, [MOE_CALLBACK] = set_flag};
-  if (v->kind != MOE_V_NIL) return setters[p->kind](call, o, p, v, cell);
-  if (!(p->flags & MOE_OPTIONAL)) return refuse(call, o, p, v);
-  moe__cell_absent(p, cell);
-  return MOE_OK;
+  bool none = v->kind == MOE_V_NIL || (v->kind == MOE_V_FLAG && !v->flag);
+  if (none && (p->flags & MOE_OPTIONAL)) {
+    moe__cell_absent(p, cell);
+    return MOE_OK;
+  }
+  return setters[p->kind](call, o, p, v, cell);
 }
 
 /* ------------------------------------------------------------------- paths */

@@ -4,6 +4,7 @@
 #include "vector.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -259,6 +260,15 @@ double moe_max_abs(const double *x, size_t n) {
   return most;
 }
 
+void moe_normalise(double *p, size_t n, size_t m) {
+  for (size_t i = 0; i < n; i++, p += m) {
+    double sum = 0;
+    for (size_t c = 0; c < m; c++) sum += p[c];
+    bool usable = sum > 0 && isfinite(sum);
+    for (size_t c = 0; c < m; c++) p[c] = usable ? p[c] / sum : 1 / (double)m;
+  }
+}
+
 static void subtract_most(double *z, size_t m) {
   double most = -INFINITY;
   for (size_t c = 0; c < m; c++) most = z[c] > most ? z[c] : most;
@@ -271,9 +281,5 @@ static void subtract_most(double *z, size_t m) {
 void moe_softmax(double *z, size_t n, size_t m) {
   for (size_t i = 0; i < n; i++) subtract_most(z + i * m, m);
   moe_exp(z, n * m);
-  for (size_t i = 0; i < n; i++, z += m) {
-    double sum = 0;
-    for (size_t c = 0; c < m; c++) sum += z[c];
-    for (size_t c = 0; c < m; c++) z[c] = sum > 0 ? z[c] / sum : 1 / (double)m;
-  }
+  moe_normalise(z, n, m);
 }

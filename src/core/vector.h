@@ -40,6 +40,10 @@ void moe_standardize(double *x, size_t n, size_t d, const double *centre,
 void moe_standardize_floats(const float *x, size_t d, const double *centre,
                             const double *factor, double *out);
 
+/* Each row of p (n×m), nothing in it negative, is divided by its sum; where
+   that is 0 or infinite all become 1/m. */
+void moe_normalise(double *p, size_t n, size_t m);
+
 /* Each row of z (n×m) becomes its softmax: sums to 1 and is never NaN, whatever
    the logits are.  -Inf (or NaN) is a probability of 0; among rows of nothing
    else all are 1/m. */

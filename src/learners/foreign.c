@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#include "vector.h"
+
 typedef struct foreign_params {
   int task;
 } foreign_params;
@@ -69,14 +71,6 @@ static moe_status check_answer(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
-/* Shares of the sum; uniform where everything is 0. */
-static void normalise(double *row, size_t n) {
-  double sum = 0;
-  for (size_t k = 0; k < n; k++) sum += row[k];
-  for (size_t k = 0; k < n; k++)
-    row[k] = sum > 0 && isfinite(sum) ? row[k] / sum : 1 / (double)n;
-}
-
 moe_status moe_foreign_predict(moe_call *call, const moe_object *o,
                                const moe_rows *x, double *out) {
   const moe_fitted *f = o->state;
@@ -84,8 +78,7 @@ moe_status moe_foreign_predict(moe_call *call, const moe_object *o,
   MOE_TRY(find_host(call, o, &host));
   MOE_TRY(host->predict(call, o, f, x, out));
   MOE_TRY(check_answer(call, o, out, x->n * f->n_outputs));
-  for (size_t i = 0; f->task != MOE_REGRESSION && i < x->n; i++)
-    normalise(out + i * f->n_outputs, f->n_outputs);
+  if (f->task != MOE_REGRESSION) moe_normalise(out, x->n, f->n_outputs);
   return MOE_OK;
 }
 

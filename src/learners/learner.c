@@ -156,6 +156,8 @@ static moe_status new_fitted(moe_call *call, const moe_batch *b,
   f->task = b->y->task;
   f->n_features = b->x.d;
   f->n_outputs = b->y->width;
+  if (b->y->task == MOE_GATING && b->y->labels != NULL)
+    MOE_TRY(moe_labels_copy(call, b->y->labels, &f->labels));
   return moe_schema_copy(call, b->x.schema != NULL ? b->x.schema : &unnamed,
                          &f->schema);
 }

@@ -25,7 +25,7 @@ typedef struct moe_fitted {
   size_t n_outputs; /* classes, experts of a gate, or width of the target */
   int64_t n_seen;   /* rows learned from */
   moe_schema schema;
-  moe_labels labels; /* the classes, in order */
+  moe_labels labels; /* the classes, in order; of a gate the experts' names */
 } moe_fitted;
 
 /* Fitting: `state` is built aside and takes the place of object->state on

@@ -142,6 +142,7 @@ static void push_matrix(lua_State *L, lmoe_call *c, const double *x, size_t n,
 
 static int l_predict(lua_State *L) {
   moe_object *o = check_self(L);
+  lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
   lmoe_check_rows(L, c, 2, &x);
@@ -172,6 +173,7 @@ static void check_classifier(lua_State *L, const moe_object *o) {
 
 static int l_predict_proba(lua_State *L) {
   moe_object *o = check_self(L);
+  lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
   check_classifier(L, o);
@@ -223,6 +225,7 @@ static int push_values(lua_State *L, lmoe_call *c, const double *out,
 static int l_predict_one(lua_State *L) {
   static const char *const known[] = {"min_confidence", NULL};
   moe_object *o = check_self(L);
+  lua_settop(L, 3);
   lmoe_check_options(L, 3, known);
   double least = lmoe_opt_number(L, 3, "min_confidence", 0, 1, 0);
   lmoe_call *c = lmoe_begin(L);
@@ -243,6 +246,7 @@ static int l_predict_one(lua_State *L) {
 
 static int l_predict_proba_one(lua_State *L) {
   moe_object *o = check_self(L);
+  lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   check_classifier(L, o);
   const double *out = predict_sample(L, c, o);
@@ -282,6 +286,7 @@ static int l_learn_one(lua_State *L) {
   moe_object *o = check_self(L);
   const moe_fitted *f = o->state;
   double weight = luaL_optnumber(L, 4, 1);
+  lua_settop(L, 4);
   lmoe_call *c = lmoe_begin(L);
   moe_target target;
   moe_batch batch = {.y = &target, .weight = &weight};

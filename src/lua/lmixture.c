@@ -49,6 +49,7 @@ static void route(lua_State *L, lmoe_call *c, const moe_object *o, bool sample,
 
 static int push_routing(lua_State *L, bool sample) {
   const moe_object *o = check_mixture(L);
+  lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_routing r;
   route(L, c, o, sample, &r);
@@ -73,6 +74,7 @@ static void set_number(lua_State *L, const char *name, double value) {
 static int l_stats_of(lua_State *L) {
   const moe_object *o = check_mixture(L);
   const moe_children *experts = &moe_mixture_params_of(o)->experts;
+  lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_routing r;
   moe_balance b;

@@ -145,15 +145,20 @@ static int32_t *list_rows(lua_State *L, lmoe_call *c, const division *d,
   return rows;
 }
 
+/* Numbers from 0, as an array that counts from 1. */
+static void push_numbers(lua_State *L, const int32_t *numbers, size_t n) {
+  lua_createtable(L, (int)n, 0);
+  for (size_t i = 0; i < n; i++) {
+    lua_pushinteger(L, numbers[i] + 1);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+}
+
 static void push_rows(lua_State *L, lmoe_call *c, const division *d,
                       bool inside) {
   size_t n;
   const int32_t *rows = list_rows(L, c, d, 0, inside, &n);
-  lua_createtable(L, (int)n, 0);
-  for (size_t i = 0; i < n; i++) {
-    lua_pushinteger(L, rows[i] + 1);
-    lua_rawseti(L, -2, (int)i + 1);
-  }
+  push_numbers(L, rows, n);
 }
 
 static void push_part(lua_State *L, lmoe_call *c, const moe_table *t,
@@ -188,11 +193,7 @@ static int l_folds(lua_State *L) {
   lmoe_call *c = lmoe_begin(L);
   division d = check_arrays(L, c);
   fold(L, c, &d);
-  lua_createtable(L, (int)d.n, 0);
-  for (size_t i = 0; i < d.n; i++) {
-    lua_pushinteger(L, d.part[i] + 1);
-    lua_rawseti(L, -2, (int)i + 1);
-  }
+  push_numbers(L, d.part, d.n);
   lmoe_end(L, c, MOE_OK);
   return 1;
 }

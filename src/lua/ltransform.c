@@ -96,6 +96,7 @@ static void fit(lua_State *L, lmoe_call *c, moe_object *o, const moe_rows *x) {
 
 static int l_fit(lua_State *L) {
   moe_object *o = check_self(L);
+  lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
   lmoe_check_rows(L, c, 2, &x);
@@ -107,6 +108,7 @@ static int l_fit(lua_State *L) {
 
 static int l_transform(lua_State *L) {
   const moe_object *o = check_self(L);
+  lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
   lmoe_check_rows(L, c, 2, &x);
@@ -115,6 +117,7 @@ static int l_transform(lua_State *L) {
 
 static int l_fit_transform(lua_State *L) {
   moe_object *o = check_self(L);
+  lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
   lmoe_check_rows(L, c, 2, &x);
@@ -126,6 +129,7 @@ static int l_fit_transform(lua_State *L) {
 static int l_transform_one(lua_State *L) {
   const moe_object *o = check_self(L);
   const moe_shaped *shaped = check_fitted(L, o);
+  lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
   lmoe_check_sample(L, c, 2, &shaped->input, &x);

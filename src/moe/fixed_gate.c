@@ -12,7 +12,7 @@ typedef struct fixed_params {
 } fixed_params;
 
 typedef struct fixed {
-  moe_fitted fitted; /* labels: the experts' names */
+  moe_fitted fitted;
 } fixed;
 
 static const moe_param params[] = {
@@ -43,15 +43,13 @@ static moe_status find_column(moe_call *call, const moe_object *o,
 
 static moe_status begin(moe_call *call, moe_job *job) {
   const fixed_params *p = job->object->params;
-  fixed *m = job->state;
-  const moe_labels *names = job->batch.y->labels;
+  const moe_fitted *f = job->state;
   size_t column;
   if ((p->column != NULL) == p->choose)
     return moe_fail(call, MOE_EPARAM,
                     "fixed: it needs either 'column' or 'choose'");
-  if (names != NULL) MOE_TRY(moe_labels_copy(call, names, &m->fitted.labels));
   return p->choose ? MOE_OK
-                   : find_column(call, job->object, &m->fitted.schema, &column);
+                   : find_column(call, job->object, &f->schema, &column);
 }
 
 static moe_status step(moe_call *call, moe_job *job) {

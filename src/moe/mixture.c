@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "mixture_fit.h"
+#include "vector.h"
 
 enum { BLOCK = 1024 }; /* rows routed at a time: bounds the scratch */
 
@@ -224,13 +225,6 @@ static moe_status add_expert(moe_call *call, const moe_object *o, size_t e,
   return MOE_OK;
 }
 
-/* Weights need not sum to 1; probabilities do. */
-static void normalise(double *p, size_t n) {
-  double sum = 0;
-  for (size_t k = 0; k < n; k++) sum += p[k];
-  for (size_t k = 0; k < n; k++) p[k] = sum > 0 ? p[k] / sum : 1 / (double)n;
-}
-
 static moe_status predict_block(moe_call *call, const moe_object *o,
                                 const moe_rows *x, double *out) {
   const moe_mixture *m = o->state;
@@ -241,8 +235,8 @@ static moe_status predict_block(moe_call *call, const moe_object *o,
   memset(out, 0, x->n * width * sizeof *out);
   for (size_t e = 0; e < m->n_experts; e++)
     MOE_TRY(add_expert(call, o, e, x, &routing, out));
-  for (size_t i = 0; m->fitted.task == MOE_CLASSIFICATION && i < x->n; i++)
-    normalise(out + i * width, width);
+  if (m->fitted.task == MOE_CLASSIFICATION) /* weights need not sum to 1 */
+    moe_normalise(out, x->n, width);
   return MOE_OK;
 }
 

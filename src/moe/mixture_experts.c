@@ -183,9 +183,7 @@ static moe_status keeps_enough(moe_call *call, moe_job *job, bool *enough) {
 }
 
 static moe_status commit_expert(moe_call *call, moe_mixture_job *w) {
-  MOE_TRY(moe_job_commit(call, w->job));
-  moe_job_end(w->job);
-  w->job = NULL;
+  MOE_TRY(moe__mixture_finish_job(call, w));
   w->phase = MOE_AT_OTHER_ROWS;
   return MOE_OK;
 }
@@ -286,9 +284,7 @@ static moe_status try_fold(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   MOE_TRY(moe_job_step(call, w->job));
   if (!w->job->done) return MOE_OK;
-  MOE_TRY(moe_job_commit(call, w->job));
-  moe_job_end(w->job);
-  w->job = NULL;
+  MOE_TRY(moe__mixture_finish_job(call, w));
   choose_part(w, true);
   w->phase = MOE_AT_FOLD_SCORES;
   return MOE_OK;

@@ -216,13 +216,18 @@ static moe_status new_routing(moe_call *call, moe_mixture_job *w) {
   return moe_new_array(call, &r->probs, n, sizeof *r->probs);
 }
 
+moe_status moe__mixture_finish_job(moe_call *call, moe_mixture_job *w) {
+  MOE_TRY(moe_job_commit(call, w->job));
+  moe_job_end(w->job);
+  w->job = NULL;
+  return MOE_OK;
+}
+
 static moe_status train_gate(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   MOE_TRY(moe_job_step(call, w->job));
   if (!w->job->done) return MOE_OK;
-  MOE_TRY(moe_job_commit(call, w->job));
-  moe_job_end(w->job);
-  w->job = NULL;
+  MOE_TRY(moe__mixture_finish_job(call, w));
   w->phase = MOE_AT_ROUTING;
   return new_routing(call, w);
 }

@@ -62,6 +62,9 @@ void moe__mixture_end(moe_job *job);
 /* The next piece of the work up to MOE_AT_GATE (mixture_experts.c). */
 moe_status moe__mixture_expert_piece(moe_call *call, moe_job *job);
 
+/* Commits the job of a trainee, a trial or the gate, which is done. */
+moe_status moe__mixture_finish_job(moe_call *call, moe_mixture_job *w);
+
 /* Whether fit leaves expert e as it is. */
 bool moe__mixture_is_frozen(const moe_job *job, size_t e);
 

@@ -11,6 +11,10 @@ moe_status moe_encoder_visit(void *state, moe_visitor *v) {
   return moe_visit_texts(v, "levels", &e->levels);
 }
 
+static const moe_encoding *encoding_of(const moe_object *o) {
+  return moe_transform_type_of(o)->encoding;
+}
+
 static size_t width_of(const moe_encoding *how, const moe_encoder *e,
                        size_t column) {
   uint8_t role = e->shaped.roles[column];
@@ -37,8 +41,7 @@ static bool has_order(const moe_encoder *e, size_t column) {
   return true;
 }
 
-moe_status moe_encoder_check(moe_call *call, const moe_encoding *how,
-                             const moe_object *o) {
+moe_status moe_encoder_check(moe_call *call, const moe_object *o) {
   const moe_encoder *e = o->state;
   size_t d = e->shaped.input.n;
   MOE_TRY(moe_shaped_check(call, o));
@@ -47,7 +50,8 @@ moe_status moe_encoder_check(moe_call *call, const moe_encoding *how,
   for (size_t j = 0; good && j < d; j++)
     good = e->starts[j] <= e->starts[j + 1];
   for (size_t j = 0; good && j < d; j++) good = has_order(e, j);
-  if (good && plan_places(how, e, NULL) == e->shaped.output.n) return MOE_OK;
+  if (good && plan_places(encoding_of(o), e, NULL) == e->shaped.output.n)
+    return MOE_OK;
   return moe_fail(call, MOE_EFORMAT,
                   "%s: its levels and columns contradict each other",
                   o->type->name);
@@ -109,8 +113,10 @@ static moe_status name_columns(moe_call *call, const moe_encoding *how,
   return MOE_OK;
 }
 
-moe_status moe_encoder_fit(moe_call *call, const moe_encoding *how,
-                           moe_encoder *e, const moe_rows *x) {
+moe_status moe_encoder_fit(moe_call *call, const moe_object *o, void *state,
+                           const moe_rows *x) {
+  const moe_encoding *how = encoding_of(o);
+  moe_encoder *e = state;
   size_t room = 0;
   MOE_TRY(moe_new_array(call, &e->starts, x->d + 1, sizeof *e->starts));
   for (size_t j = 0; j < x->d; j++) {
@@ -133,13 +139,12 @@ typedef struct lookup {
 
 enum { NOT_ASKED, OFFSET = 3 };
 
-static moe_status begin(const moe_encoding *how, const moe_encoder_run *run,
-                        lookup *out) {
+static moe_status begin(const moe_encoder_run *run, lookup *out) {
   const moe_rows *x = run->x;
   MOE_SCRATCH(run->call, out->nominal, x->d);
   MOE_SCRATCH(run->call, out->known, x->d);
   MOE_SCRATCH(run->call, out->places, x->d);
-  plan_places(how, run->encoder, out->places);
+  plan_places(encoding_of(run->object), run->encoder, out->places);
   for (size_t j = 0; j < x->d; j++) {
     if (run->encoder->shaped.roles[j] != MOE_ROLE_TEXT) continue;
     out->nominal[j] = moe_cells_nominal(x, j);
@@ -168,8 +173,9 @@ static int32_t level_of(const moe_encoder_run *run, const lookup *l, size_t row,
   return *known - OFFSET;
 }
 
-static moe_status set_row(const moe_encoding *how, const moe_encoder_run *run,
-                          const lookup *l, size_t row, const double *numbers) {
+static moe_status set_row(const moe_encoder_run *run, const lookup *l,
+                          size_t row, const double *numbers) {
+  const moe_encoding *how = encoding_of(run->object);
   const uint8_t *roles = run->encoder->shaped.roles;
   for (size_t j = 0; j < run->x->d; j++) {
     if (roles[j] == MOE_ROLE_TEXT)
@@ -181,8 +187,7 @@ static moe_status set_row(const moe_encoding *how, const moe_encoder_run *run,
   return MOE_OK;
 }
 
-moe_status moe_encoder_apply(const moe_encoding *how, moe_encoder_run *run,
-                             bool sparse) {
+moe_status moe_encoder_apply(moe_encoder_run *run, bool sparse) {
   moe_scratch_mark mark = moe_scratch_now(run->call);
   const moe_rows *x = run->x;
   size_t tile = moe_cells_tile(x->d);
@@ -190,13 +195,13 @@ moe_status moe_encoder_apply(const moe_encoding *how, moe_encoder_run *run,
   lookup l;
   MOE_TRY(moe_frame_new(run->call, x->n, run->encoder->shaped.output.n, sparse,
                         run->out));
-  MOE_TRY(begin(how, run, &l));
+  MOE_TRY(begin(run, &l));
   MOE_SCRATCH(run->call, block, moe_size(tile, x->d));
   for (size_t first = 0; first < x->n; first += tile) {
     size_t n = x->n - first < tile ? x->n - first : tile;
     moe_cells_read(x, first, n, block);
     for (size_t i = 0; i < n; i++)
-      MOE_TRY(set_row(how, run, &l, first + i, block + i * x->d));
+      MOE_TRY(set_row(run, &l, first + i, block + i * x->d));
   }
   moe_scratch_drop(run->call, mark);
   return MOE_OK;

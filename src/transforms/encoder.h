@@ -41,14 +41,13 @@ typedef struct moe_encoding {
                     size_t place, int32_t level);
 } moe_encoding;
 
-/* What a type's own fit, apply, visit and check consist in. */
-moe_status moe_encoder_fit(moe_call *call, const moe_encoding *how,
-                           moe_encoder *e, const moe_rows *x);
-moe_status moe_encoder_apply(const moe_encoding *how, moe_encoder_run *run,
-                             bool sparse);
+/* fit, visit and check of a type that has an encoding, and what its own apply
+   consists in. */
+moe_status moe_encoder_fit(moe_call *call, const moe_object *o, void *state,
+                           const moe_rows *x);
 moe_status moe_encoder_visit(void *state, moe_visitor *v);
-moe_status moe_encoder_check(moe_call *call, const moe_encoding *how,
-                             const moe_object *o);
+moe_status moe_encoder_check(moe_call *call, const moe_object *o);
+moe_status moe_encoder_apply(moe_encoder_run *run, bool sparse);
 
 /* Gauge: the levels of each nominal column, by its name. */
 moe_status moe_encoder_levels(moe_call *call, const moe_object *o,

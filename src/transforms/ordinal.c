@@ -35,20 +35,10 @@ static moe_status set(const moe_encoder_run *run, size_t row, size_t column,
 
 static const moe_encoding encoding = {width, name_output, set};
 
-static moe_status fit(moe_call *call, const moe_object *o, void *state,
-                      const moe_rows *x) {
-  (void)o;
-  return moe_encoder_fit(call, &encoding, state, x);
-}
-
 static moe_status apply(moe_call *call, const moe_object *o, const void *state,
                         const moe_rows *x, moe_frame *out) {
   moe_encoder_run run = {call, o, state, x, out};
-  return moe_encoder_apply(&encoding, &run, false);
-}
-
-static moe_status check(moe_call *call, const moe_object *o) {
-  return moe_encoder_check(call, &encoding, o);
+  return moe_encoder_apply(&run, false);
 }
 
 static const moe_gauge gauges[] = {MOE_ENCODER_GAUGES{0}};
@@ -63,7 +53,8 @@ const moe_transform_type moe_ordinal = {
              .params = params,
              .gauges = gauges,
              .visit = moe_encoder_visit,
-             .check = check},
+             .check = moe_encoder_check},
     .takes = MOE_TAKES_TEXT,
-    .fit = fit,
+    .encoding = &encoding,
+    .fit = moe_encoder_fit,
     .apply = apply};

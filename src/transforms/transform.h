@@ -41,6 +41,7 @@ typedef struct moe_transform_type {
   moe_type type;
   unsigned takes;      /* besides dense numbers */
   const char *instead; /* where nominal columns are refused: what takes them */
+  const struct moe_encoding *encoding; /* for encoder.h, if it does the work */
 
   /* Learns from the rows into `state`, whose input and roles are filled in;
      fills in the output.  Bounded work is not asked for: a pass or two over

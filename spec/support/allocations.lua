@@ -1,0 +1,34 @@
+-- What the engine has allocated, and what happens when it cannot.
+local core = require "moe.core"
+
+local allocations = {}
+
+--- How many allocations of the engine are in use, garbage not counted.
+function allocations.live()
+  collectgarbage()
+  collectgarbage()
+  return core._live()
+end
+
+local function run_out(work, n)
+  core._fail_after(n)
+  local ok, message = pcall(work)
+  core._fail_after(-1)
+  if not ok and not tostring(message):find("memory", 1, true) then
+    error(("allocation %d failed, and the work says: %s"):format(n + 1, tostring(message)), 3)
+  end
+  return ok
+end
+
+--- Runs the work as often as it has allocations, and each time another of them
+-- fails: the work says so, and leaks nothing.  How many there are.
+function allocations.fail(work)
+  work()
+  local before, n = allocations.live(), 0
+  while not run_out(work, n) do n = n + 1 end
+  local leaked = allocations.live() - before
+  if leaked ~= 0 then error(("%d allocations are left"):format(leaked), 2) end
+  return n
+end
+
+return allocations
