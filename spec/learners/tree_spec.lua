@@ -3,15 +3,9 @@
 local moe = require "moe"
 local data = require "spec.support.data"
 local safetensors = require "spec.support.safetensors_reader"
+local near = require("spec.support.near").within(1e-12)
 
 local E, NAN = moe.experts, 0 / 0
-
-local function near(expected, value, tolerance)
-  assert.is_true(
-    math.abs(expected - value) <= (tolerance or 1e-12),
-    ("%.17g is not %.17g"):format(value, expected)
-  )
-end
 
 -- Rows of one number each.
 local function column(numbers)
@@ -155,6 +149,9 @@ describe("a tree", function()
     assert.equal(2, (leaves { max_depth = 2 }).depth)
     local _, least = leaves { min_samples_leaf = 7 }
     assert.is_true(least >= 7 and least < 14, tostring(least))
+    assert.same({ "a", "a", "b", "b" }, fitted(
+      column { 1, 1, 2, 2 }, { "a", "a", "b", "b" }, { min_samples_leaf = 2 }
+    ):predict(column { 1, 1, 2, 2 }))
     assert.equal(1, (leaves { min_samples_split = 201 }).n_nodes)
     assert.equal(3, (leaves { min_samples_split = 200, min_samples_leaf = 70 }).n_nodes)
   end)

@@ -67,8 +67,8 @@ static distinct find_distinct(uint32_t *keys, uint32_t *counts, size_t n) {
 }
 
 /* A bin closes before the value that would take it further beyond its share of
-   the rows left than it is short of it now.  The last one, whose share is all of
-   them, never does. */
+   the rows left than it is short of it now.  The last one, whose share is all
+   of them, never does. */
 static bool is_full(size_t rows, size_t more, size_t rows_left,
                     size_t bins_left) {
   double share = (double)rows_left / (double)bins_left;

@@ -38,12 +38,20 @@ static moe_status prepare(moe_call *call, constant *m) {
   return moe_new_array(call, &m->total, n, sizeof(double));
 }
 
+/* A stream whose weights add up to more than a double holds learns no more. */
 static void add_class_weight(constant *m, int32_t class, double weight) {
-  double sum = 0;
-  m->total[class] += weight;
+  double sum = weight;
   for (size_t k = 0; k < m->fitted.n_outputs; k++) sum += m->total[k];
-  for (size_t k = 0; sum > 0 && k < m->fitted.n_outputs; k++)
+  if (sum == 0 || isinf(sum)) return;
+  m->total[class] += weight;
+  for (size_t k = 0; k < m->fitted.n_outputs; k++)
     m->value[k] = m->total[k] / sum;
+}
+
+/* From a to b by a share of the way, also where b − a overflows. */
+static double blend(double a, double b, double share) {
+  double way = b - a;
+  return isfinite(way) ? a + share * way : (1 - share) * a + share * b;
 }
 
 /* Welford's running mean, in the order of the rows. */
@@ -51,7 +59,7 @@ static void add_values(constant *m, const double *y, double weight) {
   for (size_t k = 0; k < m->fitted.n_outputs; k++) {
     m->total[k] += weight;
     if (m->total[k] > 0)
-      m->value[k] += weight / m->total[k] * (y[k] - m->value[k]);
+      m->value[k] = blend(m->value[k], y[k], weight / m->total[k]);
   }
 }
 

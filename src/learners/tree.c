@@ -26,8 +26,8 @@ const moe_learner_type moe_tree = {
              .gauges = gauges,
              .visit = moe_tree_model_visit,
              .check = moe_tree_model_check},
-    .traits =
-        MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT | MOE_TAKES_MISSING | MOE_TAKES_SPARSE,
+    .traits = MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT |
+              MOE_TAKES_MISSING | MOE_TAKES_SPARSE,
     .job_size = sizeof(moe_tree_work),
     .begin = begin,
     .step = moe_tree_step,

@@ -1,5 +1,6 @@
 #include "tree_nodes.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -180,12 +181,12 @@ INLINE int32_t step_from(const moe_trees *t, int32_t at, const float *x,
   return node->child[side];
 }
 
-/* Walks side by side, until all of them stay where they are: the processor
-   waits for memory in all of them at once, and guesses no branch.  Unrolled, so
-   that their number and their addresses are constants. */
+/* Walks side by side, for so many steps or until all of them stay where they
+   are: the processor waits for memory in all of them at once, and guesses no
+   branch.  Unrolled, so that their number and their addresses are constants. */
 enum { LANES = 16 };
 INLINE void walk_lanes(const moe_trees *t, const float *const *x, int32_t *at,
-                       bool missing) {
+                       int steps, bool missing) {
   int32_t place[LANES], moved;
   memcpy(place, at, sizeof place);
   do {
@@ -196,16 +197,16 @@ INLINE void walk_lanes(const moe_trees *t, const float *const *x, int32_t *at,
       moved |= next ^ place[lane];
       place[lane] = next;
     }
-  } while (moved != 0);
+  } while (moved != 0 && --steps > 0);
   memcpy(at, place, sizeof place);
 }
 
 static void walk(const moe_trees *t, const float *const *x, int32_t *at,
-                 bool missing) {
+                 int steps, bool missing) {
   if (missing)
-    walk_lanes(t, x, at, true);
+    walk_lanes(t, x, at, steps, true);
   else
-    walk_lanes(t, x, at, false);
+    walk_lanes(t, x, at, steps, false);
 }
 
 static void add_answer(const moe_trees *t, int32_t leaf, double *sums) {
@@ -266,7 +267,7 @@ void moe_walk_tree(const moe_walk *w, const moe_trees *t, size_t tree,
       rows[k] = w->rows[w->picked[k < n ? i + k : i]];
       at[k] = t->roots[tree];
     }
-    walk(t, rows, at, w->missing);
+    walk(t, rows, at, INT_MAX, w->missing);
     for (size_t k = 0; k < n; k++)
       add_answer(t, at[k], sums + (size_t)w->picked[i + k] * t->width);
   }
@@ -274,18 +275,27 @@ void moe_walk_tree(const moe_walk *w, const moe_trees *t, size_t tree,
 
 /* -------------------------------------------------------------- predicting */
 
-/* One row: the lanes are trees. */
-static void add_trees(const moe_trees *t, const float *x, bool missing,
-                      double *sums) {
-  const float *rows[LANES];
-  int32_t at[LANES];
-  for (size_t k = 0; k < LANES; k++) rows[k] = x;
-  for (size_t tree = 0; tree < t->n_trees; tree += LANES) {
-    size_t n = t->n_trees - tree < LANES ? t->n_trees - tree : LANES;
-    for (size_t k = 0; k < LANES; k++)
-      at[k] = t->roots[k < n ? tree + k : tree];
-    walk(t, rows, at, missing);
-    for (size_t k = 0; k < n; k++) add_answer(t, at[k], sums);
+/* One row: the lanes are trees.  Their paths differ in length, so those that
+   have not arrived are put together anew after some steps.  `at` and `moving`
+   have room for all trees. */
+static void add_trees(const moe_trees *t, const float *const *row, bool missing,
+                      int32_t *at, int32_t *moving) {
+  enum { STEPS = 8 };
+  int32_t place[LANES];
+  for (size_t n = t->n_trees, left; n > 0; n = left) {
+    left = 0;
+    for (size_t i = 0; i < n; i += LANES) {
+      size_t lanes = n - i < LANES ? n - i : LANES;
+      for (size_t k = 0; k < LANES; k++)
+        place[k] = at[moving[k < lanes ? i + k : i]];
+      walk(t, row, place, STEPS, missing);
+      for (size_t k = 0; k < lanes; k++) {
+        int32_t tree = moving[i + k];
+        at[tree] = place[k];
+        moving[left] = tree;
+        left += t->nodes[place[k]].child[0] != place[k];
+      }
+    }
   }
 }
 
@@ -296,11 +306,23 @@ static void divide(const moe_trees *t, double *sums, size_t n) {
 static moe_status average_few(moe_call *call, const moe_trees *t,
                               const moe_rows *x, double *out) {
   moe_scratch_mark mark = moe_scratch_now(call);
+  const float *rows[LANES];
+  int32_t *at, *moving;
   float *row;
-  MOE_SCRATCH(call, row, moe_size(x->n, x->d));
-  moe_rows_floats(x, 0, x->n, row);
-  for (size_t i = 0; i < x->n; i++, row += x->d)
-    add_trees(t, row, misses(row, x->d), out + i * t->width);
+  MOE_SCRATCH(call, row, x->d);
+  MOE_SCRATCH(call, at, t->n_trees);
+  MOE_SCRATCH(call, moving, t->n_trees);
+  for (size_t k = 0; k < LANES; k++) rows[k] = row;
+  for (size_t i = 0; i < x->n; i++) {
+    moe_rows_floats(x, i, 1, row);
+    for (size_t k = 0; k < t->n_trees; k++) {
+      at[k] = t->roots[k];
+      moving[k] = (int32_t)k;
+    }
+    add_trees(t, rows, misses(row, x->d), at, moving);
+    for (size_t k = 0; k < t->n_trees; k++)
+      add_answer(t, at[k], out + i * t->width);
+  }
   divide(t, out, x->n);
   moe_scratch_drop(call, mark);
   return MOE_OK;
