@@ -136,7 +136,7 @@ bench: program ## time the hot paths
 install: $(if $(INST_LIBDIR),module,all) ## install below PREFIX (and DESTDIR)
 uninstall: ## remove what install put there
 install uninstall:
-	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" B=$B ABIS="$(ABIS)" LAYERS="$(LAYERS)" \
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" B=$B ABIS="$(ABIS)" \
 	  VERSION=$(VERSION) INST_LIBDIR="$(INST_LIBDIR)" INST_LUADIR="$(INST_LUADIR)" sh tools/install.sh $@
 
 help: ## this list

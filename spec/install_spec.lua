@@ -2,7 +2,8 @@
 
 local build = (os.getenv("MOE_PROGRAM") or "build/moe"):gsub("/moe$", "")
 local version = _VERSION:match("%d.%d")
-local plain = build == "build" -- what a sanitizer is in needs it in the host too
+-- What a sanitizer is in needs it in the host too.
+local plain = (os.getenv "CONFIG" or "release") == "release"
 local lua = rawget(_G, "jit") and "luajit" or "lua" .. version
 
 local function output(command)
@@ -52,8 +53,7 @@ describe("an installed copy", function()
 
   local function install(action)
     return output(("B=%s ABIS=%s DESTDIR= PREFIX=%s VERSION=7.8.9 INST_LIBDIR= INST_LUADIR= " ..
-      "LAYERS='core tensor data transforms learners moe' sh tools/install.sh %s"):format(
-      build, version, root, action))
+      "sh tools/install.sh %s"):format(build, version, root, action))
   end
 
   setup(function()
@@ -74,17 +74,29 @@ describe("an installed copy", function()
 
   it("serves a C program through pkg-config", function()
     if not plain then return end
-    local source = assert(io.open(root .. "/host.c", "w"))
-    source:write('#include <status.h>\n#include <stdio.h>\n',
-      'int main(void) { return puts(moe_status_name(MOE_EDATA)) < 0; }\n')
-    source:close()
-    assert.equal("EDATA\n7.8.9\n", output(("cd %s; export PKG_CONFIG_PATH=lib/pkgconfig; " ..
-      "cc host.c -o host $(pkg-config --cflags --libs moe) && LD_LIBRARY_PATH=lib ./host; " ..
-      "pkg-config --modversion moe"):format(root)))
+    local said = output(("export PKG_CONFIG_PATH=%s/lib/pkgconfig; pkg-config --modversion moe; " ..
+      "cc -std=c11 -Wall -Werror -o %s/embed spec/engine/embed.c " ..
+      "$(pkg-config --cflags --libs moe) -lm && LD_LIBRARY_PATH=%s/lib %s/embed"):format(
+      root, root, root, root))
+    assert.matches("^7.8.9\nerror on unseen rows: 0.0%d%d\n$", said)
+  end)
+
+  it("leaves the names of the system's headers alone", function()
+    local said = output(("printf '#include <threads.h>\\n#include <memory.h>\\nthrd_t thread;\\n' " ..
+      "| cc -fsyntax-only -I%s/include -x c -"):format(root))
+    assert.equal("", said)
+  end)
+
+  it("has the public headers and no others", function()
+    local said = output("ls " .. root .. "/include/moe")
+    assert.matches("moe.h\n", said)
+    assert.matches("learner.h\n", said)
+    assert.not_matches("param.h", said)
+    assert.not_matches("lmoe.h", said)
   end)
 
   it("goes away again", function()
     assert.equal("", install "uninstall")
-    assert.equal("", output("find " .. root .. " -type f -not -name 'host*'"))
+    assert.equal("", output("find " .. root .. " -type f -not -name embed"))
   end)
 end)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what was built, or takes it away again (called by the Makefile):
-#   PREFIX=… DESTDIR=… B=build ABIS="5.1 5.4" LAYERS="core …" VERSION=… tools/install.sh install
+#   PREFIX=… DESTDIR=… B=build ABIS="5.1 5.4" VERSION=… tools/install.sh install
 # With INST_LIBDIR and INST_LUADIR, which LuaRocks sets, only the Lua module.
 set -eu
 action=$1
@@ -32,18 +32,25 @@ done
 put 755 "$PREFIX/bin" "$B/moe"
 put 755 "$PREFIX/lib" "$B/libmoe.so"
 put 644 "$PREFIX/lib" "$B/libmoe.a"
-for layer in $LAYERS; do
-  for header in "src/$layer"/*.h; do
-    [ ! -e "$header" ] || put 644 "$PREFIX/include/moe" "$header"
-  done
+
+# The public headers: moe.h, and all that it includes by way of others too.
+headers=src/moe/moe.h
+found=""
+while [ "$headers" != "$found" ]; do
+  found=$headers
+  names=$(sed -n 's/^#include "\(.*\)"$/\1/p' $found)
+  headers=$({ echo "$found" && cd src && for name in $names; do
+    find . -name "$name" | sed 's,^\.,src,'
+  done; } | sort -u)
 done
+for header in $headers; do put 644 "$PREFIX/include/moe" "$header"; done
 
 description=$(mktemp)
 cat > "$description" <<END
 Name: moe
 Description: Mixtures of experts: an engine in C
 Version: $VERSION
-Cflags: -I$PREFIX/include/moe
+Cflags: -I$PREFIX/include
 Libs: -L$PREFIX/lib -lmoe
 Libs.private: -lm -ldl -pthread
 END

@@ -108,27 +108,30 @@ describe("rows from Lua", function()
   end)
 
   it("stay what they were for a job, whatever becomes of them", function()
-    local function job_of(rows, learner)
-      local job = learner:start_fit(rows, { 1, 2, 3, 4 })
-      pcall(function() rows.names = { "x", "y" } end)
-      rows:close()
+    local n, rows, columns, y = 500, {}, { a = {}, b = {} }, {}
+    for i = 1, n do
+      rows[i], y[i] = { i, i % 7 }, i + 2 * (i % 7)
+      columns.a[i], columns.b[i] = i, i % 7
+    end
+    local function check(X)
+      local line = E.linear {}
+      local job = line:start_fit(X, y)
+      pcall(function() X.names = { "x", "y" } end)
+      X:close()
       collectgarbage()
-      for _ = 1, 20 do moe.ones(4, 2) end
+      local garbage = {}
+      for k = 1, 50 do garbage[k] = moe.ones(n / 10 * k, 2) end
       while not job:step { budget_ms = 1e-6 } do collectgarbage() end
       job:commit()
-      return learner
+      assert.is_true(math.abs(line:predict_one { 10, 3 } - 16) < 1e-3)
+      return line
     end
-    local rows = { { 1, 1 }, { 2, 1 }, { 3, 2 }, { 4, 2 } }
     local named = moe.tensor(rows)
     named.names = { "a", "b" }
-    local kept = job_of(named, E.linear {})
-    assert.same({ "a", "b" }, kept:info().names)
-    assert.is_true(math.abs(kept:predict_one { 2, 1 } - 2) < 1e-5)
-    local sparse = moe.sparse { { 1, 1 }, { 2, 1 }, { 3, 2 }, { 4, 2 }, columns = 2 }
-    assert.is_true(math.abs(job_of(sparse, E.linear {}):predict_one { 3, 2 } - 3) < 1e-5)
-    local columns = { a = { 1, 2, 3, 4 }, b = { 1, 1, 2, 2 } }
-    local tree = job_of(data.table { columns = columns }, E.tree { min_samples_leaf = 1 })
-    assert.equal(1, tree:predict_one { 1, 1 })
+    assert.same({ "a", "b" }, check(named):info().names)
+    rows.columns = 2
+    check(moe.sparse(rows))
+    assert.same({ "a", "b" }, check(data.table { columns = columns }):info().names)
   end)
 end)
 

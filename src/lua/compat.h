@@ -43,6 +43,18 @@ static inline void lmoe_set_functions(lua_State *L, const luaL_Reg *r) {
   }
 }
 
+/* Calls f with `data` as its only argument, in protected mode from the first
+   step on: 0, or the error is on the stack. */
+static inline int lmoe_protect(lua_State *L, lua_CFunction f, void *data) {
+#if LUA_VERSION_NUM == 501
+  return lua_cpcall(L, f, data);
+#else
+  lua_pushcfunction(L, f);
+  lua_pushlightuserdata(L, data);
+  return lua_pcall(L, 1, 0, 0);
+#endif
+}
+
 /* False for an integer that is no double. */
 static inline int lmoe_is_exact(lua_State *L, int index) {
 #if LUA_VERSION_NUM >= 503

@@ -175,6 +175,8 @@ static void check_load_options(lua_State *L) {
   lmoe_check_options(L, 2, known);
 }
 
+static void release_object(void *o) { moe_object_release(o); }
+
 /* load(path, { lua }): the object, or nil, message, code. */
 static int l_load(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
@@ -183,8 +185,8 @@ static int l_load(lua_State *L) {
   lmoe_call *c = lmoe_begin(L);
   moe_status status = moe_model_load(&c->call, moe_catalog_find, path, &o);
   if (status != MOE_OK) return lmoe_refuse(L, c, status);
+  lmoe_hold(c, o, release_object);
   lmoe_push_object(L, o);
-  moe_object_release(o);
   return finish_load(L, c, o);
 }
 
@@ -198,8 +200,8 @@ static int l_undump(lua_State *L) {
   moe_status status = moe_model_undump(&c->call, moe_catalog_find,
                                        (const unsigned char *)bytes, size, &o);
   if (status != MOE_OK) return lmoe_refuse(L, c, status);
+  lmoe_hold(c, o, release_object);
   lmoe_push_object(L, o);
-  moe_object_release(o);
   return finish_load(L, c, o);
 }
 

@@ -36,6 +36,7 @@ static bool push_behind(lua_State *L, const moe_object *o) {
 /* ---------------------------------------------------------- protected calls */
 
 typedef struct request {
+  lua_CFunction work;
   lmoe_call *c;
   const moe_object *object;
   const moe_fitted *fitted;
@@ -46,24 +47,37 @@ typedef struct request {
   char **json;
 } request;
 
+/* The work itself, once there is room for its error: to keep that must not
+   raise, with the engine's frames on the C stack. */
+static int l_work(lua_State *L) {
+  request *r = lua_touserdata(L, 1);
+  if (r->c->error == LUA_NOREF) {
+    lua_pushboolean(L, 0);
+    r->c->error = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  return r->work(L);
+}
+
 /* Runs work(L) protected, with the request as its only argument. */
 static moe_status protect(moe_call *call, const moe_object *o,
                           lua_CFunction work, request *r) {
   lmoe_call *c = call->host->data;
   lua_State *L = c->L;
-  int top = lua_gettop(L);
+  r->work = work;
   r->c = c;
   r->object = o;
-  if (!lua_checkstack(L, 20))
-    return moe_fail(call, MOE_EHOST, "Lua's stack is full");
-  lua_pushcfunction(L, work);
-  lua_pushlightuserdata(L, r);
-  if (lua_pcall(L, 1, 0, 0) == 0) return MOE_OK;
-  const char *text = lua_tostring(L, -1);
-  moe_fail(call, MOE_EHOST, "%s", text != NULL ? text : "an error object");
-  luaL_unref(L, LUA_REGISTRYINDEX, c->error);
-  c->error = luaL_ref(L, LUA_REGISTRYINDEX);
-  lua_settop(L, top);
+  c->callbacks++;
+  int failed = lmoe_protect(L, l_work, r);
+  c->callbacks--;
+  if (!failed) return MOE_OK;
+  moe_fail(
+      call, MOE_EHOST, "%s",
+      lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error object");
+  c->raised = c->error != LUA_NOREF;
+  if (c->raised)
+    lua_rawseti(L, LUA_REGISTRYINDEX, c->error);
+  else
+    lua_pop(L, 1);
   return MOE_EHOST;
 }
 

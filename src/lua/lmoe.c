@@ -205,9 +205,9 @@ static int l_free_call(lua_State *L) {
 }
 
 static int raise(lua_State *L, lmoe_call *c, moe_status status) {
-  bool own = status == MOE_EHOST && c->error != LUA_NOREF;
+  bool own = status == MOE_EHOST && c->raised;
   if (own) lua_rawgeti(L, LUA_REGISTRYINDEX, c->error);
-  free_call(L, c);
+  if (c->callbacks == 0) free_call(L, c);
   return own ? lua_error(L) : luaL_error(L, "%s", c->call.error.text);
 }
 

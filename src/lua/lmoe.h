@@ -61,9 +61,11 @@ typedef struct lmoe_call {
   lua_State *L;
   double deadline;              /* in seconds of lmoe_now; 0: none */
   const atomic_bool *interrupt; /* see lmoe_interrupt_flag */
-  int error;                    /* reference to what a callback raised */
-  int anchors;                  /* reference to a table of values kept alive */
-  void *data; /* what it reads, which a callback may close: see lmoe_hold */
+  int callbacks; /* in flight: a raise in one does not end the call */
+  bool raised;   /* a callback did: … */
+  int error;     /* … reference to what, or room for it */
+  int anchors;   /* reference to a table of values kept alive */
+  void *data;    /* what it reads, which a callback may close: see lmoe_hold */
   void (*release_data)(void *data);
 } lmoe_call;
 
