@@ -77,7 +77,7 @@ $B/libmoe.a: $(ENGINE)
 
 $B/libmoe.so: $(ENGINE) tools/libmoe.map
 	$(call say,link    $@)$(LINK) -shared $(ENGINE) -o $@ $(LIBS) \
-	  -Wl,-soname,libmoe.so,-z,defs,--version-script=tools/libmoe.map
+	  -Wl,-soname,libmoe.so,-z,defs,-z,nodelete,--version-script=tools/libmoe.map
 
 define for_each_lua
 $B/$1/%.o: src/%.c

@@ -20,7 +20,9 @@ describe("moe.help", function()
       for _, p in ipairs(type.params) do
         assert.truthy(text:find(p.name, 1, true), p.name)
         assert.truthy(text:find(p.doc, 1, true), p.name)
-        for _, choice in ipairs(p.choices or {}) do assert.truthy(text:find(choice, 1, true), choice) end
+        for _, choice in ipairs(p.choices or {}) do
+          assert.truthy(text:find(choice, 1, true), choice)
+        end
       end
       for _, g in ipairs(type.gauges) do assert.truthy(text:find(g.doc, 1, true), g.name) end
     end

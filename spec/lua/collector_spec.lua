@@ -111,7 +111,9 @@ describe("memory outside the heap", function()
     local X, y = data.clouds(12, 2, 2)
     local function life()
       local m = moe.mixture {
-        experts = { a = catalog.expert_in_lua(), b = E.constant {} }, gate = catalog.gate_in_lua(), folds = 2,
+        experts = { a = catalog.expert_in_lua(), b = E.constant {} },
+        gate = catalog.gate_in_lua(),
+        folds = 2,
       }
       m:fit(X, y)
       m:predict(X)

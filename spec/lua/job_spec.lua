@@ -189,16 +189,21 @@ describe("while a job is open", function()
     local weights = {}
     for i = 1, #X do weights[i] = i % 3 + 1 end
     expected:fit(X, y, { weights = weights })
-    local rows, labels, own = data.copy(X), {}, {}
-    for i = 1, #y do labels[i], own[i] = table.concat { y[i] }, weights[i] end
-    local job = E.tree { min_samples_leaf = 1 }:start_fit(rows, labels, { weights = own })
-    for i = 1, #X do
-      for j = 1, 3 do rows[i][j] = 0 / 0 end
-      labels[i], own[i] = nil, -1
+    local function start()
+      local rows, labels, own = data.copy(X), {}, {}
+      for i = 1, #y do labels[i], own[i] = table.concat { y[i] }, weights[i] end
+      local job = E.tree { min_samples_leaf = 1 }:start_fit(rows, labels, { weights = own })
+      for i = 1, #X do
+        for j = 1, 3 do rows[i][j] = 0 / 0 end
+        labels[i], own[i] = nil, -1
+      end
+      return job
     end
-    rows, labels, own = nil, nil, nil
+    local job = start()
     collectgarbage()
-    for i = 1, 1000 do rows = ("garbage"):rep(i) end
+    local garbage = {}
+    for i = 1, 100 do garbage[i % 7] = ("garbage"):rep(i) end
+    assert.is_true(#garbage > 0)
     step_through(job)
     collectgarbage()
     local fitted = job:commit()
@@ -242,7 +247,8 @@ describe("an error in a step", function()
     local thrown = {}
     local fit = expert.fit
     expert.fit = function() error(thrown) end
-    local job = m:start_fit({ { 1, 2, 3 }, { 2, 3, 4 }, { 3, 4, 5 }, { 4, 5, 6 } }, { "a", "b", "a", "b" })
+    local rows = { { 1, 2, 3 }, { 2, 3, 4 }, { 3, 4, 5 }, { 4, 5, 6 } }
+    local job = m:start_fit(rows, { "a", "b", "a", "b" })
     local ok, message = pcall(function() while not job:step() do end end)
     assert.is_false(ok)
     assert.is_true(rawequal(thrown, message))

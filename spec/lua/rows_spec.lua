@@ -113,16 +113,17 @@ describe("rows from Lua", function()
       rows[i], y[i] = { i, i % 7 }, i + 2 * (i % 7)
       columns.a[i], columns.b[i] = i, i % 7
     end
-    local function check(X)
+    local function check(own)
       local line = E.linear {}
-      local job = line:start_fit(X, y)
-      pcall(function() X.names = { "x", "y" } end)
-      X:close()
+      local job = line:start_fit(own, y)
+      pcall(function() own.names = { "x", "y" } end)
+      own:close()
       collectgarbage()
       local garbage = {}
       for k = 1, 50 do garbage[k] = moe.ones(n / 10 * k, 2) end
       while not job:step { budget_ms = 1e-6 } do collectgarbage() end
       job:commit()
+      assert.equal(50, #garbage)
       assert.is_true(math.abs(line:predict_one { 10, 3 } - 16) < 1e-3)
       return line
     end
@@ -193,7 +194,8 @@ describe("targets from Lua", function()
     c:fit(X, moe.tensor { { 1, 10 }, { 2, 20 }, { 3, 30 } })
     assert.same({ 2, 20 }, c:predict_one { 0, 0 })
     refuses("y[2] has 1 numbers, y[1] has 2", fit, X, { { 1, 2 }, { 3 }, { 4, 5 } })
-    refuses("predicts classes, not numbers", E.logistic {}.fit, E.logistic {}, X, { { 1, 2 }, { 3, 4 }, { 5, 6 } })
+    local logistic = E.logistic {}
+    refuses("predicts classes, not numbers", logistic.fit, logistic, X, { { 1 }, { 2 }, { 3 } })
   end)
 end)
 
@@ -206,13 +208,15 @@ describe("weights, subsets and groups", function()
     local m = moe.mixture { experts = { a = E.constant {} } }
     refuses("subsets[4] is one too many", m.fit, m, X, { 1, 2, 3 },
       { subsets = { "a", nil, "a", "a" } })
-    refuses("subsets[2] must name an expert", m.fit, m, X, { 1, 2, 3 }, { subsets = { "a", "b", "a" } })
+    refuses("subsets[2] must name an expert", m.fit, m, X, { 1, 2, 3 },
+      { subsets = { "a", "b", "a" } })
     refuses("'subsets' is for mixtures", fit, X, { 1, 2, 3 }, { subsets = { "a", "a", "a" } })
   end)
 
   it("are numbers of at least 0 that sum to something", function()
     for _, bad in ipairs { -1, NAN, INF } do
-      refuses("weights[2] must be a number of at least 0", fit, X, { 1, 2, 3 }, { weights = { 1, bad, 1 } })
+      refuses("weights[2] must be a number of at least 0", fit, X, { 1, 2, 3 },
+        { weights = { 1, bad, 1 } })
     end
     refuses("sum to 0", fit, X, { 1, 2, 3 }, { weights = { 0, 0, 0 } })
     refuses("sum to inf", fit, X, { 1, 2, 3 }, { weights = { 1e308, 1e308, 1 } })
@@ -220,7 +224,8 @@ describe("weights, subsets and groups", function()
   end)
 
   it("are options by their names, as they stand in the table", function()
-    refuses("unknown option 'weight'; did you mean 'weights'?", fit, X, { 1, 2, 3 }, { weight = {} })
+    refuses("unknown option 'weight'; did you mean 'weights'?", fit, X, { 1, 2, 3 },
+      { weight = {} })
     refuses("options are given by name", fit, X, { 1, 2, 3 }, { 1 })
     local ghost = setmetatable({}, { __index = function() error "called" end })
     fit(X, { 1, 2, 3 }, ghost)
@@ -229,7 +234,11 @@ end)
 
 describe("one sample from Lua", function()
   local named = data.table {
-    columns = { age = { 1, 2, 3, 4 }, town = { "Oslo", "Graz", "Oslo", "Bari" }, y = { 1, 2, 1, 3 } },
+    columns = {
+      age = { 1, 2, 3, 4 },
+      town = { "Oslo", "Graz", "Oslo", "Bari" },
+      y = { 1, 2, 1, 3 },
+    },
     target = "y",
   }
 

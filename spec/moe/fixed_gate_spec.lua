@@ -77,7 +77,7 @@ describe("a fixed gate with a column", function()
 
   it("needs the column", function()
     refuses("no column 'whom'", mixture, G.fixed { column = "whom" })
-    local m = moe.mixture { experts = { E.constant {} }, gate = G.fixed { column = "who" }, folds = 2 }
+    local m = moe.mixture { experts = { E.constant {} }, gate = G.fixed { column = "who" } }
     refuses("no column 'who'", m.fit, m, { { 1 }, { 2 } }, { 1, 2 })
     refuses("either 'column' or 'choose'", mixture, G.fixed {})
     refuses("either 'column' or 'choose'", mixture, G.fixed { column = "who", choose = print })
@@ -97,7 +97,9 @@ describe("a fixed gate with a function", function()
   end
 
   local function fitted(gate)
-    local m = moe.mixture { experts = { neg = E.constant {}, pos = E.constant {} }, gate = gate, folds = 2 }
+    local m = moe.mixture {
+      experts = { neg = E.constant {}, pos = E.constant {} }, gate = gate, folds = 2,
+    }
     m:fit(X, { 10, 1, 10, 1 }, { subsets = { "pos", "neg", "pos", "neg" } })
     return m
   end
@@ -136,7 +138,8 @@ describe("a fixed gate with a function", function()
       if answer == nil then return answers.names(x) end
       return answer
     end) })
-    for _, bad in ipairs { "nobody", 0, 3, 1.5, 0 / 0, true, { 1 }, { 1, -1 }, { 0 / 0, 1 }, { 1, "x" } } do
+    local none = { "nobody", 0, 3, 1.5, 0 / 0, true, { 1 }, { 1, -1 }, { 0 / 0, 1 }, { 1, "x" } }
+    for _, bad in ipairs(none) do
       answer = bad
       assert.is_false(pcall(m.predict, m, X), tostring(bad))
     end
