@@ -115,22 +115,17 @@ static int l_methods(lua_State *L) {
   return 1;
 }
 
-/* nudge(kilobytes), or nudge() for a full collection; a function of Lua's, so
-   that a finaliser that fails does so under pcall. */
+/* A step of so many kilobytes, or for a negative number a full collection. */
 static int l_nudge(lua_State *L) {
-  if (lua_gettop(L) == 0)
-    lua_gc(L, LUA_GCCOLLECT, 0);
-  else
-    lua_gc(L, LUA_GCSTEP, (int)lua_tointeger(L, 1));
+  const int *kilobytes = lua_touserdata(L, 1);
+  lua_gc(L, *kilobytes < 0 ? LUA_GCCOLLECT : LUA_GCSTEP, *kilobytes);
   return 0;
 }
 
-static void nudge(lua_State *L, lmoe_state *s, bool full, size_t kilobytes) {
-  if (!lua_checkstack(L, 2)) return;
+/* Protected: a finaliser may fail, which is nothing to the caller. */
+static void nudge(lua_State *L, lmoe_state *s, int kilobytes) {
   s->collecting = true;
-  lua_pushcfunction(L, l_nudge);
-  if (!full) lua_pushinteger(L, (lua_Integer)kilobytes);
-  if (lua_pcall(L, full ? 0 : 1, 0, 0) != 0) lua_pop(L, 1);
+  if (lmoe_protect(L, l_nudge, &kilobytes) != 0) lua_pop(L, 1);
   s->collecting = false;
 }
 
@@ -145,9 +140,10 @@ void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes) {
   if (bytes <= before || s->collecting) return;
   s->recent += bytes - before;
   if (s->recent < NUDGE) return;
+  size_t kilobytes = (bytes - before) >> 10;
   bool full = s->recent > LEAST && s->recent > s->charged / 2;
   if (full) s->recent = 0;
-  nudge(L, s, full, (bytes - before) >> 10);
+  nudge(L, s, full ? -1 : kilobytes < INT_MAX ? (int)kilobytes : INT_MAX);
 }
 
 /* -------------------------------------------------------------------- calls */
