@@ -9,13 +9,14 @@ enum {
   MOE_CLASSIFIES = 1 << 0,
   MOE_REGRESSES = 1 << 1,
   MOE_GATES = 1 << 2,
-  MOE_MULTI_OUTPUT = 1 << 3,  /* regression targets wider than 1 */
-  MOE_TAKES_MISSING = 1 << 4, /* NaN features */
-  MOE_TAKES_SPARSE = 1 << 5,  /* CSR rows, in memory of their entries */
-  MOE_TAKES_NOMINAL = 1 << 6, /* table columns of strings */
-  MOE_ONLINE = 1 << 7,        /* learn, and answers before any training */
-  MOE_OUT_OF_BAG = 1 << 8,    /* keeps predictions of rows it did not fit */
-  MOE_HOST_ONLY = 1 << 9      /* calls the host: never from a worker thread */
+  MOE_MULTI_OUTPUT = 1 << 3,   /* regression targets wider than 1 */
+  MOE_TAKES_MISSING = 1 << 4,  /* NaN features */
+  MOE_TAKES_SPARSE = 1 << 5,   /* CSR rows, in memory of their entries */
+  MOE_TAKES_NOMINAL = 1 << 6,  /* table columns of strings */
+  MOE_ONLINE = 1 << 7,         /* learn, and answers before any training */
+  MOE_OUT_OF_BAG = 1 << 8,     /* keeps predictions of rows it did not fit */
+  MOE_HOST_ONLY = 1 << 9,      /* calls the host: never from a worker thread */
+  MOE_DIFFERENTIABLE = 1 << 10 /* weights, and the gradient of its loss */
 };
 
 /* Every learner's state begins with this: what fit learned about the data. */
@@ -38,6 +39,8 @@ typedef struct moe_job {
   moe_target target; /* what batch.y points to */
   int32_t *ids;      /* the job's own, one a source row */
   void *work;        /* the type's job_size bytes, zeroed */
+  bool warm; /* may begin from what the object has learned, whose labels and
+                width are the state's: the same optimum, sooner */
   bool done;
   bool
       usable; /* the state would serve as it is: set by step; done implies it */
@@ -82,6 +85,31 @@ typedef struct moe_learner_type {
      `x`, which has the source of the job's batch, by the parts that did not
      fit the row; all parts for rows outside the batch.  NaN where none. */
   moe_status (*out_of_bag)(moe_call *call, const moe_job *job,
+                           const moe_rows *x, double *out);
+
+  /* The log-likelihood of each row's target, batch->x.n numbers, for types
+     whose density is not told by what they predict (a Poisson model, a
+     mixture).  NULL: the logarithm of the class's probability, or Gaussian
+     about the value with a deviation that the caller estimates. */
+  moe_status (*log_likelihood)(moe_call *call, const moe_object *o,
+                               const moe_batch *batch, double *out);
+
+  /* With MOE_DIFFERENTIABLE, on a trained object: what learns, as one run of
+     numbers; and the batch's loss Σ_i w_i l_i, with its derivative by those
+     numbers.  l is −log p(class), ½ |y − f(x)|² or, of a gate, the loss of its
+     target; penalties on the weights are not in it. */
+  size_t (*n_weights)(const moe_object *o);
+  void (*get_weights)(const moe_object *o, double *out);
+  void (*set_weights)(moe_object *o, const double *in);
+  moe_status (*differentiate)(moe_call *call, const moe_object *o,
+                              const moe_batch *batch, double *loss,
+                              double *gradient);
+
+  /* What each feature contributes to each output, x->n × n_outputs × (d + 1)
+     numbers, the last of each d + 1 the bias; they sum to what the model adds
+     up: values, mean probabilities or logits.  NULL: it cannot be told apart.
+   */
+  moe_status (*contribute)(moe_call *call, const moe_object *o,
                            const moe_rows *x, double *out);
 } moe_learner_type;
 
