@@ -263,6 +263,69 @@ void moe_object_exchange_states(moe_object *a, moe_object *b) {
   }
 }
 
+static bool is_children(moe_kind kind) {
+  return kind == MOE_CHILD || kind == MOE_CHILDREN;
+}
+
+static bool same_shape(const moe_object *a, const moe_object *b);
+
+static bool same_children(const moe_children *a, const moe_children *b) {
+  if (a->n != b->n) return false;
+  for (size_t i = 0; i < a->n; i++)
+    if (strcmp(a->names[i], b->names[i]) != 0 ||
+        !same_shape(a->items[i], b->items[i]))
+      return false;
+  return true;
+}
+
+static bool same_shape(const moe_object *a, const moe_object *b) {
+  if (a == NULL || b == NULL) return a == b;
+  if (a->type != b->type || a->type->cloned != NULL) return false;
+  for (const moe_param *p = a->type->params; p->name != NULL; p++) {
+    void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
+    if (p->kind == MOE_CHILD &&
+        !same_shape(*(moe_object **)x, *(moe_object **)y))
+      return false;
+    if (p->kind == MOE_CHILDREN && !same_children(x, y)) return false;
+    if (p->kind == MOE_CALLBACK && (*(bool *)x || *(bool *)y)) return false;
+  }
+  return true;
+}
+
+static void exchange_settings(moe_object *a, moe_object *b) {
+  for (const moe_param *p = a->type->params; p->name != NULL; p++) {
+    void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
+    const moe_children *c = x, *d = y;
+    moe_cell held;
+    size_t size = moe__param_size(p->kind);
+    if (p->kind == MOE_CHILD && *(moe_object **)x != NULL)
+      exchange_settings(*(moe_object **)x, *(moe_object **)y);
+    for (size_t i = 0; p->kind == MOE_CHILDREN && i < c->n; i++)
+      exchange_settings(c->items[i], d->items[i]);
+    if (is_children(p->kind)) continue;
+    memcpy(&held, x, size);
+    memcpy(x, y, size);
+    memcpy(y, &held, size);
+  }
+}
+
+moe_status moe_object_assign(moe_call *call, moe_object *o,
+                             const moe_object *from) {
+  moe_object *copy;
+  MOE_TRY(moe_object_check_idle(call, o, true));
+  if (!same_shape(o, from))
+    return moe_fail(
+        call, MOE_EARG,
+        "assign: the other must be of the same types with the same "
+        "names, and hold nothing that the host has to copy (objects "
+        "and functions written in Lua)");
+  MOE_TRY(moe_object_clone(call, from, &copy));
+  exchange_settings(o, copy);
+  moe_object_exchange_states(o, copy);
+  moe_object_release(copy);
+  return MOE_OK;
+}
+
 /* -------------------------------------------------- walks over the children */
 
 typedef struct walker {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "catalog.h"
+#include "file.h"
 #include "foreign.h"
 #include "json.h"
 #include "lmoe.h"
@@ -205,6 +206,20 @@ static int l_undump(lua_State *L) {
   return finish_load(L, c, o);
 }
 
+/* _write_file(path, bytes): true once the bytes are what the path holds, or
+   nil, message, code; never a part of them. */
+static int l_write_file(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  size_t size;
+  const char *bytes = luaL_checklstring(L, 2, &size);
+  lmoe_call *c = lmoe_begin(L);
+  moe_status status = moe_file_write(&c->call, path, bytes, size);
+  if (status != MOE_OK) return lmoe_refuse(L, c, status);
+  lmoe_end(L, c, MOE_OK);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 /* ------------------------------------------------------------------- catalog
  */
 
@@ -263,7 +278,7 @@ static void push_traits(lua_State *L, const moe_type *type) {
   static const char *const names[] = {
       "classifies",    "regresses",    "gates",         "multi_output",
       "takes_missing", "takes_sparse", "takes_nominal", "online",
-      "out_of_bag",    "host_only"};
+      "out_of_bag",    "host_only",    "differentiable"};
   unsigned traits = ((const moe_learner_type *)type)->traits;
   lua_newtable(L);
   for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
@@ -307,8 +322,11 @@ static int l_types(lua_State *L) {
 
 static const luaL_Reg methods[] = {
     {"save", l_save}, {"dump", l_dump}, {NULL, NULL}};
-static const luaL_Reg functions[] = {
-    {"load", l_load}, {"undump", l_undump}, {"types", l_types}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"load", l_load},
+                                     {"undump", l_undump},
+                                     {"types", l_types},
+                                     {"_write_file", l_write_file},
+                                     {NULL, NULL}};
 
 void lmoe_open_files(lua_State *L) {
   static const char *const families[] = {LMOE_LEARNER, LMOE_GATE,

@@ -472,6 +472,18 @@ static int l_clone(lua_State *L) {
   return 1;
 }
 
+/* assign(other): self becomes what other is. */
+static int l_assign(lua_State *L) {
+  moe_object *o = check_self(L);
+  moe_object *from = lmoe_test_object(L, 2);
+  if (from == NULL) luaL_error(L, "assign: another object expected");
+  lmoe_call *c = lmoe_begin(L);
+  lmoe_end(L, c, moe_object_assign(&c->call, o, from));
+  lmoe_charge(L, lua_touserdata(L, 1), moe_object_bytes(o));
+  lua_settop(L, 1);
+  return 1;
+}
+
 static int l_reset(lua_State *L) {
   moe_object *o = check_self(L);
   lmoe_call *c = lmoe_begin(L);
@@ -481,15 +493,12 @@ static int l_reset(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"get_params", l_get_params},
-                                   {"set_params", l_set_params},
-                                   {"clone", l_clone},
-                                   {"reset", l_reset},
-                                   {"info", l_info},
-                                   {"close", l_close},
-                                   {"__close", l_close},
-                                   {"__tostring", l_tostring},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"get_params", l_get_params}, {"set_params", l_set_params},
+    {"clone", l_clone},           {"assign", l_assign},
+    {"reset", l_reset},           {"info", l_info},
+    {"close", l_close},           {"__close", l_close},
+    {"__tostring", l_tostring},   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     {"new", l_new}, {"foreign", lmoe_new_foreign}, {NULL, NULL}};
