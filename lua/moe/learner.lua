@@ -28,6 +28,23 @@ function Learner:score(X, y)
   return metrics.r2(y, predicted)
 end
 
+--- What each feature contributes to what a learner or a gate answers: numbers that,
+-- with a bias, sum to what it adds up.  That is the value in regression, the probability
+-- of trees (`tree`, `forest`), the score before the link of boosted trees, and the logit
+-- of linear models (of two classes, the log odds of each).  In trees they are Shapley
+-- values over the shares of the training rows (TreeSHAP), in linear models weight times
+-- value, in the softmax gate from the mean row on.  A pipeline tells its model's, if its
+-- steps keep the columns.
+-- @function Learner:contributions
+-- @param x one sample, an array of numbers or name → value; or rows as `predict` takes
+-- them
+-- @return of a sample: feature → number (by name where columns have names, else by
+-- place) and the bias; where there are several outputs, class (or place) → feature →
+-- number, and class → bias.  Of rows: a tensor n × (features + 1), the bias last, or
+-- n × outputs × (features + 1).  Or nil, message, code where what it answers is no such
+-- sum
+-- @raise before it is fitted, and as `predict`
+
 --- One sample of a stream: its prediction, made before learning from it.
 -- @param x an array of numbers, or name → value
 -- @param y its label or number

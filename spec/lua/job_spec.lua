@@ -6,6 +6,7 @@ local catalog = require "spec.support.catalog"
 local data = require "spec.support.data"
 
 local E, G = moe.experts, moe.gates
+local unpack = table.unpack or _G.unpack
 
 local X, y = data.clouds(120, 3, 3)
 
@@ -67,15 +68,16 @@ describe("a job", function()
     for i = 1, 3 do assert.is_true(alone[i]:dump() == objects[i]:dump()) end
   end)
 
-  it("refuses to commit what is of no use yet, and ends", function()
+  it("refuses to commit what is of no use yet, and goes on", function()
     local f = E.tree {}
     f:fit(X, y)
     local said = f:predict(X)
     local job = f:start_fit({ { 1, 2, 3 }, { 4, 5, 6 } }, { "a", "b" })
     refuses("nothing usable", job.commit, job)
-    refuses("has ended", job.step, job)
     assert.same(said, f:predict(X))
-    f:fit(X, y)
+    assert.is_true(job:step())
+    job:commit()
+    assert.same({ "a", "b" }, f:classes())
   end)
 
   it("commits what there is when that would serve", function()
@@ -111,6 +113,108 @@ describe("a job", function()
     end
     coroutine.wrap(function() job:commit() end)()
     assert.is_true(f:score(X, y) > 0.9)
+  end)
+end)
+
+describe("a commit before the end", function()
+  local tasks = {
+    classification = { data.clouds(60, 3, 3) },
+    regression = { data.plane(60, 3, 0.1) },
+    gating = { data.scores(60) },
+  }
+
+  local function answers(object, rows)
+    if object.forward then return object:forward(rows):totable() end
+    if object:classes() then return object:predict_proba(rows):totable() end
+    return object:predict(rows)
+  end
+
+  -- Commits whenever it can, at most every so often; how often it could.
+  local function fit_publishing(object, rows, targets)
+    local job, steps, published = object:start_fit(rows, targets), 0, 0
+    while not job:step { budget_ms = 1e-6 } do
+      steps = steps + 1
+      if steps % 5 == 1 or steps < 20 then
+        local ok, same, told = pcall(job.commit, job)
+        if ok then
+          published = published + 1
+          assert.is_true(rawequal(object, same))
+          assert.is_false(told.done)
+          if published % 4 == 1 then answers(object, rows) end
+        else
+          assert.truthy(tostring(same):find "nothing usable", tostring(same))
+        end
+      end
+    end
+    local _, history = job:commit()
+    assert.is_true(history.done)
+    assert.equal("job: ended", tostring(job))
+    return published
+  end
+
+  local traits = { classification = "classifies", regression = "regresses", gating = "gates" }
+  for _, type in ipairs(core.types()) do
+    for task, world in pairs(tasks) do
+      local trait = traits[task]
+      if type.traits and type.traits[trait] and type.name ~= "fixed" and type.name ~= "foreign" then
+        it(("of %s (%s) changes nothing in the end"):format(type.name, task), function()
+          local ok, whole = pcall(catalog.new, type, task)
+          if not ok or not pcall(whole.fit, whole, world[1], world[2]) then return end
+          local object = catalog.new(type, task)
+          fit_publishing(object, world[1], world[2])
+          assert.is_true(whole:dump() == object:dump())
+        end)
+      end
+    end
+  end
+
+  it("publishes mixtures and pipelines whole, as often as one likes", function()
+    local rows, targets = unpack(tasks.regression)
+    for _, training in ipairs { "em", "gradient" } do
+      local function new()
+        return moe.mixture {
+          experts = { a = E.linear {}, n = moe.mixture {
+            experts = { E.linear {}, E.linear {} }, gate = G.softmax {}, folds = 2,
+          } },
+          gate = G.softmax { l2 = 1 }, training = training, tol = 1e-9, epochs = 40,
+        }
+      end
+      local whole, object = new(), new()
+      whole:fit(rows, targets)
+      assert.is_true(fit_publishing(object, rows, targets) > 1, training)
+      assert.is_true(whole:dump() == object:dump())
+    end
+    local T = moe.transforms
+    local function pipe()
+      return moe.pipeline { T.standard_scaler {}, forest { trees = 20 } }
+    end
+    local whole, object = pipe(), pipe()
+    whole:fit(X, y)
+    assert.is_true(fit_publishing(object, X, y) > 1)
+    assert.is_true(whole:dump() == object:dump())
+  end)
+
+  it("survives a failed allocation, and leaves the object as it was or new", function()
+    local rows, targets = unpack(tasks.regression)
+    local m = moe.mixture {
+      experts = { E.linear {}, E.linear {} }, gate = G.softmax {}, training = "em", tol = 1e-9,
+    }
+    m:fit(rows, targets)
+    local job, n, failed = m:start_fit(rows, targets), 0, 0
+    repeat job:step { budget_ms = 1e-6 } until pcall(job.commit, job)
+    local said = m:predict(rows)
+    while true do
+      core._fail_after(n)
+      local ok, message = pcall(job.commit, job)
+      core._fail_after(-1)
+      if ok then break end
+      assert.truthy(tostring(message):find "memory", tostring(message))
+      assert.same(said, m:predict(rows))
+      n, failed = n + 1, failed + 1
+    end
+    assert.is_true(failed > 3)
+    job:step()
+    job:commit()
   end)
 end)
 

@@ -107,7 +107,11 @@ typedef struct moe_children {
   bool numbered; /* made from an array, so names are "1", "2", … */
 } moe_children;
 
-enum { MOE_OPTIONAL = 1, MOE_ABOVE_MIN = 2 /* min itself is refused */ };
+enum {
+  MOE_OPTIONAL = 1,
+  MOE_ABOVE_MIN = 2, /* min itself is refused */
+  MOE_OR_PLACE = 4   /* of a text: a number, counted from 1, may stand for it */
+};
 
 /* One user-visible setting. */
 typedef struct moe_param {

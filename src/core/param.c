@@ -129,7 +129,10 @@ static void print_allowed(const moe_param *p, char *out, size_t size) {
     case MOE_REALS: snprintf(out, size, "a list, each %s", range); break;
     case MOE_WEIGHTS: snprintf(out, size, "label → %s", range); break;
     case MOE_FLAG: snprintf(out, size, "true or false"); break;
-    case MOE_TEXT: snprintf(out, size, "a string without zero bytes"); break;
+    case MOE_TEXT:
+      snprintf(out, size, "a string without zero bytes%s",
+               p->flags & MOE_OR_PLACE ? " or a place, counted from 1" : "");
+      break;
     case MOE_TEXTS: snprintf(out, size, "a list of strings"); break;
     case MOE_CHILD: snprintf(out, size, "a %s", p->family); break;
     case MOE_CHILDREN:
@@ -216,8 +219,13 @@ static moe_status set_choice(moe_call *call, const moe_object *o,
 static moe_status set_text(moe_call *call, const moe_object *o,
                            const moe_param *p, const moe_value *v,
                            moe_cell *cell) {
-  if (v->kind != MOE_V_TEXT) return refuse(call, o, p, v);
-  cell->text = moe_copy_text(v->text);
+  char place[24];
+  bool counted = (p->flags & MOE_OR_PLACE) && v->kind == MOE_V_NUMBER &&
+                 v->number >= 1 && v->number <= INT32_MAX &&
+                 v->number == floor(v->number);
+  if (!counted && v->kind != MOE_V_TEXT) return refuse(call, o, p, v);
+  if (counted) snprintf(place, sizeof place, "%.0f", v->number);
+  cell->text = moe_copy_text(counted ? place : v->text);
   return cell->text != NULL ? MOE_OK : no_memory(call);
 }
 

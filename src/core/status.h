@@ -10,18 +10,19 @@
 #define MOE_VERSION "0.1.0"
 
 /* Every fallible function returns one of these; the map is the only list. */
-#define MOE_STATUS_MAP(X)                    \
-  X(OK, "success")                           \
-  X(ENOMEM, "not enough memory")             \
-  X(EPARAM, "invalid parameter")             \
-  X(EARG, "invalid argument")                \
-  X(EDATA, "unusable data")                  \
-  X(ESTATE, "not possible in this state")    \
-  X(EBUSY, "the object is in use")           \
-  X(EFORMAT, "corrupt or incompatible data") \
-  X(EIO, "input or output failed")           \
-  X(ECANCELLED, "cancelled")                 \
-  X(EHOST, "an error was raised in a callback")
+#define MOE_STATUS_MAP(X)                       \
+  X(OK, "success")                              \
+  X(ENOMEM, "not enough memory")                \
+  X(EPARAM, "invalid parameter")                \
+  X(EARG, "invalid argument")                   \
+  X(EDATA, "unusable data")                     \
+  X(ESTATE, "not possible in this state")       \
+  X(EBUSY, "the object is in use")              \
+  X(EFORMAT, "corrupt or incompatible data")    \
+  X(EIO, "input or output failed")              \
+  X(ECANCELLED, "cancelled")                    \
+  X(EHOST, "an error was raised in a callback") \
+  X(EUNSUPPORTED, "not possible for this type")
 
 typedef enum moe_status {
 #define X(name, text) MOE_##name,

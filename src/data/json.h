@@ -57,6 +57,9 @@ moe_status moe_json_each(moe_json_in *j, const char *brackets,
 /* A map's key, with the colon after it. */
 moe_status moe_json_key(moe_json_in *j, char **out);
 
+/* Passes over the next value, whatever it is. */
+moe_status moe_json_skip(moe_json_in *j);
+
 /* MOE_EFORMAT unless only white space is left. */
 moe_status moe_json_end(moe_json_in *j);
 

@@ -309,6 +309,38 @@ moe_status moe_json_value(moe_json_in *j, moe_value *out) {
   return status;
 }
 
+static moe_status skip_value(moe_json_in *j, int depth);
+
+static moe_status skip_nested(moe_json_in *j, char closing, int depth) {
+  bool more;
+  char *key;
+  if (depth == DEEPEST) return moe_json_fail(j, "values nested too deeply");
+  MOE_TRY(moe_json_open(j, closing == '}' ? '{' : '['));
+  for (;;) {
+    MOE_TRY(moe_json_next(j, closing, &more));
+    if (!more) return MOE_OK;
+    if (closing == '}') MOE_TRY(moe_json_key(j, &key));
+    MOE_TRY(skip_value(j, depth + 1));
+  }
+}
+
+static moe_status skip_value(moe_json_in *j, int depth) {
+  char *text;
+  double number;
+  bool flag;
+  switch (moe_json_peek(j)) {
+    case MOE_J_NULL: return moe_json_null(j);
+    case MOE_J_FLAG: return moe_json_flag(j, &flag);
+    case MOE_J_NUMBER: return moe_json_number(j, &number);
+    case MOE_J_TEXT: return moe_json_text(j, &text);
+    case MOE_J_LIST: return skip_nested(j, ']', depth);
+    case MOE_J_MAP: return skip_nested(j, '}', depth);
+    default: return moe_json_fail(j, "expected a value");
+  }
+}
+
+moe_status moe_json_skip(moe_json_in *j) { return skip_value(j, 0); }
+
 moe_status moe_json_parse(moe_call *call, const char *text, moe_value *out) {
   size_t size = strlen(text);
   moe_json_in j;

@@ -115,6 +115,8 @@ typedef struct moe_target {
   size_t width;
   size_t errors; /* gating: 0, or how many signed errors there are of each
                     expert in place of a log-likelihood: n × width × errors */
+  bool soft;     /* gating: the target is each expert's share in the row's
+                    likelihood, in place of that itself */
 } moe_target;
 
 /* What a learner is fitted on. */
@@ -126,6 +128,8 @@ typedef struct moe_batch {
                             cross-fitting; NULL: each row for itself */
   const int32_t *subset; /* one a source row: the expert it belongs to, or -1;
                             NULL: no subsets.  Mixtures only. */
+  const struct moe_plan *plan; /* how a mixture is to be trained this time;
+                                  NULL: as its parameters say */
 } moe_batch;
 
 static inline double moe_batch_weight(const moe_batch *b, size_t i) {

@@ -1,6 +1,6 @@
 #include "class_weight.h"
 
-static double weight_of(const moe_weights *weights, const moe_label *label) {
+double moe_class_weight_of(const moe_weights *weights, const moe_label *label) {
   for (size_t k = 0; k < weights->n; k++)
     if (moe_label_compare(&weights->labels[k], label) == 0)
       return weights->items[k];
@@ -13,7 +13,7 @@ moe_status moe_class_weight_apply(moe_call *call, const moe_weights *weights,
   double *factor;
   MOE_SCRATCH(call, factor, b->y->labels->n);
   for (size_t c = 0; c < b->y->labels->n; c++)
-    factor[c] = weight_of(weights, &b->y->labels->items[c]);
+    factor[c] = moe_class_weight_of(weights, &b->y->labels->items[c]);
   for (size_t i = 0; i < b->x.n; i++) {
     size_t at = moe_rows_at(&b->x, i);
     weight[at] = factor[b->y->ids[at]] * moe_batch_weight(b, i);

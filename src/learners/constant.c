@@ -2,6 +2,7 @@
    median of the targets.  The baseline that every other expert must beat. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "learner.h"
 
@@ -168,6 +169,17 @@ static moe_status predict(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
+/* All of it is bias. */
+static moe_status contribute(moe_call *call, const moe_object *o,
+                             const moe_rows *x, double *out) {
+  const constant *m = o->state;
+  size_t row = x->d + 1, n = m->fitted.n_outputs;
+  (void)call;
+  memset(out, 0, x->n * n * row * sizeof *out);
+  for (size_t i = 0; i < x->n * n; i++) out[i * row + x->d] = m->value[i % n];
+  return MOE_OK;
+}
+
 static moe_status check(moe_call *call, const moe_object *o) {
   const constant *m = o->state;
   for (size_t k = 0; k < m->fitted.n_outputs; k++)
@@ -193,4 +205,5 @@ const moe_learner_type moe_constant = {
     .step = step,
     .learn = learn,
     .add_class = add_class,
+    .contribute = contribute,
     .predict = predict};

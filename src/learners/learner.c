@@ -49,7 +49,8 @@ const moe_object *moe_learner_answering(const moe_object *o) {
   for (;;) {
     const moe_param *p = moe_type_find_param(o->type, "model");
     const moe_object *model = NULL;
-    if (p != NULL && p->kind == MOE_CHILD)
+    bool gates = moe_learner_type_of(o)->traits & MOE_GATES;
+    if (p != NULL && p->kind == MOE_CHILD && !gates)
       model = *(moe_object *const *)((const char *)o->params + p->offset);
     if (model == NULL) return o;
     o = model;
@@ -63,6 +64,8 @@ moe_task moe_learner_task(const moe_object *o, bool labelled) {
   int choice = p != NULL ? *(const int *)((const char *)o->params + p->offset)
                          : MOE_TASK_AUTO;
   if (traits & MOE_GATES) return MOE_GATING;
+  if (moe_learner_type_of(o)->choose_task != NULL)
+    return moe_learner_type_of(o)->choose_task(o, labelled);
   if (!(traits & MOE_REGRESSES)) return MOE_CLASSIFICATION;
   if (!(traits & MOE_CLASSIFIES)) return MOE_REGRESSION;
   if (choice == MOE_TASK_AUTO)
@@ -98,8 +101,8 @@ static moe_status check_abilities(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
-static moe_status check_rows(moe_call *call, const moe_object *o,
-                             const moe_rows *x) {
+moe_status moe__check_rows(moe_call *call, const moe_object *o,
+                           const moe_rows *x) {
   unsigned traits = moe_learner_type_of(o)->traits;
   if (x->source == MOE_FROM_COLUMNS && (traits & MOE_TAKES_NOMINAL))
     return MOE_OK;
@@ -145,7 +148,7 @@ static moe_status check_batch(moe_call *call, const moe_object *o,
   MOE_TRY(check_abilities(call, o, b));
   MOE_TRY(check_targets(call, b));
   if (b->weight != NULL) MOE_TRY(check_weights(call, b));
-  return check_rows(call, o, &b->x);
+  return moe__check_rows(call, o, &b->x);
 }
 
 /* ------------------------------------------------------------------ fitting */
@@ -213,6 +216,11 @@ moe_status moe_job_begin(moe_call *call, moe_object *o, const moe_batch *batch,
                          moe_job **out) {
   moe_job *job;
   *out = NULL;
+  if (moe_learner_type_of(o)->begin == NULL)
+    return moe_fail(call, MOE_ESTATE,
+                    "%s stays as another program trained it; "
+                    "moe.experts.import(path) reads the model",
+                    o->type->name);
   if (o->fitting)
     return moe_fail(call, MOE_EBUSY, "the %s is being fitted already",
                     o->type->name);
@@ -236,6 +244,23 @@ moe_status moe_job_step(moe_call *call, moe_job *job) {
   return job->done ? MOE_OK : moe_call_check(call);
 }
 
+moe_status moe_job_publish(moe_call *call, moe_job *job) {
+  const moe_type *type = job->object->type;
+  void *copy;
+  MOE_TRY(moe_state_clone(call, type, job->state, &copy));
+  moe_state_free(type, job->object->state);
+  job->object->state = copy;
+  return MOE_OK;
+}
+
+/* Of a job that goes on. */
+static moe_status commit_copy(moe_call *call, moe_job *job) {
+  const moe_learner_type *type = moe_learner_type_of(job->object);
+  if (type->publish != NULL) return type->publish(call, job);
+  if (type->commit != NULL) type->commit(job);
+  return moe_job_publish(call, job);
+}
+
 moe_status moe_job_commit(moe_call *call, moe_job *job) {
   const moe_learner_type *type = moe_learner_type_of(job->object);
   void *before = job->object->state;
@@ -243,6 +268,7 @@ moe_status moe_job_commit(moe_call *call, moe_job *job) {
     return moe_fail(call, MOE_ESTATE, "%s: nothing usable has been fitted yet",
                     type->type.name);
   MOE_TRY(moe_object_check_idle(call, job->object, false));
+  if (!job->done) return commit_copy(call, job);
   if (type->commit != NULL) type->commit(job);
   job->object->state = job->state;
   job->state = before;
@@ -259,6 +285,8 @@ void moe_job_end(moe_job *job) {
   moe_free(job->ids);
   for (size_t i = 0; i < job->n_notes; i++) moe_free(job->notes[i]);
   moe_free(job->notes);
+  for (size_t i = 0; i < job->n_series; i++) moe_free(job->series[i].values);
+  moe_free(job->series);
   job->object->fitting = false;
   moe_object_release(job->object);
   moe_free(job);
@@ -275,6 +303,59 @@ void moe_job_note(moe_job *job, const char *format, ...) {
   va_end(arguments);
   notes[job->n_notes] = moe_copy_text(text);
   if (notes[job->n_notes] != NULL) job->n_notes++;
+}
+
+/* The series of that name, made if there is none; NULL when memory is short. */
+static moe_series *find_series(moe_job *job, const char *name) {
+  for (size_t i = 0; i < job->n_series; i++)
+    if (strcmp(job->series[i].name, name) == 0) return &job->series[i];
+  moe_series *series =
+      moe_resize(job->series, job->n_series + 1, sizeof *series);
+  if (series == NULL) return NULL;
+  job->series = series;
+  series[job->n_series] = (moe_series){.name = name};
+  return &series[job->n_series++];
+}
+
+void moe_job_record(moe_job *job, const char *name, double value) {
+  moe_series *t = find_series(job, name);
+  if (t == NULL) return;
+  if (t->n == t->room) {
+    size_t room = 2 * t->room + 8;
+    double *values = moe_resize(t->values, room, sizeof *values);
+    if (values == NULL) return;
+    t->values = values;
+    t->room = room;
+  }
+  t->values[t->n++] = value;
+}
+
+void moe_job_forget(moe_job *job, const char *name) {
+  for (size_t i = 0; i < job->n_series; i++)
+    if (strcmp(job->series[i].name, name) == 0) job->series[i].n = 0;
+}
+
+void moe_job_adopt(moe_job *job, const moe_job *part) {
+  for (size_t i = 0; i < part->n_notes; i++)
+    moe_job_note(job, "%s", part->notes[i]);
+  for (size_t i = 0; i < part->n_series; i++) {
+    moe_job_forget(job, part->series[i].name);
+    for (size_t k = 0; k < part->series[i].n; k++)
+      moe_job_record(job, part->series[i].name, part->series[i].values[k]);
+  }
+}
+
+bool moe_job_warm(moe_job *job) {
+  const moe_fitted *old = job->object->state, *new = job->state;
+  if (old == NULL || old->task != new->task ||
+      old->n_features != new->n_features || old->n_outputs != new->n_outputs ||
+      old->labels.n != new->labels.n)
+    return false;
+  for (size_t k = 0; k < old->labels.n; k++)
+    if (moe_label_compare(&old->labels.items[k], &new->labels.items[k]) != 0)
+      return false;
+  job->warm = true;
+  return true;
 }
 
 moe_status moe_learner_fit(moe_call *call, moe_object *o,
@@ -386,27 +467,5 @@ moe_status moe_learner_learn(moe_call *call, moe_object *o,
     moe_state_free(o->type, o->state);
     o->state = NULL;
   }
-  return status;
-}
-
-/* --------------------------------------------------------------- prediction */
-
-moe_status moe_learner_predict(moe_call *call, const moe_object *o,
-                               const moe_rows *x, double *out) {
-  const moe_fitted *f = o->state;
-  moe_rows rows = *x;
-  if (f == NULL)
-    return moe_fail(call, MOE_ESTATE, "%s has not been fitted yet",
-                    o->type->name);
-  if (x->source == MOE_FROM_CSR &&
-      !(moe_learner_type_of(o)->traits & MOE_TAKES_SPARSE))
-    return moe_fail(call, MOE_EDATA, "%s does not take sparse data",
-                    o->type->name);
-  MOE_TRY(moe_rows_follow(call, &rows, &f->schema));
-  MOE_TRY(check_rows(call, o, &rows));
-  if (rows.n == 0) return MOE_OK;
-  moe_object_use(o, 1);
-  moe_status status = moe_learner_type_of(o)->predict(call, o, &rows, out);
-  moe_object_use(o, -1);
   return status;
 }

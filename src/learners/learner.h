@@ -9,14 +9,15 @@ enum {
   MOE_CLASSIFIES = 1 << 0,
   MOE_REGRESSES = 1 << 1,
   MOE_GATES = 1 << 2,
-  MOE_MULTI_OUTPUT = 1 << 3,   /* regression targets wider than 1 */
-  MOE_TAKES_MISSING = 1 << 4,  /* NaN features */
-  MOE_TAKES_SPARSE = 1 << 5,   /* CSR rows, in memory of their entries */
-  MOE_TAKES_NOMINAL = 1 << 6,  /* table columns of strings */
-  MOE_ONLINE = 1 << 7,         /* learn, and answers before any training */
-  MOE_OUT_OF_BAG = 1 << 8,     /* keeps predictions of rows it did not fit */
-  MOE_HOST_ONLY = 1 << 9,      /* calls the host: never from a worker thread */
-  MOE_DIFFERENTIABLE = 1 << 10 /* weights, and the gradient of its loss */
+  MOE_MULTI_OUTPUT = 1 << 3,    /* regression targets wider than 1 */
+  MOE_TAKES_MISSING = 1 << 4,   /* NaN features */
+  MOE_TAKES_SPARSE = 1 << 5,    /* CSR rows, in memory of their entries */
+  MOE_TAKES_NOMINAL = 1 << 6,   /* table columns of strings */
+  MOE_ONLINE = 1 << 7,          /* learn, and answers before any training */
+  MOE_OUT_OF_BAG = 1 << 8,      /* keeps predictions of rows it did not fit */
+  MOE_HOST_ONLY = 1 << 9,       /* calls the host: never from a worker thread */
+  MOE_DIFFERENTIABLE = 1 << 10, /* weights, and the gradient of its loss */
+  MOE_TRAINED = 1 << 11         /* elsewhere: it stays as it is, fit refuses */
 };
 
 /* Every learner's state begins with this: what fit learned about the data. */
@@ -28,6 +29,13 @@ typedef struct moe_fitted {
   moe_schema schema;
   moe_labels labels; /* the classes, in order; of a gate the experts' names */
 } moe_fitted;
+
+/* Numbers that a job tells the history, one a round: a loss, for instance. */
+typedef struct moe_series {
+  const char *name; /* a constant */
+  double *values;
+  size_t n, room;
+} moe_series;
 
 /* Fitting: `state` is built aside and takes the place of object->state on
    commit.  `batch` has its own target: classification ids are indices into
@@ -46,6 +54,8 @@ typedef struct moe_job {
       usable; /* the state would serve as it is: set by step; done implies it */
   size_t n_notes; /* what the history should say: texts, owned */
   char **notes;
+  size_t n_series; /* and numbers, owned */
+  moe_series *series;
 } moe_job;
 
 typedef struct moe_learner_type {
@@ -53,7 +63,8 @@ typedef struct moe_learner_type {
   unsigned traits;
   size_t job_size;
 
-  /* Allocates state and work; may do nothing else that takes long. */
+  /* Allocates state and work; may do nothing else that takes long.  NULL: comes
+     trained, and is never fitted. */
   moe_status (*begin)(moe_call *call, moe_job *job);
 
   /* Goes on until job->done, or returns earlier, at the end of a bounded piece
@@ -63,6 +74,12 @@ typedef struct moe_learner_type {
   /* Takes what the job learned about other objects into place (a mixture's
      experts); called just before the state is swapped; may not fail. */
   void (*commit)(moe_job *job);
+
+  /* Commits a job that is usable but not done: gives the object copies of what
+     was learned, and all of it stays with the job, which goes on.  For types
+     whose commit hands over what other objects learned; NULL: a copy of the
+     state will do. */
+  moe_status (*publish)(moe_call *call, moe_job *job);
 
   /* Frees what work points to, whatever has happened. */
   void (*end)(moe_job *job);
@@ -105,10 +122,14 @@ typedef struct moe_learner_type {
                               const moe_batch *batch, double *loss,
                               double *gradient);
 
+  /* The task on such targets, where other parameters than `task` decide (a
+     family, a loss).  NULL: they do not. */
+  moe_task (*choose_task)(const moe_object *o, bool labelled);
+
   /* What each feature contributes to each output, x->n × n_outputs × (d + 1)
      numbers, the last of each d + 1 the bias; they sum to what the model adds
-     up: values, mean probabilities or logits.  NULL: it cannot be told apart.
-   */
+     up: values, mean probabilities or logits (of two classes with logits, each
+     one's less the other's).  NULL: it cannot be told apart. */
   moe_status (*contribute)(moe_call *call, const moe_object *o,
                            const moe_rows *x, double *out);
 } moe_learner_type;
@@ -148,16 +169,34 @@ unsigned moe_learner_traits(const moe_object *o);
 
 /* ------------------------------------------------------------------- fitting
    begin → step until job->done → commit; end at any time.  `batch` is borrowed
-   until end.  An error leaves the object as it was. */
+   until end.  An error leaves the object as it was.  A commit before the job is
+   done, but usable, gives the object a copy of what has been learned so far;
+   the job goes on, to the same bits as without. */
 moe_status moe_job_begin(moe_call *call, moe_object *o, const moe_batch *batch,
                          moe_job **out);
 moe_status moe_job_step(moe_call *call, moe_job *job);
 moe_status moe_job_commit(moe_call *call, moe_job *job);
 void moe_job_end(moe_job *job); /* accepts NULL */
 
+/* Lets the job begin from what its object has learned; false, and nothing is
+   done, where that was of other columns, classes or width.  Before the first
+   step. */
+bool moe_job_warm(moe_job *job);
+
 /* A line for history.notes; lost without harm when memory is short. */
 void moe_job_note(moe_job *job, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* One more number of a series (`name` is a constant), and none of them. */
+void moe_job_record(moe_job *job, const char *name, double value);
+void moe_job_forget(moe_job *job, const char *name);
+
+/* Notes and series of a part's job become the job's own. */
+void moe_job_adopt(moe_job *job, const moe_job *part);
+
+/* Gives the object a copy of the job's state: the whole of a publication, or
+   its last part that can fail. */
+moe_status moe_job_publish(moe_call *call, moe_job *job);
 
 /* All four at once. */
 moe_status moe_learner_fit(moe_call *call, moe_object *o,
@@ -171,5 +210,25 @@ moe_status moe_learner_learn(moe_call *call, moe_object *o,
 /* n × n_outputs doubles into `out`.  MOE_ESTATE before training. */
 moe_status moe_learner_predict(moe_call *call, const moe_object *o,
                                const moe_rows *x, double *out);
+
+/* What the type's log_likelihood gives for each row of the batch, which it must
+   have.  A class that the object has not met costs log(1e-6 / classes). */
+moe_status moe_learner_log_likelihood(moe_call *call, const moe_object *o,
+                                      const moe_batch *batch, double *out);
+
+/* What the type's differentiate gives, which it must have; rows of classes that
+   the object has not met count nothing. */
+moe_status moe_learner_differentiate(moe_call *call, const moe_object *o,
+                                     const moe_batch *batch, double *loss,
+                                     double *gradient);
+
+/* x->n × n_outputs × (d + 1) doubles into `out`, as the type's contribute says.
+   MOE_EUNSUPPORTED where it has none; else as moe_learner_predict. */
+moe_status moe_learner_contribute(moe_call *call, const moe_object *o,
+                                  const moe_rows *x, double *out);
+
+/* Refuses rows that the type cannot take, as its traits say. */
+moe_status moe__check_rows(moe_call *call, const moe_object *o,
+                           const moe_rows *x);
 
 #endif

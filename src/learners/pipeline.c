@@ -211,8 +211,44 @@ static void commit(moe_job *job) {
     p->steps.items[k]->state = w->states[k];
     w->states[k] = before;
   }
-  for (size_t i = 0; i < w->job->n_notes; i++)
-    moe_job_note(job, "%s", w->job->notes[i]);
+  moe_job_adopt(job, w->job);
+}
+
+static void swap(void **a, void **b) {
+  void *held = *a;
+  *a = *b;
+  *b = held;
+}
+
+/* Copies of the steps' states and of the pipeline's own, and what its model's
+   job publishes; the copies give way to what they replace. */
+static moe_status publish_copies(moe_call *call, moe_job *job, void **copies) {
+  const pipeline_params *p = job->object->params;
+  pipeline_work *w = job->work;
+  for (size_t k = 0; k < w->n_steps; k++)
+    MOE_TRY(moe_state_clone(call, p->steps.items[k]->type, w->states[k],
+                            &copies[k]));
+  MOE_TRY(moe_state_clone(call, job->object->type, job->state,
+                          &copies[w->n_steps]));
+  MOE_TRY(moe_job_commit(call, w->job));
+  for (size_t k = 0; k < w->n_steps; k++)
+    swap(&copies[k], &p->steps.items[k]->state);
+  swap(&copies[w->n_steps], &job->object->state);
+  return MOE_OK;
+}
+
+static moe_status publish(moe_call *call, moe_job *job) {
+  const pipeline_params *p = job->object->params;
+  const pipeline_work *w = job->work;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  void **copies;
+  MOE_SCRATCH(call, copies, w->n_steps + 1);
+  moe_status status = publish_copies(call, job, copies);
+  for (size_t k = 0; k < w->n_steps; k++)
+    moe_state_free(p->steps.items[k]->type, copies[k]);
+  moe_state_free(job->object->type, copies[w->n_steps]);
+  moe_scratch_drop(call, mark);
+  return status;
 }
 
 static void end(moe_job *job) {
@@ -253,8 +289,13 @@ static moe_status check_model(moe_call *call, const moe_object *o) {
                   "the pipeline again");
 }
 
-static moe_status predict_block(moe_call *call, const moe_object *o,
-                                const moe_rows *block, double *out) {
+/* What is asked of the model about the transformed rows. */
+typedef moe_status (*question)(moe_call *call, const moe_object *model,
+                               const moe_rows *x, double *out);
+
+static moe_status ask_block(moe_call *call, const moe_object *o,
+                            question ask_model, const moe_rows *block,
+                            double *out) {
   const pipeline_params *p = o->params;
   moe_frame frame = {0};
   moe_rows x = *block;
@@ -268,15 +309,15 @@ static moe_status predict_block(moe_call *call, const moe_object *o,
     if (status == MOE_OK)
       x = moe_frame_rows(&frame, &shape_of(step->state)->output);
   }
-  if (status == MOE_OK) status = moe_learner_predict(call, p->model, &x, out);
+  if (status == MOE_OK) status = ask_model(call, p->model, &x, out);
   moe_frame_free(&frame);
   return status;
 }
 
-static moe_status predict(moe_call *call, const moe_object *o,
-                          const moe_rows *x, double *out) {
+/* `width` numbers of the answer for each row. */
+static moe_status ask(moe_call *call, const moe_object *o, question ask_model,
+                      const moe_rows *x, size_t width, double *out) {
   const pipeline_params *p = o->params;
-  const moe_fitted *f = o->state;
   MOE_TRY(check_model(call, o));
   if (p->steps.n > 0 && x->n > BLOCK) /* rows are counted from the first */
     MOE_TRY(moe_transform_check(call, p->steps.items[0],
@@ -285,10 +326,42 @@ static moe_status predict(moe_call *call, const moe_object *o,
     moe_scratch_mark mark = moe_scratch_now(call);
     size_t n = x->n - first < BLOCK ? x->n - first : BLOCK;
     moe_rows block = moe_rows_range(x, first, n);
-    MOE_TRY(predict_block(call, o, &block, out + first * f->n_outputs));
+    MOE_TRY(ask_block(call, o, ask_model, &block, out + first * width));
     moe_scratch_drop(call, mark);
   }
   return MOE_OK;
+}
+
+static moe_status predict(moe_call *call, const moe_object *o,
+                          const moe_rows *x, double *out) {
+  const moe_fitted *f = o->state;
+  return ask(call, o, moe_learner_predict, x, f->n_outputs, out);
+}
+
+/* Each column that it makes is one that it was given, by name or, without
+   names, by place. */
+static bool keeps_columns(const moe_shaped *s) {
+  bool named = s->input.names.n > 0 && s->output.names.n > 0;
+  if (s->input.n != s->output.n) return false;
+  for (size_t j = 0; j < s->input.n; j++)
+    if (named ? strcmp(s->input.names.items[j], s->output.names.items[j]) != 0
+              : s->roles[j] != MOE_ROLE_NUMBER)
+      return false;
+  return true;
+}
+
+static moe_status contribute(moe_call *call, const moe_object *o,
+                             const moe_rows *x, double *out) {
+  const pipeline_params *p = o->params;
+  const moe_fitted *f = o->state;
+  for (size_t k = 0; k < p->steps.n; k++)
+    if (!keeps_columns(shape_of(p->steps.items[k]->state)))
+      return moe_fail(call, MOE_EUNSUPPORTED,
+                      "pipeline: %s makes other columns than it is given, so "
+                      "that these contribute nothing by themselves",
+                      p->steps.items[k]->type->name);
+  return ask(call, o, moe_learner_contribute, x, f->n_outputs * (x->d + 1),
+             out);
 }
 
 const moe_learner_type moe_pipeline = {
@@ -306,5 +379,7 @@ const moe_learner_type moe_pipeline = {
     .begin = begin,
     .step = step,
     .commit = commit,
+    .publish = publish,
     .end = end,
+    .contribute = contribute,
     .predict = predict};

@@ -1,11 +1,15 @@
 /* Fitting: a job in a userdata of its own, so that a raise or the collector
    ends it whatever happens.  m:fit(…) runs one to its end; m:start_fit(…) hands
-   it out, to be stepped within a budget. */
+   it out, to be stepped within a budget, and committed whenever what it has
+   come to would serve. */
 #include <stdio.h>
+#include <string.h>
 
 #include "lmoe.h"
+#include "mixture.h"
 
 #define JOB "moe.Job"
+#define NOT_MIXTURE "'%s' is for mixtures, not for %s"
 
 typedef struct running {
   lmoe_box box;
@@ -14,21 +18,94 @@ typedef struct running {
   double started;
 } running;
 
+/* The option as one of the names, counted from 0; -1 where it is nil. */
+static int opt_choice(lua_State *L, int options, const char *name,
+                      const char *const *names) {
+  int found = -1;
+  lmoe_get_option(L, options, name);
+  for (int i = 0; names[i] != NULL && lua_type(L, -1) == LUA_TSTRING; i++)
+    if (strcmp(names[i], lua_tostring(L, -1)) == 0) found = i;
+  if (found < 0 && !lua_isnil(L, -1)) {
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (int i = 0; names[i] != NULL; i++) {
+      if (i > 0) luaL_addstring(&b, ", ");
+      luaL_addstring(&b, names[i]);
+    }
+    luaL_pushresult(&b);
+    luaL_error(L, "'%s' must be one of: %s", name, lua_tostring(L, -1));
+  }
+  lua_pop(L, 1);
+  return found;
+}
+
+/* How a mixture is to be trained this time: NULL where no option says. */
+static const moe_plan *opt_plan(lua_State *L, lmoe_call *c, int options,
+                                const moe_object *o) {
+  static const char *const stages[] = {"all", "experts", "gate", NULL};
+  static const char *const own[] = {"method", "stage", "rounds", "unseen",
+                                    NULL};
+  bool given = false,
+       mixture = moe_learner_answering(o)->type == &moe_mixture_of_experts.type;
+  if (!lua_istable(L, options)) return NULL;
+  for (int i = 0; own[i] != NULL; i++) {
+    lmoe_get_option(L, options, own[i]);
+    if (!lua_isnil(L, -1) && !mixture)
+      luaL_error(L, NOT_MIXTURE, own[i], o->type->name);
+    given = given || !lua_isnil(L, -1);
+    lua_pop(L, 1);
+  }
+  lmoe_get_option(L, options, "subsets");
+  bool named = lua_type(L, -1) == LUA_TSTRING;
+  lua_pop(L, 1);
+  if (named && !mixture) luaL_error(L, NOT_MIXTURE, "subsets", o->type->name);
+  if (!given && !named) return NULL;
+  moe_plan *plan = moe_scratch(&c->call, 1, sizeof *plan);
+  if (plan == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  double rounds = lmoe_opt_number(L, options, "rounds", 1, 0x1p53, 0);
+  int stage = opt_choice(L, options, "stage", stages);
+  *plan = (moe_plan){
+      .training = opt_choice(L, options, "method", moe_training_choices),
+      .subsets =
+          named ? opt_choice(L, options, "subsets", moe_subsets_choices) : -1,
+      .stage = stage < 0 ? MOE_WHOLE : stage,
+      .unseen = lmoe_opt_flag(L, options, "unseen", false),
+      .rounds = rounds > 0 ? (int64_t)rounds : MOE_NO_INT};
+  return plan;
+}
+
+static void end_running(running *r) {
+  moe_job_end(r->job);
+  r->job = NULL;
+}
+
+static void warm(lua_State *L, running *r, int options) {
+  if (!lua_istable(L, options) || !lmoe_opt_flag(L, options, "warm", false))
+    return;
+  if (moe_job_warm(r->job)) return;
+  const char *name = r->job->object->type->name;
+  end_running(r);
+  luaL_error(L,
+             "'warm' needs a %s that was fitted to these columns and classes",
+             name);
+}
+
 /* Pushes the running job of (self, X, y, options): a userdata whose own table
    holds all that the job borrows. */
 static running *push_running(lua_State *L, double *budget_ms) {
-  static const char *const known[] = {"weights", "subsets", "groups",
-                                      "budget_ms", NULL};
-  moe_object *o = lmoe_test_object(L, 1);
+  static const char *const known[] = {
+      "weights", "subsets", "groups", "method",    "stage",
+      "rounds",  "unseen",  "warm",   "budget_ms", NULL};
+  moe_object *o = lmoe_check_self(L);
   moe_batch batch;
   running *r;
-  if (o == NULL) luaL_error(L, "fit: attempt to use a closed object");
   lua_settop(L, 4);
   lmoe_call *c = lmoe_begin(L);
   int call = lua_gettop(L);
   int options = lmoe_check_batch(L, c, 2, o, &batch);
   lmoe_check_options(L, options, known);
   *budget_ms = lmoe_opt_number(L, options, "budget_ms", 0, 1e12, 0);
+  batch.plan = opt_plan(L, c, options, o);
   r = lmoe_push_larger_box(L, JOB, sizeof *r);
   r->c = c;
   r->started = lmoe_now();
@@ -39,12 +116,8 @@ static running *push_running(lua_State *L, double *budget_ms) {
   }
   LMOE_SET_VALUE(L, -2);
   LMOE_TRY(L, c, moe_job_begin(&c->call, o, &batch, &r->job));
+  warm(L, r, options);
   return r;
-}
-
-static void end_running(running *r) {
-  moe_job_end(r->job);
-  r->job = NULL;
 }
 
 /* Raises what made the job fail, after ending it. */
@@ -62,7 +135,20 @@ static bool run(lua_State *L, running *r, double budget_ms) {
   return r->job->done;
 }
 
-/* { done, rows, seconds, notes } */
+static void push_series(lua_State *L, const moe_job *job) {
+  for (size_t i = 0; i < job->n_series; i++) {
+    const moe_series *t = &job->series[i];
+    if (t->n == 0) continue;
+    lua_newtable(L);
+    for (size_t k = 0; k < t->n; k++) {
+      lua_pushnumber(L, t->values[k]);
+      lua_rawseti(L, -2, (int)k + 1);
+    }
+    lua_setfield(L, -2, t->name);
+  }
+}
+
+/* { done, rows, seconds, notes }, and the job's series by their names */
 static void push_history(lua_State *L, const running *r) {
   lua_newtable(L);
   lua_pushboolean(L, r->job->done);
@@ -77,6 +163,7 @@ static void push_history(lua_State *L, const running *r) {
     lua_rawseti(L, -2, (int)i + 1);
   }
   lua_setfield(L, -2, "notes");
+  push_series(L, r->job);
   luaL_getmetatable(L, "moe.History");
   lua_setmetatable(L, -2);
 }
@@ -87,24 +174,30 @@ static void recharge(lua_State *L, const moe_object *o) {
   lua_pop(L, 1);
 }
 
-/* Pushes the object and the history, and ends the job. */
-static int commit(lua_State *L, running *r) {
+/* Pushes the object and the history; a job that is done ends with it. */
+static int push_committed(lua_State *L, running *r) {
   const moe_object *o = r->job->object;
-  r->c->L = L;
-  check_job(L, r, moe_job_commit(&r->c->call, r->job));
   lmoe_push_object(L, (moe_object *)o);
   push_history(L, r);
   recharge(L, o);
+  if (!r->job->done) return 2;
   end_running(r);
   lmoe_end(L, r->c, MOE_OK);
   return 2;
 }
 
+/* What is not done when its budget is spent ends all the same: who wants to go
+   on takes start_fit. */
 static int l_fit(lua_State *L) {
   double budget_ms;
   running *r = push_running(L, &budget_ms);
-  run(L, r, budget_ms);
-  return commit(L, r);
+  bool done = run(L, r, budget_ms);
+  check_job(L, r, moe_job_commit(&r->c->call, r->job));
+  push_committed(L, r);
+  if (done) return 2;
+  end_running(r);
+  lmoe_end(L, r->c, MOE_OK);
+  return 2;
 }
 
 static int l_start_fit(lua_State *L) {
@@ -131,7 +224,15 @@ static int l_step(lua_State *L) {
   return 1;
 }
 
-static int l_commit(lua_State *L) { return commit(L, check_running(L)); }
+/* A job that goes on gives the object a copy; one that cannot commit yet stays
+   as it was. */
+static int l_commit(lua_State *L) {
+  running *r = check_running(L);
+  r->c->L = L;
+  if (moe_job_commit(&r->c->call, r->job) != MOE_OK)
+    return luaL_error(L, "%s", r->c->call.error.text);
+  return push_committed(L, r);
+}
 
 static int l_close(lua_State *L) {
   end_running(want_running(L));

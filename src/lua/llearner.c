@@ -94,7 +94,8 @@ int lmoe_check_batch(lua_State *L, lmoe_call *c, int first, const moe_object *o,
     out->weight = check_weights(L, c, lua_gettop(L), out->x.n);
   lua_pop(L, 1);
   lmoe_get_option(L, options, "subsets");
-  if (!lua_isnil(L, -1))
+  if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING) /* a way to find
+                                                              them */
     out->subset = check_subsets(L, c, lua_gettop(L), o, out->x.n);
   lua_pop(L, 1);
   lmoe_get_option(L, options, "groups");
@@ -105,12 +106,6 @@ int lmoe_check_batch(lua_State *L, lmoe_call *c, int first, const moe_object *o,
 }
 
 /* -------------------------------------------------------------- predictions */
-
-static moe_object *check_self(lua_State *L) {
-  moe_object *o = lmoe_test_object(L, 1);
-  if (o == NULL) luaL_error(L, "attempt to use a closed object");
-  return o;
-}
 
 static double *predict(lua_State *L, lmoe_call *c, const moe_object *o,
                        const moe_rows *x) {
@@ -141,7 +136,7 @@ static void push_matrix(lua_State *L, lmoe_call *c, const double *x, size_t n,
 }
 
 static int l_predict(lua_State *L) {
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
@@ -172,7 +167,7 @@ static void check_classifier(lua_State *L, const moe_object *o) {
 }
 
 static int l_predict_proba(lua_State *L) {
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
@@ -224,7 +219,7 @@ static int push_values(lua_State *L, lmoe_call *c, const double *out,
    that where it is too low; or a value. */
 static int l_predict_one(lua_State *L) {
   static const char *const known[] = {"min_confidence", NULL};
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   lua_settop(L, 3);
   lmoe_check_options(L, 3, known);
   double least = lmoe_opt_number(L, 3, "min_confidence", 0, 1, 0);
@@ -245,7 +240,7 @@ static int l_predict_one(lua_State *L) {
 }
 
 static int l_predict_proba_one(lua_State *L) {
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   check_classifier(L, o);
@@ -265,7 +260,7 @@ static int l_predict_proba_one(lua_State *L) {
 }
 
 static int l_classes(lua_State *L) {
-  const moe_fitted *f = check_self(L)->state;
+  const moe_fitted *f = lmoe_check_self(L)->state;
   if (f == NULL || f->task != MOE_CLASSIFICATION) {
     lua_pushnil(L);
     return 1;
@@ -283,7 +278,7 @@ static int l_classes(lua_State *L) {
 
 /* learn_one(x, y [, weight]) */
 static int l_learn_one(lua_State *L) {
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   const moe_fitted *f = o->state;
   double weight = luaL_optnumber(L, 4, 1);
   lua_settop(L, 4);
@@ -303,7 +298,7 @@ static int l_learn_one(lua_State *L) {
 /* learn_many(X, y, { weights }): learn_one for each row in order. */
 static int l_learn_many(lua_State *L) {
   static const char *const known[] = {"weights", NULL};
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   lua_settop(L, 4);
   lmoe_call *c = lmoe_begin(L);
   moe_batch batch;

@@ -79,12 +79,12 @@ moe_object *lmoe_check_object(lua_State *L, int index, const char *family) {
 }
 
 /* Method calls come with any of the families. */
-static moe_object *check_self(lua_State *L) {
-  moe_object *o = lmoe_test_object(L, 1);
-  if (o != NULL) return o;
-  luaL_checktype(L, 1, LUA_TUSERDATA);
-  luaL_error(L, "attempt to use a closed or foreign object");
-  return NULL;
+moe_object *lmoe_check_self(lua_State *L) {
+  const lmoe_box *box = find_box(L, 1);
+  if (box == NULL)
+    luaL_error(L, "a method wants its object first, as in model:fit(X, y)");
+  if (box->closed) luaL_error(L, "attempt to use a closed object");
+  return box->pointer;
 }
 
 typedef struct rooting {
@@ -247,7 +247,7 @@ static int l_new(lua_State *L) {
  */
 
 static int l_get_params(lua_State *L) {
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   const char *path = luaL_optstring(L, 2, NULL);
   lmoe_call *c = lmoe_begin(L);
   moe_value value;
@@ -264,7 +264,7 @@ static int l_get_params(lua_State *L) {
 }
 
 static int l_set_params(lua_State *L) {
-  check_self(L);
+  lmoe_check_self(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   lmoe_call *c = lmoe_begin(L);
   set_params(L, c, 1, 2);
@@ -427,7 +427,7 @@ static void push_fitted(lua_State *L, const moe_object *o) {
 }
 
 static int l_info(lua_State *L) {
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   lmoe_call *c = lmoe_begin(L);
   const moe_gauge *g = o->type->gauges;
   lua_newtable(L);
@@ -462,7 +462,7 @@ static void adopt_or_find(lua_State *L, moe_object *o) {
 }
 
 static int l_clone(lua_State *L) {
-  moe_object *o = check_self(L), *copy;
+  moe_object *o = lmoe_check_self(L), *copy;
   lmoe_call *c = lmoe_begin(L);
   push_empty(L, metatable_of(o->type->family));
   LMOE_TRY(L, c, moe_object_clone(&c->call, o, &copy));
@@ -474,7 +474,7 @@ static int l_clone(lua_State *L) {
 
 /* assign(other): self becomes what other is. */
 static int l_assign(lua_State *L) {
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   moe_object *from = lmoe_test_object(L, 2);
   if (from == NULL) luaL_error(L, "assign: another object expected");
   lmoe_call *c = lmoe_begin(L);
@@ -485,7 +485,7 @@ static int l_assign(lua_State *L) {
 }
 
 static int l_reset(lua_State *L) {
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   lmoe_call *c = lmoe_begin(L);
   lmoe_end(L, c, moe_object_reset(&c->call, o));
   lmoe_charge(L, lua_touserdata(L, 1), moe_object_bytes(o));

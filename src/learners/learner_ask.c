@@ -1,0 +1,135 @@
+/* What a trained learner is asked: answers, contributions, how likely targets
+   are, and the gradient of its loss. */
+#include "learner.h"
+
+#include <math.h>
+
+typedef moe_status (*answer)(moe_call *call, const moe_object *o,
+                             const moe_rows *x, double *out);
+
+static moe_status check_fitted(moe_call *call, const moe_object *o) {
+  if (o->state != NULL) return MOE_OK;
+  return moe_fail(call, MOE_ESTATE, "%s has not been fitted yet",
+                  o->type->name);
+}
+
+static moe_status ask(moe_call *call, const moe_object *o, const moe_rows *x,
+                      answer answer_of, double *out) {
+  moe_rows rows = *x;
+  MOE_TRY(check_fitted(call, o));
+  if (x->source == MOE_FROM_CSR &&
+      !(moe_learner_type_of(o)->traits & MOE_TAKES_SPARSE))
+    return moe_fail(call, MOE_EDATA, "%s does not take sparse data",
+                    o->type->name);
+  MOE_TRY(moe_rows_follow(call, &rows, &moe_learner_fitted(o)->schema));
+  MOE_TRY(moe__check_rows(call, o, &rows));
+  if (rows.n == 0) return MOE_OK;
+  moe_object_use(o, 1);
+  moe_status status = answer_of(call, o, &rows, out);
+  moe_object_use(o, -1);
+  return status;
+}
+
+moe_status moe_learner_predict(moe_call *call, const moe_object *o,
+                               const moe_rows *x, double *out) {
+  return ask(call, o, x, moe_learner_type_of(o)->predict, out);
+}
+
+moe_status moe_learner_contribute(moe_call *call, const moe_object *o,
+                                  const moe_rows *x, double *out) {
+  const moe_learner_type *type = moe_learner_type_of(o);
+  if (type->contribute == NULL)
+    return moe_fail(call, MOE_EUNSUPPORTED,
+                    "%s: what it answers is no sum over the features",
+                    type->type.name);
+  return ask(call, o, x, type->contribute, out);
+}
+
+/* ------------------------------------------------------- rows with targets */
+
+/* A batch as the object knows it: its columns, and of classes its own labels.
+   A row of a class that it has not met counts as its first, and is marked. */
+typedef struct translated {
+  moe_batch batch;
+  moe_target target;
+  bool *unmet; /* a source row; NULL where all classes are met */
+} translated;
+
+static moe_status translate_classes(moe_call *call, const moe_fitted *f,
+                                    translated *t) {
+  const moe_labels *labels = t->target.labels;
+  int32_t *own, *ids;
+  bool all = true;
+  MOE_SCRATCH(call, own, labels->n);
+  MOE_SCRATCH(call, ids, t->target.n);
+  MOE_SCRATCH(call, t->unmet, t->target.n);
+  for (size_t c = 0; c < labels->n; c++)
+    own[c] = (int32_t)moe_labels_find(&f->labels, &labels->items[c]);
+  for (size_t i = 0; i < t->batch.x.n; i++) {
+    size_t at = moe_rows_at(&t->batch.x, i);
+    int32_t id = own[t->target.ids[at]];
+    t->unmet[at] = id < 0;
+    ids[at] = id < 0 ? 0 : id;
+    all = all && id >= 0;
+  }
+  if (all) t->unmet = NULL;
+  t->target.ids = ids;
+  t->target.labels = &f->labels;
+  return MOE_OK;
+}
+
+static moe_status translate(moe_call *call, const moe_object *o,
+                            const moe_batch *batch, translated *t) {
+  const moe_fitted *f = o->state;
+  MOE_TRY(check_fitted(call, o));
+  *t = (translated){.batch = *batch, .target = *batch->y};
+  MOE_TRY(moe_rows_follow(call, &t->batch.x, &f->schema));
+  MOE_TRY(moe__check_rows(call, o, &t->batch.x));
+  if (f->task == MOE_CLASSIFICATION) MOE_TRY(translate_classes(call, f, t));
+  t->batch.y = &t->target;
+  return MOE_OK;
+}
+
+moe_status moe_learner_log_likelihood(moe_call *call, const moe_object *o,
+                                      const moe_batch *batch, double *out) {
+  moe_scratch_mark mark = moe_scratch_now(call);
+  translated t;
+  MOE_TRY(translate(call, o, batch, &t));
+  moe_object_use(o, 1);
+  moe_status status =
+      moe_learner_type_of(o)->log_likelihood(call, o, &t.batch, out);
+  moe_object_use(o, -1);
+  for (size_t i = 0; t.unmet != NULL && i < batch->x.n; i++)
+    if (t.unmet[moe_rows_at(&batch->x, i)])
+      out[i] = log(1e-6 / (double)moe_learner_fitted(o)->n_outputs);
+  moe_scratch_drop(call, mark);
+  return status;
+}
+
+/* Rows of classes that are not met count nothing. */
+static moe_status leave_unmet(moe_call *call, translated *t) {
+  double *weight;
+  if (t->unmet == NULL) return MOE_OK;
+  MOE_SCRATCH(call, weight, t->target.n);
+  for (size_t i = 0; i < t->batch.x.n; i++) {
+    size_t at = moe_rows_at(&t->batch.x, i);
+    weight[at] = t->unmet[at] ? 0 : moe_batch_weight(&t->batch, i);
+  }
+  t->batch.weight = weight;
+  return MOE_OK;
+}
+
+moe_status moe_learner_differentiate(moe_call *call, const moe_object *o,
+                                     const moe_batch *batch, double *loss,
+                                     double *gradient) {
+  moe_scratch_mark mark = moe_scratch_now(call);
+  translated t;
+  MOE_TRY(translate(call, o, batch, &t));
+  MOE_TRY(leave_unmet(call, &t));
+  moe_object_use(o, 1);
+  moe_status status =
+      moe_learner_type_of(o)->differentiate(call, o, &t.batch, loss, gradient);
+  moe_object_use(o, -1);
+  moe_scratch_drop(call, mark);
+  return status;
+}
