@@ -147,10 +147,21 @@ describe("a box", function()
     local z = moe.zeros(2, 2)
     before = getmetatable(z)
     debug.setmetatable(z, getmetatable(f))
-    refuses("closed or foreign", z.info, z)
+    refuses("closed object", z.info, z)
     refuses("expected", z.close, z)
     debug.setmetatable(z, before)
     assert.equal(4, z:sum() + 4)
+  end)
+
+  it("keeps what Lua added to its methods when the module is opened again", function()
+    core.methods("Learner").spoken = function() return "still here" end
+    local before = package.loaded["moe.core"]
+    package.loaded["moe.core"] = nil
+    require "moe.core"
+    package.loaded["moe.core"] = before
+    assert.equal("still here", E.constant({}):spoken())
+    core.methods("Learner").spoken = nil
+    assert.is_nil(E.constant({}).spoken)
   end)
 
   it("refuses the methods of another family", function()

@@ -79,7 +79,11 @@ void lmoe_new_family(lua_State *L, const char *family, const luaL_Reg *methods,
   luaL_newmetatable(L, family);
   lua_pushstring(L, family);
   lua_setfield(L, -2, "__name");
-  lua_newtable(L);
+  lua_getfield(L, -1, "methods");
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+  }
   for (const luaL_Reg *lists[] = {closers, methods, NULL}, **list = lists;
        *list != NULL; list++)
     for (const luaL_Reg *r = *list; r->name != NULL; r++) {
@@ -220,7 +224,8 @@ void lmoe_end(lua_State *L, lmoe_call *c, moe_status status) {
 
 int lmoe_refuse(lua_State *L, lmoe_call *c, moe_status status) {
   lower_flag(L, status);
-  if (status != MOE_EIO && status != MOE_EFORMAT) return raise(L, c, status);
+  if (status != MOE_EIO && status != MOE_EFORMAT && status != MOE_EUNSUPPORTED)
+    return raise(L, c, status);
   free_call(L, c);
   lua_pushnil(L);
   lua_pushstring(L, c->call.error.text);
@@ -272,6 +277,23 @@ static int l_memory(lua_State *L) {
   return 1;
 }
 
+/* nearest(name, names): which of them was meant; nil if none is near. */
+static int l_nearest(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  size_t n = lua_rawlen(L, 2);
+  const char **names = lua_newuserdata(L, (n + 1) * sizeof *names);
+  for (size_t i = 0; i < n; i++) {
+    lua_rawgeti(L, 2, (int)i + 1);
+    if (lua_type(L, -1) != LUA_TSTRING)
+      return luaL_error(L, "nearest: names[%d] is no string", (int)i + 1);
+    names[i] = lua_tostring(L, -1);
+    lua_pop(L, 1);
+  }
+  lua_pushstring(L, moe_nearest_name(name, names, n));
+  return 1;
+}
+
 static int l_fail_after(lua_State *L) {
   moe_alloc_fail_after((long)luaL_checknumber(L, 1));
   return 0;
@@ -282,11 +304,15 @@ static int l_live(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"now", l_now},         {"set_threads", l_set_threads},
-    {"threads", l_threads}, {"memory", l_memory},
-    {"methods", l_methods}, {"_fail_after", l_fail_after},
-    {"_live", l_live},      {NULL, NULL}};
+static const luaL_Reg functions[] = {{"now", l_now},
+                                     {"set_threads", l_set_threads},
+                                     {"threads", l_threads},
+                                     {"memory", l_memory},
+                                     {"methods", l_methods},
+                                     {"_fail_after", l_fail_after},
+                                     {"_live", l_live},
+                                     {"nearest", l_nearest},
+                                     {NULL, NULL}};
 
 static void new_state(lua_State *L) {
   lmoe_state *s = lua_newuserdata(L, sizeof *s);
@@ -308,6 +334,8 @@ int luaopen_moe_core(lua_State *L) {
   lua_setfield(L, -2, "_VERSION");
   lmoe_open_objects(L);
   lmoe_open_learners(L);
+  lmoe_open_contributions(L);
+  lmoe_open_import(L);
   lmoe_open_jobs(L);
   lmoe_open_files(L);
   lmoe_open_mixture(L);
@@ -316,5 +344,6 @@ int luaopen_moe_core(lua_State *L) {
   lmoe_open_tensor(L);
   lmoe_open_sparse(L);
   lmoe_open_table(L);
+  lmoe_open_processes(L);
   return 1;
 }

@@ -43,6 +43,7 @@ void *lmoe_test_box(lua_State *L, int index, const char *family);
 
 /* Makes the metatable of a family and fills it: names beginning with "__" are
    metamethods, the others methods; __gc, __close and close all call `close`.
+   A family that was made before (the module is opened again) keeps its methods.
    Leaves nothing on the stack. */
 void lmoe_new_family(lua_State *L, const char *family, const luaL_Reg *methods,
                      lua_CFunction close);
@@ -76,8 +77,9 @@ lmoe_call *lmoe_begin(lua_State *L);
    callback raised is raised again as it was. */
 void lmoe_end(lua_State *L, lmoe_call *c, moe_status status);
 
-/* Ends a failed call that depended on the outside world: pushes nil, message
-   and code for MOE_EIO and MOE_EFORMAT (and returns 3), raises the others. */
+/* Ends a failed call that depended on the outside world, or on what a type can
+   do: pushes nil, message and code for MOE_EIO, MOE_EFORMAT and
+   MOE_EUNSUPPORTED (and returns 3), raises the others. */
 int lmoe_refuse(lua_State *L, lmoe_call *c, moe_status status);
 
 /* Raises the call's error at once, ending the call, unless OK. */
@@ -163,6 +165,7 @@ void lmoe_push_object(lua_State *L, moe_object *o);
 moe_object *lmoe_push_new(lua_State *L, const char *family, const char *name);
 moe_object *lmoe_check_object(lua_State *L, int index, const char *family);
 moe_object *lmoe_test_object(lua_State *L, int index); /* of any family */
+moe_object *lmoe_check_self(lua_State *L); /* the same, of a method's object */
 
 /* After construction or a change of children: keeps the boxes of the object's
    children alive for as long as its own, at `index`. */
@@ -185,6 +188,8 @@ void lmoe_push_routing(lua_State *L, lmoe_call *c, const struct moe_routing *r);
 /* The pieces of moe.core; each adds to the table on top of the stack. */
 void lmoe_open_objects(lua_State *L);
 void lmoe_open_learners(lua_State *L);
+void lmoe_open_contributions(lua_State *L);
+void lmoe_open_import(lua_State *L);
 void lmoe_open_jobs(lua_State *L);
 void lmoe_open_files(lua_State *L);
 void lmoe_open_transforms(lua_State *L);
@@ -193,5 +198,7 @@ void lmoe_open_route(lua_State *L);
 void lmoe_open_tensor(lua_State *L);
 void lmoe_open_sparse(lua_State *L);
 void lmoe_open_table(lua_State *L);
+void lmoe_open_processes(lua_State *L);
+void lmoe_add_packing(lua_State *L);
 
 #endif

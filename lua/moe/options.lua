@@ -1,0 +1,80 @@
+--- Options of functions in Lua: checked by name, kind and range, and defaulted.
+-- @module moe.options
+
+local core = require "moe.core"
+local elsewhere = require "moe.elsewhere"
+local text = require "moe.text"
+
+local options = {}
+
+local function names_of(known)
+  local names = {}
+  for name in pairs(known) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function check_names(what, given, known, level)
+  for name in pairs(given) do
+    if not known[name] then
+      local near = type(name) == "string" and core.nearest(name, names_of(known))
+      local hint = near and ("; did you mean '%s'?"):format(near) or elsewhere.hint(name)
+      error(("%s: unknown option '%s'%s"):format(what, tostring(name), hint), level)
+    end
+  end
+end
+
+local function is_whole(value)
+  return type(value) == "number" and value == math.floor(value) and math.abs(value) <= 2 ^ 53
+end
+
+local function is_among(choices, value)
+  for _, choice in ipairs(choices) do
+    if choice == value then return true end
+  end
+  return false
+end
+
+-- What is allowed, in words; nothing if the value is.
+local function complaint(rule, value)
+  local kind = rule[1]
+  if type(kind) == "table" then
+    return not is_among(kind, value) and "one of " .. table.concat(kind, ", ") or nil
+  end
+  local right = kind == "integer" and is_whole(value) or type(value) == kind
+  local least, most = rule.min, rule.max
+  if right and (not least or value >= least) and (not most or value <= most) then return end
+  local article = kind:find "^[aeiou]" and "an " or "a "
+  if least and most then return ("%s%s in [%g, %g]"):format(article, kind, least, most) end
+  return article .. kind .. (least and (", at least %g"):format(least) or "")
+end
+
+--- The options of a function, with defaults where none are given.
+-- @param what the function's name, for the message
+-- @param given a table, name → value, or nil
+-- @param known name → { kind, min, max, default }: kind is a type's name, or
+-- "integer", or a list of choices; nil or false is allowed where there is no default
+-- @param[opt=2] level of the function that is to blame, as for `error`, the caller
+-- being 1; 0 for a message without a place
+-- @return a table of its own
+-- @raise if a name is unknown or a value is not allowed
+function options.check(what, given, known, level)
+  level = (level or 2) > 0 and (level or 2) + 1 or 0
+  if given ~= nil and type(given) ~= "table" then
+    error(("%s: a table of options expected, got a %s"):format(what, type(given)), level)
+  end
+  check_names(what, given or {}, known, level > 0 and level + 1 or 0)
+  local checked = {}
+  for name, rule in pairs(known) do
+    local value = given and given[name]
+    if value == nil then value = rule.default end
+    local allowed = value and rule[1] and complaint(rule, value)
+    if allowed then
+      error(("%s: '%s' must be %s, got %s"):format(what, name, allowed, text.value(value)), level)
+    end
+    checked[name] = value
+  end
+  return checked
+end
+
+return options
