@@ -1,169 +1,253 @@
---- Figures of merit: functions of the truth and the predictions, both Lua
--- arrays (or 1-D tensors) of one length.  All raise if that is 0, or not one.
+--- Figures of merit: of truth and predictions, whole or row by row.
+--
+-- Each is a function of arrays (or 1-D tensors) of one length,
+-- `metrics.accuracy(y, predicted [, options])`, and an object for streams,
+-- `metrics.updatable "accuracy"`; both are the same code.  Every one takes
+-- `weights` (numbers from 0, one a row; 0: as if the row were not there) among its
+-- options.
+--
+-- Of labels: accuracy, balanced_accuracy, precision, recall, f1 (options average
+-- = "macro" | "micro" | "weighted", or positive = one label, whose figure it is),
+-- macro_f1, cohen_kappa, mcc, per_class, confusion.  A ratio of nothing is 0;
+-- classes are those that occur in y or in the predictions.
+--
+-- Of probabilities, `metrics.log_loss(y, proba, classes [, options])`: log_loss,
+-- brier, roc_auc, average_precision.  proba is an n×C tensor or an array of
+-- arrays, its columns in the order of classes; or an array of numbers, without
+-- classes: the score of the label 1 or true, or of `positive`.
+--
+-- Of numbers: mae, mse, rmse, r2, pinball (option quantile).  Of several outputs
+-- (n×k tensors) it is the mean of their figures.
 -- @module moe.metrics
 
+local options = require "moe.options"
 local text = require "moe.text"
 
-local metrics = {}
+local metrics = { summary = require "moe.metrics.summary" }
 
-local function check_lengths(targets, predictions)
-  if targets == 0 then error("metrics: there is nothing to compare: y is empty", 3) end
+local types = {}
+for _, kind in ipairs { "confusion", "probability", "regression" } do
+  for name, type in pairs(require("moe.metrics." .. kind)) do
+    type.name, type.kind = name, kind
+    types[name] = type
+  end
+end
+
+local function read_options(type, given, more)
+  local known = {}
+  for _, rules in ipairs { type.options or {}, more } do
+    for name, rule in pairs(rules) do known[name] = rule end
+  end
+  return options.check(type.name, given, known, 0)
+end
+
+-- --------------------------------------------------------------------- batch
+
+local function item(matrix, i, k)
+  if type(matrix) == "userdata" then return matrix:get(i, k) end
+  return matrix[i][k]
+end
+
+-- The row i of probabilities as label → probability, in a table used again.
+local function row_reader(proba, classes, name)
+  local row = {}
+  if type(classes) ~= "table" then
+    error(("%s: the classes of the columns are needed"):format(name), 0)
+  end
+  return function(i)
+    for k = 1, #classes do row[classes[k]] = item(proba, i, k) end
+    return row
+  end
+end
+
+local function is_wide(predicted)
+  if type(predicted) == "userdata" then return predicted.ndim == 2 end
+  return type(predicted[1]) == "table"
+end
+
+local function check_lengths(targets, predictions, weights)
+  if targets == 0 then error("metrics: there is nothing to compare: y is empty", 0) end
   if targets ~= predictions then
-    error(("metrics: %d targets, but %d predictions"):format(targets, predictions), 3)
+    error(("metrics: %d targets, but %d predictions"):format(targets, predictions), 0)
+  end
+  if weights and #weights ~= targets then
+    error(("metrics: %d targets, but %d weights"):format(targets, #weights), 0)
   end
 end
 
---- Share of equal pairs, in [0, 1].
-function metrics.accuracy(y, predicted)
-  check_lengths(#y, #predicted)
-  local right = 0
+local function check_weight(w, i)
+  if type(w) ~= "number" or not (w >= 0 and w < math.huge) then
+    error(("metrics: weights[%d] must be a number from 0, got %s"):format(i, tostring(w)), 0)
+  end
+  return w
+end
+
+local checks = {}
+
+function checks.regression(y, p, i)
+  if type(y) ~= "number" or type(p) ~= "number" or y - p ~= y - p then
+    error(("metrics: row %s: two finite numbers expected, got %s and %s"):format(
+      i, tostring(y), tostring(p)), 0)
+  end
+end
+
+function checks.confusion(y, p, i)
+  if y == nil or p == nil or y ~= y or p ~= p then
+    error(("metrics: row %s: two labels expected, got %s and %s"):format(
+      i, tostring(y), tostring(p)), 0)
+  end
+end
+
+function checks.probability(y, p, i)
+  if y == nil then error(("metrics: row %s: y is nil"):format(i), 0) end
+  if type(p) ~= "table" then p = { p } end
+  for _, q in pairs(p) do
+    if type(q) ~= "number" or q ~= q then
+      error(("metrics: row %s: a prediction is %s"):format(i, tostring(q)), 0)
+    end
+  end
+end
+
+local function nothing(name, why)
+  error(("%s: %s"):format(name, why or "the weights are all 0"), 0)
+end
+
+-- Feeds all rows; `predicted_at(i)` is what was said of row i.
+local function feed(type, o, y, predicted_at)
+  local add, value = type.make(o)
+  local check, weights = checks[type.kind], o.weights
   for i = 1, #y do
-    if y[i] == predicted[i] then right = right + 1 end
+    local weight = weights and check_weight(weights[i], i) or 1
+    if weight > 0 then
+      local truth, answer = y[i], predicted_at(i)
+      check(truth, answer, i)
+      add(truth, answer, weight)
+    end
   end
-  return right / #y
+  local figure, why = value()
+  if figure == nil then nothing(type.name, why) end
+  return figure
 end
 
-local function mean(values)
-  local sum = 0
-  for i = 1, #values do sum = sum + values[i] end
-  return sum / #values
+local function column(rows, k)
+  local out = {}
+  for i = 1, #rows do out[i] = item(rows, i, k) end
+  return out
 end
 
---- Mean squared error, from 0.
-function metrics.mse(y, predicted)
-  check_lengths(#y, #predicted)
-  local sum = 0
-  for i = 1, #y do sum = sum + (y[i] - predicted[i]) ^ 2 end
-  return sum / #y
-end
-
---- Root of the mean squared error, in the unit of y.
-function metrics.rmse(y, predicted)
-  check_lengths(#y, #predicted)
-  return math.sqrt(metrics.mse(y, predicted))
-end
-
---- Mean absolute error.
-function metrics.mae(y, predicted)
-  check_lengths(#y, #predicted)
-  local sum = 0
-  for i = 1, #y do sum = sum + math.abs(y[i] - predicted[i]) end
-  return sum / #y
-end
-
---- Coefficient of determination: 1 − the squared error over that of the mean.
--- At most 1; of a constant y it is 1 if every prediction is exact, else 0.
-function metrics.r2(y, predicted)
-  check_lengths(#y, #predicted)
-  local centre, total = mean(y), 0
-  for i = 1, #y do total = total + (y[i] - centre) ^ 2 end
-  local error_sum = metrics.mse(y, predicted) * #y
-  if total == 0 then return error_sum == 0 and 1 or 0 end
-  return 1 - error_sum / total
-end
-
--- Counts for each class: { [label] = { support, predicted, right } }.
-local function count_classes(y, predicted)
-  local counts = {}
-  local function of(label)
-    counts[label] = counts[label] or { support = 0, predicted = 0, right = 0 }
-    return counts[label]
+local function mean_of_outputs(type, o, y, predicted)
+  local k, sum = predicted[1] and #predicted[1] or 0, 0
+  for j = 1, k do
+    local answers = column(predicted, j)
+    sum = sum + feed(type, o, column(y, j), function(i) return answers[i] end)
   end
-  for i = 1, #y do
-    local truth, answer = of(y[i]), of(predicted[i])
-    truth.support = truth.support + 1
-    answer.predicted = answer.predicted + 1
-    if y[i] == predicted[i] then truth.right = truth.right + 1 end
+  return sum / k
+end
+
+local function count(list) return type(list) == "userdata" and list.shape[1] or #list end
+
+-- What is left of (predicted [, classes] [, options]) when they are told apart.
+local function evaluate(type, y, predicted, classes, given)
+  if type.kind ~= "probability" or classes and classes[1] == nil and given == nil then
+    classes, given = nil, classes
   end
-  return counts
-end
-
-local function ratio(a, b) return b > 0 and a / b or 0 end
-
---- For each class that occurs in y or in the predictions: precision, recall and
--- f1, in [0, 1].  A ratio of nothing is 0.
--- @return { [label] = { precision, recall, f1, support, predicted, right } }, the
--- last three being how often the class is true, is predicted, and is both
-function metrics.per_class(y, predicted)
-  check_lengths(#y, #predicted)
-  local counts = count_classes(y, predicted)
-  for _, c in pairs(counts) do
-    c.precision = ratio(c.right, c.predicted)
-    c.recall = ratio(c.right, c.support)
-    c.f1 = ratio(2 * c.right, c.predicted + c.support)
+  local o = read_options(type, given, { weights = { "table" } })
+  check_lengths(count(y), count(predicted), o.weights)
+  if is_wide(predicted) then
+    if type.kind == "regression" then return mean_of_outputs(type, o, y, predicted) end
+    return feed(type, o, y, row_reader(predicted, classes, type.name))
   end
-  return counts
+  return feed(type, o, y, function(i) return predicted[i] end)
 end
 
---- Mean of the classes' F1, each class that occurs in y or in the predictions
--- counting the same; in [0, 1].
-function metrics.macro_f1(y, predicted)
-  local classes = metrics.per_class(y, predicted)
-  local names = {}
-  for label in pairs(classes) do names[#names + 1] = label end
-  -- summed in a fixed order, so that the figure has the same bits every time
-  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
-  local sum = 0
-  for _, label in ipairs(names) do sum = sum + classes[label].f1 end
-  return sum / #names
-end
-
---- Mean of −log p(truth), from 0; p is not taken below 1e-15, and of a label
--- that is none of the classes it is 0.
--- @param y n labels
--- @param proba n×C tensor of probabilities
--- @param classes the labels of its columns
-function metrics.log_loss(y, proba, classes)
-  check_lengths(#y, proba.shape[1])
-  local column, sum = {}, 0
-  for k, label in ipairs(classes) do column[label] = k end
-  for i = 1, #y do
-    local k = column[y[i]]
-    local p = k and proba:get(i, k) or 0
-    sum = sum - math.log(math.max(p, 1e-15))
+local function batch(type)
+  return function(y, predicted, classes, given)
+    local good, figure = pcall(evaluate, type, y, predicted, classes, given)
+    if not good then error(figure, 2) end
+    return figure
   end
-  return sum / #y
 end
 
-local Summary = {}
-Summary.__index = Summary
+for name, type in pairs(types) do metrics[name] = batch(type) end
 
---- Collects figures that are measured several times, by name.
--- @usage local s = moe.metrics.summary()
--- s:add("forest", 0.97); s:add("forest", 0.98)
--- print(s:text "accuracy")
-function metrics.summary() return setmetatable({ names = {}, values = {} }, Summary) end
+-- ------------------------------------------------------------------- streams
 
---- One more measurement.
--- @param name what was measured
--- @param value a number
-function Summary:add(name, value)
-  if not self.values[name] then
-    self.values[name] = {}
-    self.names[#self.names + 1] = name
+local Updatable = {}
+Updatable.__index = Updatable
+
+function Updatable:__tostring()
+  local figure, why = self:get()
+  if type(figure) ~= "table" then
+    return ("%s: %s"):format(self.name, figure and text.value(figure) or why or "no rows yet")
   end
-  table.insert(self.values[name], value)
+  if not getmetatable(figure) then setmetatable(figure, text.printed) end
+  return ("%s:\n%s"):format(self.name, tostring(figure))
 end
 
---- Mean and standard deviation (of the sample; 0 of one) of what was added.
--- @raise if nothing was added by that name
-function Summary:get(name)
-  local values = self.values[name]
-  if not values then error(("summary: nothing is named '%s'"):format(tostring(name)), 2) end
-  local centre, square = mean(values), 0
-  for i = 1, #values do square = square + (values[i] - centre) ^ 2 end
-  return centre, #values > 1 and math.sqrt(square / (#values - 1)) or 0
-end
-
---- All of them as lines: mean ± standard deviation, the largest mean first.
--- @param title the first line
-function Summary:text(title)
-  local rows = { { title, "" } }
-  table.sort(self.names, function(a, b) return self:get(a) > self:get(b) end)
-  for i, name in ipairs(self.names) do
-    rows[i + 1] = { "  " .. name, ("%.4f ± %.4f"):format(self:get(name)) }
+--- One more row.
+-- @param y its truth
+-- @param prediction a label or number; for figures of probabilities label →
+-- probability, as predict_proba_one gives it, or a number as in the batch form
+-- @param[opt=1] weight from 0
+-- @return the object
+function Updatable:update(y, prediction, weight)
+  local good, message = pcall(checks[self.type.kind], y, prediction, self.seen + 1)
+  if good then good, message = pcall(check_weight, weight or 1, self.seen + 1) end
+  if good and weight == 0 then return self end
+  if good and not self.window then good, message = pcall(self.add, y, prediction, weight or 1) end
+  if not good then error(message, 2) end
+  if self.window then
+    self.rows[self.seen % self.window + 1] = { y, prediction, weight or 1 }
   end
-  return text.columns(rows)
+  self.seen = self.seen + 1
+  return self
+end
+
+--- The figure of the rows so far, or of the last `window` of them.
+-- @return a number (what its function gives), or nil and why there is none
+function Updatable:get()
+  if not self.window then return self.value() end
+  local add, value = self.type.make(self.options)
+  for _, row in ipairs(self.rows) do add(row[1], row[2], row[3]) end
+  return value()
+end
+
+--- Forgets all rows.
+-- @return the object
+function Updatable:reset()
+  self.seen, self.rows = 0, {}
+  self.add, self.value = self.type.make(self.options)
+  return self
+end
+
+--- A figure that is updated row by row.
+-- @param name one of those above
+-- @param[opt] options its own, and window: how many of the last rows count
+-- @return an object with update, get and reset, which prints
+-- @raise if there is none of that name
+-- @usage local recent = moe.metrics.updatable("accuracy", { window = 1000 })
+-- recent:update("yes", model:predict_one(x)); print(recent:get())
+function metrics.updatable(name, given)
+  local type = types[name]
+  if not type then error(("metrics: there is no '%s'"):format(tostring(name)), 2) end
+  local good, o = pcall(read_options, type, given, { window = { "integer", min = 1 } })
+  if not good then error(o, 2) end
+  local object = { name = name, type = type, options = o, window = o.window or nil }
+  return setmetatable(object, Updatable):reset()
+end
+
+--- What there is: name → { name, kind = what it is a figure of ("confusion":
+-- labels, "probability", "regression": numbers), greater = true where more is
+-- better, mean = true where it is the weighted mean of its rows' figures, doc }.
+function metrics.types()
+  local out = {}
+  for name, type in pairs(types) do
+    out[name] = {
+      name = name, kind = type.kind, doc = type.doc,
+      greater = type.greater or false, mean = type.mean or false,
+    }
+  end
+  return out
 end
 
 return metrics
