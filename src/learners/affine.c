@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tally.h"
 #include "threads.h"
 #include "vector.h"
 
@@ -101,20 +102,25 @@ static void add_bias(const moe_affine *a, size_t n, double *z) {
     for (size_t c = 0; c < m; c++) z[c] = limit(z[c] * a->left + a->bias[c]);
 }
 
-/* z of a few rows; x is room for them where they are dense, and holds them
-   afterwards. */
-static void answer(const moe_affine *a, const moe_rows *rows, size_t first,
-                   size_t n, const double *centre, double *x, double *z) {
+/* z of a few rows, which are in x where they are dense. */
+static void answer_read(const moe_affine *a, const moe_rows *rows, size_t first,
+                        size_t n, const double *centre, double *x, double *z) {
   size_t m = a->fitted.n_outputs, d = a->fitted.n_features;
   memset(z, 0, n * m * sizeof *z);
   if (rows->source == MOE_FROM_CSR) {
     multiply_sparse(a, rows, first, n, z);
   } else {
-    moe_rows_doubles(rows, first, n, x);
     if (centre != NULL) fill_missing(x, n, d, centre);
     moe_products(x, n, d, a->weights, m, z);
   }
   add_bias(a, n, z);
+}
+
+/* The same; x is room for them. */
+static void answer(const moe_affine *a, const moe_rows *rows, size_t first,
+                   size_t n, const double *centre, double *x, double *z) {
+  if (rows->source != MOE_FROM_CSR) moe_rows_doubles(rows, first, n, x);
+  answer_read(a, rows, first, n, centre, x, z);
 }
 
 typedef struct answering {
@@ -193,7 +199,7 @@ static void learn_row(moe_affine *a, const moe_batch *b, size_t i,
   size_t m = a->fitted.n_outputs, d = a->fitted.n_features;
   double rows = (double)a->fitted.n_seen + (double)i + 1, step;
   answer(a, &b->x, i, 1, NULL, x, z);
-  rule->residual(b, i, 1, z, z + m);
+  rule->loss->residual(rule->loss, b, i, 1, z, z + m);
   step = rule->lr / (1 + rule->lr * rule->curvature * moe_batch_weight(b, i) *
                              (1 + squared_length(&b->x, i, x)));
   if (rule->l2 > 0) decay(a, rule->lr * rule->l2 / rows);
@@ -214,6 +220,111 @@ moe_status moe_affine_learn(moe_call *call, moe_affine *a,
   MOE_SCRATCH(call, z, 2 * a->fitted.n_outputs);
   if (batch->x.source != MOE_FROM_CSR) MOE_SCRATCH(call, x, batch->x.d);
   for (size_t i = 0; i < batch->x.n; i++) learn_row(a, batch, i, rule, x, z);
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+/* --------------------------------------------------------------- derivatives
+ */
+
+size_t moe_affine_n_weights(const moe_object *o) {
+  const moe_affine *a = o->state;
+  return a->fitted.n_outputs * (a->fitted.n_features + 1);
+}
+
+void moe_affine_get_weights(const moe_object *o, double *out) {
+  const moe_affine *a = o->state;
+  size_t m = a->fitted.n_outputs, n = m * a->fitted.n_features;
+  for (size_t k = 0; k < n; k++) out[k] = a->left * a->weights[k];
+  memcpy(out + n, a->bias, m * sizeof *out);
+}
+
+void moe_affine_set_weights(moe_object *o, const double *in) {
+  moe_affine *a = o->state;
+  size_t m = a->fitted.n_outputs, n = m * a->fitted.n_features;
+  a->left = 1;
+  memcpy(a->weights, in, n * sizeof *in);
+  memcpy(a->bias, in + n, m * sizeof *in);
+}
+
+typedef struct deriving {
+  const moe_affine *affine;
+  const moe_batch *batch;
+  const double *centre;
+  const moe_loss *loss;
+} deriving;
+
+/* Adds a tile's part to the derivatives by weights and biases, and its loss
+   behind them. */
+static void add_derivatives(const void *context, const moe_tile *tile,
+                            double *sum) {
+  const deriving *q = context;
+  const moe_rows *rows = &q->batch->x;
+  size_t m = q->affine->fitted.n_outputs, d = rows->d, n = tile->n;
+  double *z = tile->work, *bias = sum + m * d;
+  answer_read(q->affine, rows, tile->first, n, q->centre, tile->x, z);
+  bias[m] += q->loss->residual(q->loss, q->batch, tile->first, n, z, z + n * m);
+  for (size_t i = 0; i < n; i++)
+    for (size_t c = 0; c < m; c++) bias[c] += z[i * m + c];
+  if (rows->source != MOE_FROM_CSR) {
+    moe_weighted_sums(z, n, m, tile->x, d, sum);
+    return;
+  }
+  for (size_t i = 0; i < n; i++)
+    for (size_t c = 0; c < m; c++)
+      add_row(rows, tile->first + i, NULL, z[i * m + c], sum + c * d);
+}
+
+/* The loss is the last of the sums. */
+static moe_status sum_derivatives(moe_call *call, const deriving *q,
+                                  double *sums) {
+  size_t m = q->affine->fitted.n_outputs, d = q->batch->x.d;
+  bool sparse = q->batch->x.source == MOE_FROM_CSR;
+  moe_tally_plan plan = {.rows = &q->batch->x,
+                         .columns = sparse ? 0 : d,
+                         .width = 2 * m,
+                         .length = m * (d + 1) + 1,
+                         .cost = m * d};
+  moe_tally tally = {0};
+  moe_status status = moe_tally_new(call, &plan, &tally);
+  while (status == MOE_OK &&
+         !moe_tally_run(call, &tally, add_derivatives, q, sums))
+    status = moe_call_check(call);
+  moe_tally_free(&tally);
+  return status;
+}
+
+/* Each expert's probability in the mean of the rows, which have `weight`. */
+static moe_status find_importance(moe_call *call, deriving q, double weight,
+                                  double *sums, double *importance) {
+  size_t m = q.affine->fitted.n_outputs;
+  q.loss = &moe_importance;
+  MOE_TRY(sum_derivatives(call, &q, sums));
+  for (size_t e = 0; e < m; e++)
+    importance[e] = sums[m * q.batch->x.d + e] / weight;
+  return MOE_OK;
+}
+
+moe_status moe_affine_differentiate(moe_call *call, const moe_affine *a,
+                                    const moe_batch *batch,
+                                    const double *centre, bool intercept,
+                                    const moe_loss *loss, double *value,
+                                    double *gradient) {
+  size_t m = a->fitted.n_outputs, n = m * (batch->x.d + 1);
+  moe_scratch_mark mark = moe_scratch_now(call);
+  moe_loss own = *loss;
+  deriving q = {a, batch, centre, &own};
+  double *sums, *importance, weight = 0;
+  MOE_SCRATCH(call, sums, n + 1);
+  MOE_SCRATCH(call, importance, m);
+  for (size_t i = 0; i < batch->x.n; i++) weight += moe_batch_weight(batch, i);
+  if (own.terms.load_balance != 0 && weight > 0)
+    MOE_TRY(find_importance(call, q, weight, sums, importance));
+  own.importance = importance;
+  MOE_TRY(sum_derivatives(call, &q, sums));
+  *value = sums[n] + weight * moe_loss_of_balance(&own, m);
+  memcpy(gradient, sums, n * sizeof *gradient);
+  if (!intercept) memset(gradient + n - m, 0, m * sizeof *gradient);
   moe_scratch_drop(call, mark);
   return MOE_OK;
 }

@@ -4,6 +4,7 @@
 #define MOE_AFFINE_H
 
 #include "learner.h"
+#include "loss.h"
 
 typedef struct moe_affine {
   moe_fitted fitted;
@@ -26,26 +27,47 @@ moe_status moe_affine_apply(moe_call *call, const moe_affine *a,
                             const moe_rows *x, const double *centre,
                             double *out);
 
-/* Turns the outputs of rows first … first+n−1 of the batch, z (n × outputs),
-   into the derivatives of their weighted losses, and returns the losses' sum.
-   `spare` has the room of z.  Called from worker threads. */
-typedef double (*moe_residual)(const moe_batch *batch, size_t first, size_t n,
-                               double *z, double *spare);
-
 /* How a row teaches: the implicit step of Toulis & Airoldi (2017,
    doi 10.1214/16-AOS1506), which no size of x or lr makes diverge:
      W −= s r xᵀ,  b −= s r,  s = lr / (1 + lr · curvature · weight · (1+|x|²))
-   with r the residual; and the t-th row takes W / (1 + lr l2/t), its share of
-   the penalty that fit applies to all rows. */
+   with r the loss's derivative by z; and the t-th row takes W / (1 + lr l2/t),
+   its share of the penalty that fit applies to all rows. */
 typedef struct moe_affine_rule {
   double lr, l2;
   double curvature; /* the loss's second derivative is at most this */
   bool intercept;
-  moe_residual residual;
+  const moe_loss *loss;
 } moe_affine_rule;
 moe_status moe_affine_learn(moe_call *call, moe_affine *a,
                             const moe_batch *batch,
                             const moe_affine_rule *rule);
+
+/* The weights as one run of numbers, those of W first, then those of b:
+   moe_learner_type's functions of that name, for states that begin with a
+   moe_affine. */
+size_t moe_affine_n_weights(const moe_object *o);
+void moe_affine_get_weights(const moe_object *o, double *out);
+void moe_affine_set_weights(moe_object *o, const double *in);
+
+/* The sum of the batch's losses and its derivative by the weights, which is 0
+   for b without an `intercept`.  Missing values count as `centre`, as above. */
+moe_status moe_affine_differentiate(moe_call *call, const moe_affine *a,
+                                    const moe_batch *batch,
+                                    const double *centre, bool intercept,
+                                    const moe_loss *loss, double *value,
+                                    double *gradient);
+
+/* What each feature contributes to `factor` times the outputs: x->n × n_outputs
+   × (d + 1) numbers, the last of each d + 1 the output where all features are
+   at `centre` (NULL: 0), which missing values count as.  Of two classes, each
+   one's output less the other's. */
+moe_status moe_affine_attribute(moe_call *call, const moe_affine *a,
+                                const moe_rows *x, const double *centre,
+                                double factor, double *out);
+
+/* The same about 0: moe_learner_type's contribute. */
+moe_status moe_affine_contribute(moe_call *call, const moe_object *o,
+                                 const moe_rows *x, double *out);
 
 /* Gauges: the coefficients and intercepts, a list for several outputs of lists
    for several features; of two classes, the second's less the first's.  Nil

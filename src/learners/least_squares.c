@@ -5,9 +5,11 @@
 
 #include "vector.h"
 
-enum { PREPARE, MULTIPLY, FACTOR, INTERCEPT, REFINE, RESTART, ITERATE };
+enum { GATHER, PREPARE, MULTIPLY, FACTOR, INTERCEPT, REFINE, RESTART, ITERATE };
 enum {
   MOST_FACTORED = 1024, /* columns */
+  MOST_GATHERED = 256,  /* columns and outputs, at one pass */
+  GLANCE = 256,         /* rows that tell about where the means are */
   TIKHONOV_ROUNDS = 12,
   BETWEEN_RESTARTS = 50,
   MOST_ITERATIONS = 1000
@@ -22,38 +24,115 @@ static const double DEPENDENT = 1e-13;
    where rounding would. */
 static const double RIDGE = 1e-8;
 
+/* What the shift may leave of a column's square beyond its variance: moments
+   lose as much to rounding. */
+static const double NEAR = 10;
+
 /* The energy that may be left, of that at the start: with a factor as far down
    as rounding allows. */
 static const double FACTORED_ENOUGH = 1e-28, ENOUGH = 1e-20;
 
-/* ---------------------------------------------------------------- residuals */
-
-double moe_least_squares_residual(const moe_batch *batch, size_t first,
-                                  size_t n, double *z, double *spare) {
-  size_t m = batch->y->width;
-  double loss = 0;
-  (void)spare;
-  for (size_t i = 0; i < n; i++, z += m) {
-    const double *y = batch->y->values + moe_rows_at(&batch->x, first + i) * m;
-    double w = moe_batch_weight(batch, first + i);
-    for (size_t c = 0; c < m; c++) {
-      double error = z[c] - y[c];
-      loss += w * error * error / 2;
-      z[c] = w * error;
-    }
-  }
-  return loss;
-}
-
 /* As if all targets were 0: makes a sweep the product with the matrix of the
    normal equations. */
-static double product_residual(const moe_batch *batch, size_t first, size_t n,
-                               double *z, double *spare) {
+static double scale_by_weight(const moe_loss *loss, const moe_batch *batch,
+                              size_t first, size_t n, double *z,
+                              double *spare) {
   size_t m = batch->y->width;
+  (void)loss;
   (void)spare;
   for (size_t i = 0; i < n; i++, z += m)
     moe_scale(moe_batch_weight(batch, first + i), z, m);
   return 0;
+}
+
+static const moe_loss product_loss = {.residual = scale_by_weight};
+
+/* ------------------------------------------------------------- at one pass */
+
+static size_t gathered(const moe_least_squares *s) {
+  return s->sweep.columns + 1 + s->sweep.plan.outputs;
+}
+
+/* The moments of a tile's rows: of x less the shift, of 1, and of y. */
+static void add_moments(const void *context, const moe_tile *tile,
+                        double *sum) {
+  const moe_least_squares *s = context;
+  const moe_batch *b = s->sweep.plan.batch;
+  size_t d = s->sweep.columns, m = s->sweep.plan.outputs, k = gathered(s);
+  for (size_t i = 0; i < tile->n; i++) {
+    double *row = tile->work + i * k;
+    memcpy(row, tile->x + i * d, d * sizeof *row);
+    row[d] = 1;
+    memcpy(row + d + 1, b->y->values + moe_rows_at(&b->x, tile->first + i) * m,
+           m * sizeof *row);
+    if (b->weight != NULL)
+      moe_scale(sqrt(moe_batch_weight(b, tile->first + i)), row, k);
+  }
+  moe_gram(tile->work, tile->n, k, sum);
+}
+
+/* The means of the first rows; sorted rows are left to other passes. */
+static moe_status glance(moe_call *call, moe_least_squares *s) {
+  const moe_rows *x = &s->sweep.plan.batch->x;
+  size_t d = x->d, n = x->n < GLANCE ? x->n : GLANCE;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  double *rows;
+  MOE_SCRATCH(call, rows, moe_size(n, d));
+  moe_rows_doubles(x, 0, n, rows);
+  for (size_t j = 0; j < d; j++) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += rows[i * d + j];
+    s->shift[j] = s->sweep.plan.intercept ? sum / (double)n : 0;
+    s->units[j] = 1;
+  }
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+static bool can_gather(const moe_least_squares *s) {
+  const moe_rows *x = &s->sweep.plan.batch->x;
+  return x->source != MOE_FROM_CSR && gathered(s) <= MOST_GATHERED &&
+         x->n > x->d;
+}
+
+static moe_status begin_gathering(moe_call *call, moe_least_squares *s) {
+  size_t d = s->sweep.columns, k = gathered(s);
+  moe_tally_plan plan = {.rows = &s->sweep.plan.batch->x,
+                         .columns = d,
+                         .width = k,
+                         .length = k * k,
+                         .cost = k * k / 2};
+  MOE_TRY(moe_new_array(call, &s->shift, d, sizeof *s->shift));
+  MOE_TRY(moe_new_array(call, &s->units, d, sizeof *s->units));
+  MOE_TRY(moe_new_array(call, &s->moments, k * k, sizeof *s->moments));
+  plan.centre = s->shift;
+  plan.factor = s->units;
+  MOE_TRY(glance(call, s));
+  s->stage = GATHER;
+  return moe_tally_new(call, &plan, &s->tally);
+}
+
+/* How far the mean of column j is from the shift. */
+static double excess(const moe_least_squares *s, size_t j) {
+  size_t k = gathered(s), d = s->sweep.columns;
+  const double *ones = s->moments + d * k;
+  return s->sweep.plan.intercept ? ones[j] / ones[d] : 0;
+}
+
+/* Means and variances from the moments; false where rounding would tell. */
+static bool find_variances(const moe_least_squares *s, double *centre,
+                           double *variance) {
+  size_t k = gathered(s), d = s->sweep.columns;
+  double weight = s->moments[d * k + d];
+  if (!(weight > 0)) return false;
+  for (size_t j = 0; j < d; j++) {
+    double off = excess(s, j), square = s->moments[j * k + j] / weight;
+    centre[j] = s->shift[j] + off;
+    variance[j] = square - off * off;
+    if (square > 0 && !(square <= NEAR * variance[j])) return false;
+    if (!isfinite(square)) return false;
+  }
+  return true;
 }
 
 /* ----------------------------------------------------- the normal equations */
@@ -205,8 +284,8 @@ static void note(const moe_least_squares *s, moe_job *job) {
 /* What is left, from the rows themselves; false when the call is pausing. */
 static bool measure(moe_call *call, moe_least_squares *s) {
   double value;
-  if (!moe_sweep_run(call, &s->sweep, moe_least_squares_residual, s->solution,
-                     s->left, &value))
+  if (!moe_sweep_run(call, &s->sweep, &moe_squared_loss, s->solution, s->left,
+                     &value))
     return false;
   moe_scale(-1, s->left, s->sweep.size);
   precondition(s);
@@ -274,8 +353,8 @@ static void turn(moe_least_squares *s, size_t c) {
 static void iterate(moe_call *call, moe_least_squares *s, moe_job *job) {
   size_t m = s->sweep.plan.outputs;
   double value;
-  if (!moe_sweep_run(call, &s->sweep, product_residual, s->direction,
-                     s->product, &value))
+  if (!moe_sweep_run(call, &s->sweep, &product_loss, s->direction, s->product,
+                     &value))
     return;
   for (size_t c = 0; c < m; c++) advance(s, c);
   memcpy(s->last, s->energy, m * sizeof *s->last);
@@ -291,7 +370,68 @@ static void iterate(moe_call *call, moe_least_squares *s, moe_job *job) {
 moe_status moe_least_squares_begin(moe_call *call, const moe_sweep_plan *plan,
                                    moe_least_squares *out) {
   *out = (moe_least_squares){.stage = PREPARE};
-  return moe_sweep_new(call, plan, &out->sweep);
+  MOE_TRY(moe_sweep_new(call, plan, &out->sweep));
+  return can_gather(out) ? begin_gathering(call, out) : MOE_OK;
+}
+
+/* The normal equations of the sweep's columns, from the moments. */
+static void take_products(moe_least_squares *s) {
+  size_t k = gathered(s), d = s->sweep.columns;
+  double weight = s->moments[d * k + d];
+  const double *f = s->sweep.factor;
+  for (size_t i = 0; i < d; i++)
+    for (size_t j = 0; j <= i; j++)
+      s->factor[i * d + j] =
+          f[i] * f[j] *
+          (s->moments[i * k + j] - weight * excess(s, i) * excess(s, j));
+}
+
+/* The right sides, whose solution is where refinement begins; the intercept has
+   no part in them, for the columns' means are 0. */
+static void solve_moments(moe_least_squares *s) {
+  size_t k = gathered(s), d = s->sweep.columns, m = s->sweep.plan.outputs;
+  for (size_t c = 0; c < m; c++) {
+    const double *y = s->moments + (d + 1 + c) * k;
+    for (size_t j = 0; j < d; j++)
+      s->left[c * d + j] = s->sweep.factor[j] * (y[j] - excess(s, j) * y[d]);
+    s->left[m * d + c] = 0;
+  }
+  precondition(s);
+  memcpy(s->solution, s->inverse, s->sweep.size * sizeof *s->solution);
+  for (size_t c = 0; s->sweep.plan.intercept && c < m; c++)
+    s->solution[m * d + c] = s->moments[(d + 1 + c) * k + d] / s->sweep.weight;
+  compare(s);
+  s->stage = REFINE;
+}
+
+static void forget_moments(moe_least_squares *s) {
+  moe_free(s->moments);
+  s->moments = NULL;
+}
+
+/* What the moments cannot tell well enough takes more passes. */
+static moe_status gather(moe_call *call, moe_least_squares *s) {
+  moe_scratch_mark mark = moe_scratch_now(call);
+  size_t d = s->sweep.columns;
+  double *centre, *variance;
+  if (!moe_tally_run(call, &s->tally, add_moments, s, s->moments))
+    return MOE_OK;
+  moe_tally_free(&s->tally);
+  MOE_SCRATCH(call, centre, d);
+  MOE_SCRATCH(call, variance, d);
+  s->stage = PREPARE;
+  if (!find_variances(s, centre, variance)) {
+    forget_moments(s);
+    return MOE_OK;
+  }
+  double weight = s->moments[d * gathered(s) + d];
+  MOE_TRY(moe_sweep_adopt(call, &s->sweep, weight, centre, variance));
+  moe_scratch_drop(call, mark);
+  MOE_TRY(begin_iterations(call, s));
+  MOE_TRY(begin_products(call, s));
+  take_products(s);
+  s->stage = FACTOR;
+  return MOE_OK;
 }
 
 static moe_status prepare(moe_call *call, moe_least_squares *s) {
@@ -304,12 +444,18 @@ static moe_status prepare(moe_call *call, moe_least_squares *s) {
 static moe_status advance_stage(moe_call *call, moe_least_squares *s,
                                 moe_job *job) {
   switch (s->stage) {
+    case GATHER: return gather(call, s);
     case PREPARE: return prepare(call, s);
     case MULTIPLY:
       if (moe_tally_run(call, &s->tally, add_products, &s->sweep, s->factor))
         s->stage = FACTOR;
       return MOE_OK;
-    case FACTOR: factorize(s, job); return MOE_OK;
+    case FACTOR:
+      factorize(s, job);
+      if (s->moments == NULL || s->stage == FACTOR) return MOE_OK;
+      if (s->stage == INTERCEPT) solve_moments(s);
+      forget_moments(s);
+      return MOE_OK;
     case INTERCEPT: find_intercept(call, s); return MOE_OK;
     case REFINE: refine(call, s, job); return MOE_OK;
     case RESTART: restart(call, s, job); return MOE_OK;
@@ -331,9 +477,10 @@ void moe_least_squares_export(const moe_least_squares *s, moe_affine *a) {
 }
 
 void moe_least_squares_end(moe_least_squares *s) {
-  double *arrays[] = {s->factor,    s->solution, s->left,  s->inverse,
-                      s->direction, s->product,  s->first, s->before,
-                      s->last,      s->energy};
+  double *arrays[] = {s->factor,    s->solution, s->left,    s->inverse,
+                      s->direction, s->product,  s->first,   s->before,
+                      s->last,      s->energy,   s->moments, s->shift,
+                      s->units};
   moe_sweep_free(&s->sweep);
   moe_tally_free(&s->tally);
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)

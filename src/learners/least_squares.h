@@ -15,8 +15,11 @@ typedef struct moe_least_squares {
   moe_sweep sweep;
   moe_tally tally; /* of the normal equations */
   double *factor;  /* columns², lower triangle; NULL: there is none */
-  size_t column;   /* the next to be factored */
-  double ridge;    /* added to columns that depend on each other */
+  double *moments; /* of x less `shift`, 1 and y: (columns + 1 + outputs)²; NULL
+                      unless one pass over the rows has told them all */
+  double *shift, *units; /* columns: about the means; 1 each */
+  size_t column;         /* the next to be factored */
+  double ridge;          /* added to columns that depend on each other */
   int stage;
   int64_t rounds, iterations;
   bool ended;
@@ -29,10 +32,6 @@ typedef struct moe_least_squares {
      ago, now. */
   double *first, *before, *last, *energy;
 } moe_least_squares;
-
-/* The residual (moe_residual) of squared error. */
-double moe_least_squares_residual(const moe_batch *batch, size_t first,
-                                  size_t n, double *z, double *spare);
 
 moe_status moe_least_squares_begin(moe_call *call, const moe_sweep_plan *plan,
                                    moe_least_squares *out);

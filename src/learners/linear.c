@@ -51,13 +51,21 @@ static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
                           .l2 = p->l2,
                           .curvature = 1,
                           .intercept = p->intercept,
-                          .residual = moe_least_squares_residual};
+                          .loss = &moe_squared_loss};
   return moe_affine_learn(call, o->state, batch, &rule);
 }
 
 static moe_status predict(moe_call *call, const moe_object *o,
                           const moe_rows *x, double *out) {
   return moe_affine_apply(call, o->state, x, NULL, out);
+}
+
+static moe_status differentiate(moe_call *call, const moe_object *o,
+                                const moe_batch *batch, double *loss,
+                                double *gradient) {
+  const linear_params *p = o->params;
+  return moe_affine_differentiate(call, o->state, batch, NULL, p->intercept,
+                                  &moe_squared_loss, loss, gradient);
 }
 
 static const moe_gauge gauges[] = {MOE_AFFINE_GAUGES{0}};
@@ -74,11 +82,17 @@ const moe_learner_type moe_linear = {
              .gauges = gauges,
              .visit = visit,
              .check = moe_affine_check},
-    .traits = MOE_REGRESSES | MOE_MULTI_OUTPUT | MOE_TAKES_SPARSE | MOE_ONLINE,
+    .traits = MOE_REGRESSES | MOE_MULTI_OUTPUT | MOE_TAKES_SPARSE | MOE_ONLINE |
+              MOE_DIFFERENTIABLE,
     .job_size = sizeof(moe_least_squares),
     .begin = begin,
     .step = step,
     .commit = export,
     .end = end,
     .learn = learn,
-    .predict = predict};
+    .contribute = moe_affine_contribute,
+    .predict = predict,
+    .n_weights = moe_affine_n_weights,
+    .get_weights = moe_affine_get_weights,
+    .set_weights = moe_affine_set_weights,
+    .differentiate = differentiate};

@@ -97,7 +97,7 @@ static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
                           .l2 = a->fitted.n_outputs == 2 ? 2 * p->l2 : p->l2,
                           .curvature = 0.5,
                           .intercept = p->intercept,
-                          .residual = moe_softmax_class_residual};
+                          .loss = &moe_class_loss};
   if (p->class_weight.n > 0) {
     MOE_SCRATCH(call, weight, batch->y->n);
     MOE_TRY(moe_class_weight_apply(call, &p->class_weight, batch, weight));
@@ -114,6 +114,14 @@ static moe_status predict(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
+static moe_status differentiate(moe_call *call, const moe_object *o,
+                                const moe_batch *batch, double *loss,
+                                double *gradient) {
+  const logistic_params *p = o->params;
+  return moe_affine_differentiate(call, o->state, batch, NULL, p->intercept,
+                                  &moe_class_loss, loss, gradient);
+}
+
 static const moe_gauge gauges[] = {MOE_AFFINE_GAUGES{0}};
 
 const moe_learner_type moe_logistic = {
@@ -128,7 +136,8 @@ const moe_learner_type moe_logistic = {
              .gauges = gauges,
              .visit = visit,
              .check = moe_affine_check},
-    .traits = MOE_CLASSIFIES | MOE_TAKES_SPARSE | MOE_ONLINE,
+    .traits =
+        MOE_CLASSIFIES | MOE_TAKES_SPARSE | MOE_ONLINE | MOE_DIFFERENTIABLE,
     .job_size = sizeof(logistic_work),
     .begin = begin,
     .step = step,
@@ -136,4 +145,9 @@ const moe_learner_type moe_logistic = {
     .end = end,
     .learn = learn,
     .add_class = moe_affine_add_class,
-    .predict = predict};
+    .contribute = moe_affine_contribute,
+    .predict = predict,
+    .n_weights = moe_affine_n_weights,
+    .get_weights = moe_affine_get_weights,
+    .set_weights = moe_affine_set_weights,
+    .differentiate = differentiate};

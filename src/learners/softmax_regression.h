@@ -20,12 +20,17 @@ typedef struct moe_softmax_plan {
   bool intercept;
   int64_t max_iter;
   double tol; /* ends where no derivative of the mean loss exceeds it */
+  moe_gate_terms terms; /* of a gate */
+  bool quiet;           /* reports no progress */
 } moe_softmax_plan;
 
 typedef struct moe_softmax_fit {
   moe_softmax_plan plan;
-  size_t m; /* logits that are free: 1 for two classes */
-  moe_residual residual;
+  size_t m;                /* logits that are free: 1 for two classes */
+  const moe_affine *start; /* of a job that is warm, or NULL */
+  moe_loss loss;
+  double *importance; /* m; of a gate with a load_balance */
+  bool weighed;       /* it is that of the point to be evaluated */
   int stage;
   moe_sweep sweep;
   moe_tally tally; /* of the best constant answer */
@@ -35,12 +40,25 @@ typedef struct moe_softmax_fit {
   int64_t rounds;
   moe_lbfgs lbfgs;
   double first_slope;
+  bool usable, done; /* there are weights; they are the best */
+  bool converged;
 } moe_softmax_fit;
 
 moe_status moe_softmax_fit_begin(moe_call *call, const moe_softmax_plan *plan,
                                  moe_softmax_fit *out);
 
-/* A step of the job whose work `s` is; its owner exports what came of it. */
+/* Goes on until it is done, or until the call is pausing. */
+moe_status moe_softmax_fit_run(moe_call *call, moe_softmax_fit *s);
+
+/* A fit that is done, and had a penalty, goes on from where it is to the
+   optimum with another one. */
+void moe_softmax_fit_penalize(moe_softmax_fit *s, double l2);
+
+/* Notes how a fit that is done fell short of tol, if it did. */
+void moe_softmax_fit_tell(const moe_softmax_fit *s, moe_job *job);
+
+/* A step of the job whose work `s` is, and whose object's state begins with a
+   moe_affine; its owner exports what came of it. */
 moe_status moe_softmax_fit_step(moe_call *call, moe_softmax_fit *s,
                                 moe_job *job);
 
@@ -50,9 +68,5 @@ void moe_softmax_fit_export(const moe_softmax_fit *s, moe_affine *a);
 /* The centre of each column (n_features), which missing values count as. */
 void moe_softmax_fit_centre(const moe_softmax_fit *s, double *centre);
 void moe_softmax_fit_end(moe_softmax_fit *s);
-
-/* The residuals (moe_residual) of classes, for as many as there are labels. */
-double moe_softmax_class_residual(const moe_batch *batch, size_t first,
-                                  size_t n, double *z, double *spare);
 
 #endif

@@ -7,7 +7,7 @@
 
 typedef struct running {
   const moe_sweep *sweep;
-  moe_residual residual;
+  const moe_loss *loss;
   const double *weights;
   double *residuals, *gradient; /* of sparse rows */
   size_t first, block;          /* columns */
@@ -18,7 +18,8 @@ typedef struct running {
 static void add_residuals(const running *r, const moe_tile *tile, double *sum) {
   size_t m = r->sweep->plan.outputs, n = tile->n;
   double *z = tile->work;
-  sum[m] += r->residual(r->sweep->plan.batch, tile->first, n, z, z + n * m);
+  sum[m] += r->loss->residual(r->loss, r->sweep->plan.batch, tile->first, n, z,
+                              z + n * m);
   for (size_t i = 0; i < n; i++)
     for (size_t c = 0; c < m; c++) sum[c] += z[i * m + c];
 }
@@ -132,11 +133,11 @@ static double add_penalty(const moe_sweep *s, const double *w,
   return sum / 2;
 }
 
-bool moe_sweep_run(moe_call *call, moe_sweep *s, moe_residual residual,
+bool moe_sweep_run(moe_call *call, moe_sweep *s, const moe_loss *loss,
                    const double *parameters, double *gradient, double *value) {
   size_t m = s->plan.outputs, weights = s->columns * m;
   running r = {.sweep = s,
-               .residual = residual,
+               .loss = loss,
                .weights = parameters,
                .residuals = s->residuals,
                .gradient = gradient};
@@ -154,16 +155,42 @@ bool moe_sweep_run(moe_call *call, moe_sweep *s, moe_residual residual,
   return true;
 }
 
+/* Where the data have column k of the sweep. */
+static size_t place_of(const moe_sweep *s, size_t k) {
+  return moe_sweep_is_sparse(s) ? (size_t)s->transpose.column[k] : k;
+}
+
 void moe_sweep_export(const moe_sweep *s, const double *parameters,
                       double *weights, double *bias) {
   size_t m = s->plan.outputs, d = s->plan.batch->x.d;
   for (size_t c = 0; c < m; c++) {
     bias[c] = parameters[s->columns * m + c];
     for (size_t k = 0; k < s->columns; k++) {
-      size_t j = moe_sweep_is_sparse(s) ? (size_t)s->transpose.column[k] : k;
       double w = parameters[c * s->columns + k] * s->factor[k];
-      weights[c * d + j] = w;
+      weights[c * d + place_of(s, k)] = w;
       bias[c] -= w * s->centre[k];
+    }
+  }
+}
+
+/* What stands at [c][j] of a matrix x with d columns; or how much
+   more at [1][j] than at [0][j]. */
+static double take(const double *x, size_t d, size_t c, size_t j, bool pair) {
+  return pair ? x[d + j] - x[j] : x[c * d + j];
+}
+
+void moe_sweep_import(const moe_sweep *s, const moe_affine *a,
+                      double *parameters) {
+  size_t m = s->plan.outputs, d = s->plan.batch->x.d;
+  bool pair = a->fitted.n_outputs > m;
+  for (size_t c = 0; c < m; c++) {
+    double *bias = &parameters[s->columns * m + c];
+    *bias = s->plan.intercept ? take(a->bias, 1, c, 0, pair) : 0;
+    for (size_t k = 0; k < s->columns; k++) {
+      if (!(s->factor[k] > 0)) continue;
+      double w = a->left * take(a->weights, d, c, place_of(s, k), pair);
+      parameters[c * s->columns + k] = w / s->factor[k];
+      *bias += w * s->centre[k];
     }
   }
 }

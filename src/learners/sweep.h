@@ -50,12 +50,22 @@ void moe_sweep_free(moe_sweep *s);
 /* Finds c, f and the penalties; sets `prepared`, unless the call is pausing. */
 moe_status moe_sweep_prepare(moe_call *call, moe_sweep *s);
 
+/* The same for dense rows whose weighted means and variances about the centre
+   are known already: `weight` is that of all rows. */
+moe_status moe_sweep_adopt(moe_call *call, moe_sweep *s, double weight,
+                           const double *centre, const double *variance);
+
 /* Value and gradient (size) at `parameters`; false when the call is pausing. */
-bool moe_sweep_run(moe_call *call, moe_sweep *s, moe_residual residual,
+bool moe_sweep_run(moe_call *call, moe_sweep *s, const moe_loss *loss,
                    const double *parameters, double *gradient, double *value);
 
 /* Parameters in terms of x: weights (outputs × n_features) and bias. */
 void moe_sweep_export(const moe_sweep *s, const double *parameters,
                       double *weights, double *bias);
+
+/* The reverse, but for weights that have no part in the sweep.  Where there are
+   two outputs for one of the sweep, it is the second less the first. */
+void moe_sweep_import(const moe_sweep *s, const moe_affine *a,
+                      double *parameters);
 
 #endif

@@ -130,6 +130,16 @@ static moe_status prepare_dense(moe_call *call, moe_sweep *s) {
   return prepare_rows(call, s);
 }
 
+moe_status moe_sweep_adopt(moe_call *call, moe_sweep *s, double weight,
+                           const double *centre, const double *variance) {
+  s->weight = weight;
+  for (size_t j = 0; j < s->columns; j++) {
+    s->centre[j] = centre[j];
+    scale_column(s, j, variance[j]);
+  }
+  return prepare_rows(call, s);
+}
+
 /* Centre and variance of a sparse column, absent values counted as zeros. */
 static void measure_column(moe_sweep *s, size_t k) {
   const moe_transpose *t = &s->transpose;

@@ -1,0 +1,59 @@
+#include "adam.h"
+
+#include <math.h>
+
+#define KERNEL static inline __attribute__((always_inline))
+
+/* The rule in the numbers that a step needs: both corrections are in `length`
+   and `epsilon`. */
+typedef struct numbers {
+  float old1, new1, old2, new2, length, epsilon, kept;
+} numbers;
+
+KERNEL void step(const numbers *c, const float *restrict g, size_t n,
+                 float *restrict w, float *restrict m, float *restrict v) {
+  const numbers q = *c;
+  for (size_t k = 0; k < n; k++) {
+    m[k] = q.old1 * m[k] + q.new1 * g[k];
+    v[k] = q.old2 * v[k] + q.new2 * (g[k] * g[k]);
+    w[k] = q.kept * w[k] - q.length * m[k] / (sqrtf(v[k]) + q.epsilon);
+  }
+}
+
+#define COMPILE_FOR(NAME, TARGET)                                            \
+  TARGET static void step_##NAME(const numbers *c, const float *g, size_t n, \
+                                 float *w, float *m, float *v) {             \
+    step(c, g, n, w, m, v);                                                  \
+  }
+
+COMPILE_FOR(portable, )
+#ifdef __x86_64__
+COMPILE_FOR(avx2, __attribute__((target("avx2"))))
+COMPILE_FOR(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
+#endif
+
+typedef void (*stepper)(const numbers *, const float *, size_t, float *,
+                        float *, float *);
+
+static stepper best(void) {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    return step_avx512;
+  if (__builtin_cpu_supports("avx2")) return step_avx2;
+#endif
+  return step_portable;
+}
+
+void moe_adam_step(const moe_adam *rule, int64_t t, const float *g, size_t n,
+                   float *w, float *m, float *v) {
+  double first = 1 - pow(rule->beta1, (double)t);
+  double second = sqrt(1 - pow(rule->beta2, (double)t));
+  numbers c = {.old1 = (float)rule->beta1,
+               .new1 = (float)(1 - rule->beta1),
+               .old2 = (float)rule->beta2,
+               .new2 = (float)(1 - rule->beta2),
+               .length = (float)(rule->lr * second / first),
+               .epsilon = (float)(rule->epsilon * second),
+               .kept = (float)(1 - rule->lr * rule->decay)};
+  best()(&c, g, n, w, m, v);
+}
