@@ -140,6 +140,7 @@ describe("a forest", function()
     local forest, budget = E.forest { trees = 5000 }, 1
     local history
     assert.has_error(function() forest:start_fit(X, y):commit() end) -- no tree yet
+    collectgarbage() -- ends the job
     repeat
       local ok, _, out = pcall(forest.fit, forest, X, y, { budget_ms = budget })
       budget, history = 2 * budget, ok and out

@@ -65,7 +65,7 @@ bool moe_bag_desk_step(moe_bag_desk *desk, const moe_bag *bag,
     w->picked[w->n_picked++] = (int32_t)i;
     desk->trees[i]++;
   }
-  moe_walk_tree(w, trees, desk->tree, desk->sums);
+  moe_walk_tree(w, trees, desk->tree, desk->sums, trees->width);
   if (++desk->tree == trees->n_trees) close_block(desk, trees->width);
   return !desk->busy;
 }

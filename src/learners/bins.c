@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "threads.h"
+
 /* ----------------------------------------------------------------- sorting */
 
 /* Unsigned numbers in the order of the floats. */
@@ -99,9 +101,8 @@ static moe_rows only_column(const moe_rows *x, const int32_t *column) {
   return one;
 }
 
-size_t moe_bins_space(size_t rows) { return moe_size(rows, 3 * 4); }
-
-void moe_bins_find(moe_bins *b, const moe_rows *x, size_t column, void *space) {
+/* Finds the bins of one column; `space` holds three numbers a row. */
+static void find(moe_bins *b, const moe_rows *x, size_t column, void *space) {
   float *values = space;
   uint32_t *keys = (uint32_t *)space + x->n, *other = keys + x->n, *sorted;
   moe_bin_column *c = &b->columns[column];
@@ -127,15 +128,16 @@ static uint8_t code_of(const moe_bin_column *c, float x) {
 
 enum { MOST_BLOCK = 512, MOST_NUMBERS = 1 << 16 };
 
-void moe_bins_encode(moe_bins *b, const moe_rows *x, size_t index,
-                     float *space) {
+/* Encodes the rows from index × block on; `space` holds block × d numbers. */
+static void encode(moe_bins *b, const moe_rows *x, size_t index, void *space) {
+  float *values = space;
   size_t first = index * b->block;
   size_t n = b->n - first < b->block ? b->n - first : b->block;
   uint8_t *codes = b->codes + first * b->d;
-  moe_rows_floats(x, first, n, space);
+  moe_rows_floats(x, first, n, values);
   for (size_t j = 0; j < b->d; j++)
     for (size_t i = 0; i < n; i++)
-      codes[i * b->d + j] = code_of(&b->columns[j], space[i * b->d + j]);
+      codes[i * b->d + j] = code_of(&b->columns[j], values[i * b->d + j]);
 }
 
 float moe_bins_between(const moe_bins *b, size_t column, int left, int right) {
@@ -143,6 +145,58 @@ float moe_bins_between(const moe_bins *b, size_t column, int left, int right) {
   float high = b->columns[column].low[right];
   float middle = (float)(((double)low + (double)high) / 2);
   return middle >= low && middle < high ? middle : low;
+}
+
+/* -------------------------------------------------------------------- steps */
+
+typedef void (*piece)(moe_bins *b, const moe_rows *x, size_t index,
+                      void *space);
+
+typedef struct stage {
+  moe_bins *b;
+  const moe_rows *x;
+  piece piece;
+  size_t first; /* what piece 0 of the region is */
+  char *space;  /* of each worker … */
+  size_t size;  /* … so many bytes */
+} stage;
+
+static void run_piece(void *context, size_t index, int worker) {
+  const stage *s = context;
+  s->piece(s->b, s->x, s->first + index, s->space + (size_t)worker * s->size);
+}
+
+/* Runs the pieces from *next to n − 1, one for each thread at a time. */
+static moe_status run(moe_call *call, stage s, size_t *next, size_t n,
+                      size_t numbers) {
+  moe_scratch_mark mark = moe_scratch_now(call);
+  size_t width = (size_t)moe_parallel_width(call, n);
+  s.size = moe_size(numbers, sizeof(float));
+  MOE_SCRATCH(call, s.space, moe_size(width, s.size));
+  while (*next < n) {
+    size_t count = n - *next < width ? n - *next : width;
+    s.first = *next;
+    moe_parallel(call, count, run_piece, &s);
+    *next += count;
+    if (*next < n && moe_call_pausing(call)) break;
+  }
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+moe_status moe_bins_step(moe_call *call, moe_bins *b, const moe_rows *x,
+                         bool *done) {
+  size_t blocks = (b->n + b->block - 1) / b->block;
+  stage finding = {.b = b, .x = x, .piece = find};
+  stage encoding = {.b = b, .x = x, .piece = encode};
+  *done = false;
+  if (b->n_found < b->d) {
+    MOE_TRY(run(call, finding, &b->n_found, b->d, moe_size(b->n, 3)));
+    if (moe_call_pausing(call)) return MOE_OK;
+  }
+  MOE_TRY(run(call, encoding, &b->n_encoded, blocks, moe_size(b->block, b->d)));
+  *done = b->n_encoded == blocks;
+  return MOE_OK;
 }
 
 moe_status moe_bins_new(moe_call *call, moe_bins *b, const moe_rows *x,

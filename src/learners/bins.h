@@ -20,10 +20,11 @@ typedef struct moe_bin_column {
 
 typedef struct moe_bins {
   size_t n, d;
-  int limit;               /* bins a column at most */
-  size_t block;            /* rows that are encoded together */
-  moe_bin_column *columns; /* d */
-  uint8_t *codes;          /* n×d, row-major */
+  int limit;                 /* bins a column at most */
+  moe_bin_column *columns;   /* d */
+  uint8_t *codes;            /* n×d, row-major */
+  size_t block;              /* rows that are encoded together */
+  size_t n_found, n_encoded; /* columns, and blocks, that are done */
 } moe_bins;
 
 /* Bins a column, that of the missing values included. */
@@ -35,18 +36,12 @@ static inline int moe_bins_count(const moe_bins *b, size_t column) {
    between the highest value of one and the lowest of the other. */
 float moe_bins_between(const moe_bins *b, size_t column, int left, int right);
 
-/* Room for the bins of these rows; they are found by running every piece of
-   moe_bins_find, then every piece of moe_bins_encode. */
+/* Room for the bins of these rows, which are then found in pieces: each step
+   goes on until the bins are done or the call is pausing. */
 moe_status moe_bins_new(moe_call *call, moe_bins *b, const moe_rows *x,
                         int limit);
+moe_status moe_bins_step(moe_call *call, moe_bins *b, const moe_rows *x,
+                         bool *done);
 void moe_bins_free(moe_bins *b);
-
-/* Finds the bins of one column.  `space` holds moe_bins_space(x->n) bytes. */
-size_t moe_bins_space(size_t rows);
-void moe_bins_find(moe_bins *b, const moe_rows *x, size_t column, void *space);
-
-/* Encodes the rows from index × block on; `space` holds block × d floats. */
-void moe_bins_encode(moe_bins *b, const moe_rows *x, size_t index,
-                     float *space);
 
 #endif

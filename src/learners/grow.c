@@ -2,6 +2,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Rows × columns in one piece: about a quarter of a millisecond. */
@@ -14,26 +15,46 @@ typedef struct span {
   int32_t parent; /* or ROOT */
   int side;
   size_t first, n, depth;
+  bool judged, pure; /* the best split, if any, is known; there can be none */
+  double score;
+  moe_split best;
+  /* Derivatives: */
+  moe_cell sum, left; /* of all rows, and of those that go left */
+  int32_t block;      /* of their sums by bins … */
+  bool derived;       /* … which are still its parent's */
 } span;
 enum { ROOT = -1 };
+
+/* The rows of a leaf. */
+typedef struct extent {
+  size_t first, n;
+} extent;
 
 struct moe_grower {
   const moe_grow_plan *plan;
   moe_call own; /* receives errors, for any thread may be growing */
   moe_histograms histograms;
+  moe_newton newton;
   moe_sample *samples, *others; /* rows of the bins */
   int32_t *order;               /* n_columns: those drawn come first */
   moe_random random;
   span *waiting;
   size_t n_waiting, waiting_room;
-  bool open; /* the last node that waits is being examined: */
+  bool open; /* the last node that waits is being judged: */
   size_t n_examined;
-  double score;
-  moe_split best;
+  moe_judgement judgement;
   moe_tree_arrays tree;
-  size_t nodes_room, missing_room, values_room;
+  size_t nodes_room, missing_room, share_room, values_room;
+  uint8_t *cuts; /* derivatives: the last bin of each split's left side, … */
+  extent *extents; /* … and the rows behind each value */
+  size_t cuts_room, extents_room;
   double *gains; /* of each column of the bins */
+  double gain_unit;
 };
+
+static bool by_derivatives(const moe_grower *g) {
+  return g->plan->objective == NULL;
+}
 
 /* ------------------------------------------------------------------- nodes */
 
@@ -52,16 +73,22 @@ static void hang(moe_grower *g, const span *s, int32_t what) {
 }
 
 /* A new node in the span's place; NULL without memory. */
-static moe_tree_node *add_node(moe_grower *g, const span *s, uint8_t missing) {
+static moe_tree_node *add_node(moe_grower *g, const span *s, uint8_t missing,
+                               float share) {
   moe_tree_arrays *t = &g->tree;
   size_t i = t->n_nodes;
   if (!is_fine(g, moe_reserve(&g->own, &t->nodes, &g->nodes_room, i, 1,
                               sizeof *t->nodes)) ||
       !is_fine(g, moe_reserve(&g->own, &t->missing, &g->missing_room, i, 1,
-                              sizeof *t->missing)))
+                              sizeof *t->missing)) ||
+      !is_fine(g, moe_reserve(&g->own, &t->share, &g->share_room, i, 1,
+                              sizeof *t->share)) ||
+      !is_fine(g, moe_reserve(&g->own, &g->cuts, &g->cuts_room, i, 1,
+                              sizeof *g->cuts)))
     return NULL;
   t->n_nodes++;
   t->missing[i] = missing;
+  t->share[i] = share;
   hang(g, s, (int32_t)i);
   return &t->nodes[i];
 }
@@ -70,7 +97,9 @@ static double *add_values(moe_grower *g) {
   moe_tree_arrays *t = &g->tree;
   size_t row = g->plan->width * sizeof *t->values;
   if (!is_fine(g, moe_reserve(&g->own, &t->values, &g->values_room, t->n_values,
-                              1, row)))
+                              1, row)) ||
+      !is_fine(g, moe_reserve(&g->own, &g->extents, &g->extents_room,
+                              t->n_values, 1, sizeof *g->extents)))
     return NULL;
   return memset(t->values + t->n_values++ * g->plan->width, 0, row);
 }
@@ -101,26 +130,33 @@ static void share_out(const moe_grower *g, const span *s, double *out) {
 }
 
 /* Pure leaves answer exactly what their rows have in common. */
-static void make_leaf(moe_grower *g, const span *s, bool pure) {
+static void answer(const moe_grower *g, const span *s, double *out) {
   const moe_grow_plan *p = g->plan;
   const moe_sample *first = g->samples + s->first;
-  if (pure && p->values == NULL) {
-    hang(g, s, ~first->class);
+  if (by_derivatives(g))
+    *out = moe_newton_answer(&g->newton, s->sum);
+  else if (p->values == NULL)
+    share_out(g, s, out);
+  else if (s->pure)
+    memcpy(out, p->values + (size_t)first->row * p->width,
+           p->width * sizeof *out);
+  else
+    average(g, s, out);
+}
+
+static void make_leaf(moe_grower *g, const span *s) {
+  if (s->pure && !by_derivatives(g) && g->plan->values == NULL) {
+    hang(g, s, ~g->samples[s->first].class);
     return;
   }
-  moe_tree_node *leaf = add_node(g, s, 0);
+  moe_tree_node *leaf = add_node(g, s, 0, 0);
   double *values = leaf != NULL ? add_values(g) : NULL;
   if (values == NULL) return;
   int32_t itself = (int32_t)(g->tree.n_nodes - 1);
-  *leaf = (moe_tree_node){.value = (int32_t)(g->tree.n_values - 1),
-                          .child = {itself, itself}};
-  if (p->values == NULL)
-    share_out(g, s, values);
-  else if (pure)
-    memcpy(values, p->values + (size_t)first->row * p->width,
-           p->width * sizeof *values);
-  else
-    average(g, s, values);
+  size_t value = g->tree.n_values - 1;
+  *leaf = (moe_tree_node){.value = (int32_t)value, .child = {itself, itself}};
+  g->extents[value] = (extent){s->first, s->n};
+  answer(g, s, values);
 }
 
 /* --------------------------------------------------------------- splitting */
@@ -128,15 +164,15 @@ static void make_leaf(moe_grower *g, const span *s, bool pure) {
 /* Samples of the left side first, both sides in the order that they had. */
 static size_t part(moe_grower *g, const span *s) {
   const moe_bins *b = g->plan->bins;
-  const uint8_t *codes = b->codes + g->best.column;
+  const uint8_t *codes = b->codes + s->best.column;
   int missing =
-      g->best.missing == MOE_MISSING_LEFT ? b->columns[g->best.column].n : -1;
+      s->best.missing == MOE_MISSING_LEFT ? b->columns[s->best.column].n : -1;
   moe_sample *samples = g->samples + s->first;
   size_t left = 0, right = 0;
   for (size_t i = 0; i < s->n; i++) {
     moe_sample sample = samples[i];
     int code = codes[(size_t)sample.row * b->d];
-    bool goes_left = (code <= g->best.left) | (code == missing);
+    bool goes_left = (code <= s->best.left) | (code == missing);
     samples[left] = sample;
     g->others[right] = sample;
     left += goes_left;
@@ -146,53 +182,125 @@ static size_t part(moe_grower *g, const span *s) {
   return left;
 }
 
-static float find_threshold(const moe_grower *g) {
-  const moe_split *best = &g->best;
-  if (best->right < 0) return INFINITY;
-  return moe_bins_between(g->plan->bins, (size_t)best->column, best->left,
-                          best->right);
+/* The last bin whose numbers are all at most the threshold. */
+static int find_cut(const moe_grower *g, const moe_split *best) {
+  const moe_bin_column *c = &g->plan->bins->columns[best->column];
+  int cut = best->left;
+  if (best->right < 0) return c->n - 1;
+  float threshold = moe_bins_between(g->plan->bins, (size_t)best->column,
+                                     best->left, best->right);
+  while (cut + 1 < best->right && c->high[cut + 1] <= threshold) cut++;
+  return cut;
 }
 
-/* Missing numbers that no row of the node had go where most rows go. */
+/* Midway between what the node's rows have on both sides; of derivatives, at
+   the end of a bin near there, so that bins tell where a row goes. */
+static float find_threshold(const moe_grower *g, const moe_split *best) {
+  int left = best->left, right = best->right;
+  if (right < 0) return INFINITY;
+  if (by_derivatives(g)) {
+    left = find_cut(g, best);
+    right = left + 1;
+  }
+  return moe_bins_between(g->plan->bins, (size_t)best->column, left, right);
+}
+
+static double weigh(const moe_sample *samples, size_t n) {
+  double sum = 0;
+  for (size_t i = 0; i < n; i++) sum += samples[i].weight;
+  return sum;
+}
+
+/* The share of the left side, `left` rows. */
+static float share_left(const moe_grower *g, const span *s, size_t left) {
+  const moe_sample *samples = g->samples + s->first;
+  const moe_newton *w = &g->newton;
+  if (!by_derivatives(g))
+    return moe_tree_share(weigh(samples, left),
+                          weigh(samples + left, s->n - left));
+  double h_left = moe_newton_weight(w, s->left);
+  return moe_tree_share(h_left, moe_newton_weight(w, s->sum) - h_left);
+}
+
+static bool is_divisible(const moe_grower *g, const span *s) {
+  return s->depth < g->plan->max_depth &&
+         moe_newton_divides(&g->newton, s->sum);
+}
+
+/* A node's block of sums goes to the larger child, for as long as it takes to
+   derive that child's from it and the smaller one's; where there are no blocks
+   left, both children are summed up anew. */
+static void hand_down(moe_grower *g, const span *s, span *smaller,
+                      span *larger) {
+  moe_newton *w = &g->newton;
+  int32_t block = MOE_NO_BLOCK;
+  if (s->block != MOE_NO_BLOCK && is_divisible(g, larger))
+    block = moe_newton_take(w);
+  if (block == MOE_NO_BLOCK) {
+    moe_newton_give(w, s->block);
+    return;
+  }
+  larger->block = s->block;
+  larger->derived = true;
+  smaller->block = block;
+}
+
+/* The split node; missing numbers that none of its rows had go where most rows
+   go. */
+static bool add_split(moe_grower *g, const span *s, size_t left) {
+  const moe_split *best = &s->best;
+  uint8_t missing = best->missing == MOE_MISSING_NONE
+                        ? s->n - left > left
+                        : best->missing == MOE_MISSING_RIGHT;
+  moe_tree_node *node = add_node(g, s, missing, share_left(g, s, left));
+  if (node == NULL) return false;
+  *node = (moe_tree_node){.threshold = find_threshold(g, best),
+                          .feature = best->column};
+  if (by_derivatives(g))
+    g->cuts[g->tree.n_nodes - 1] = (uint8_t)find_cut(g, best);
+  g->gains[best->column] += fmax(best->score - s->score, 0) * g->gain_unit;
+  return true;
+}
+
 static void split(moe_grower *g, span s) {
-  const moe_split *best = &g->best;
   size_t left = part(g, &s), right = s.n - left;
   bool larger = right > left;
-  uint8_t missing = best->missing == MOE_MISSING_NONE
-                        ? larger
-                        : best->missing == MOE_MISSING_RIGHT;
-  moe_tree_node *node = add_node(g, &s, missing);
-  if (node == NULL ||
+  if (!add_split(g, &s, left) ||
       !is_fine(g, moe_reserve(&g->own, &g->waiting, &g->waiting_room,
                               g->n_waiting, 2, sizeof *g->waiting)))
     return;
-  int32_t parent = (int32_t)(g->tree.n_nodes - 1);
-  span children[] = {{parent, 0, s.first, left, s.depth + 1},
-                     {parent, 1, s.first + left, right, s.depth + 1}};
-  *node =
-      (moe_tree_node){.threshold = find_threshold(g), .feature = best->column};
-  g->gains[best->column] += fmax(best->score - g->score, 0);
+  span child = {.parent = (int32_t)(g->tree.n_nodes - 1),
+                .first = s.first,
+                .n = left,
+                .depth = s.depth + 1,
+                .sum = s.left,
+                .block = MOE_NO_BLOCK};
+  span children[] = {child, child};
+  children[1].side = 1;
+  children[1].first += left;
+  children[1].n = right;
+  children[1].sum = moe_newton_rest(s.sum, s.left);
+  if (by_derivatives(g))
+    hand_down(g, &s, &children[!larger], &children[larger]);
   g->waiting[g->n_waiting++] = children[!larger];
   g->waiting[g->n_waiting++] = children[larger];
 }
 
-/* ------------------------------------------------------------------ growing */
+/* ------------------------------------------------- judging, by targets */
+
+static const moe_split undecided = {.score = -DBL_MAX, .column = -1};
 
 static size_t open_node(moe_grower *g) {
   const moe_grow_plan *p = g->plan;
-  span s = g->waiting[g->n_waiting - 1];
-  bool pure = moe_histograms_total(&g->histograms, g->samples + s.first, s.n);
-  if (pure || s.depth >= p->max_depth || s.n < p->min_samples_split ||
-      s.n / 2 < p->min_samples_leaf) {
-    g->n_waiting--;
-    make_leaf(g, &s, pure);
-    return s.n;
-  }
-  g->open = true;
+  span *s = &g->waiting[g->n_waiting - 1];
+  s->pure = moe_histograms_total(&g->histograms, g->samples + s->first, s->n);
+  s->best = undecided;
+  s->judged = s->pure || s->depth >= p->max_depth ||
+              s->n < p->min_samples_split || s->n / 2 < p->min_samples_leaf;
+  g->open = !s->judged;
   g->n_examined = 0;
-  g->score = moe_histograms_score(&g->histograms);
-  g->best = (moe_split){.score = -DBL_MAX, .column = -1};
-  return s.n;
+  if (g->open) s->score = moe_histograms_score(&g->histograms);
+  return s->n;
 }
 
 /* Brings n columns that were not examined yet to the front, at random. */
@@ -208,55 +316,170 @@ static const int32_t *draw(moe_grower *g, size_t n) {
   return order;
 }
 
-static bool wants_more(const moe_grower *g) {
+static bool wants_more(const moe_grower *g, const span *s) {
   return g->n_examined < g->plan->n_candidates ||
-         (g->best.column < 0 && g->n_examined < g->plan->n_columns);
+         (s->best.column < 0 && g->n_examined < g->plan->n_columns);
 }
 
 static size_t examine(moe_grower *g) {
   size_t candidates = g->plan->n_candidates, n = 1;
-  const span *s = &g->waiting[g->n_waiting - 1];
+  span *s = &g->waiting[g->n_waiting - 1];
+  if (!wants_more(g, s)) {
+    g->open = false;
+    s->judged = true;
+    return 0;
+  }
   if (g->n_examined < candidates) n = candidates - g->n_examined;
   if (n > PIECE / s->n + 1) n = PIECE / s->n + 1;
   moe_histograms_examine(&g->histograms, g->samples + s->first, s->n,
-                         draw(g, n), n, &g->best);
+                         draw(g, n), n, &s->best);
   g->n_examined += n;
   return n * (s->n + MOE_MAX_BINS / 4);
 }
 
-static size_t close_node(moe_grower *g) {
-  span s = g->waiting[--g->n_waiting];
-  g->open = false;
-  if (g->best.column < 0)
-    make_leaf(g, &s, false);
-  else
-    split(g, s);
-  return 2 * s.n;
+/* --------------------------------------------- judging, by derivatives */
+
+/* Less than this share of a node's worth is a rounding error. */
+static const double least_gain = 1e-10;
+
+static void refuse(span *s) {
+  s->judged = true;
+  s->best = undecided;
 }
 
-bool moe_grower_step(moe_grower *g) {
+static void accept(moe_grower *g, span *s, const moe_verdict *v) {
+  s->judged = true;
+  s->derived = false;
+  s->best = v->split;
+  s->left = v->left;
+  s->score = moe_newton_worth(&g->newton, s->sum);
+  if (s->best.score - s->score <= least_gain * s->score) s->best.column = -1;
+}
+
+/* The last node that waits is summed up or, where it has its parent's sums, the
+   one before it, which is its smaller sibling. */
+static void begin_judgement(moe_grower *g) {
+  span *s = &g->waiting[g->n_waiting - 1], *summed = s->derived ? s - 1 : s;
+  if (summed->block == MOE_NO_BLOCK)
+    summed->block = moe_newton_take(&g->newton);
+  g->judgement = (moe_judgement){
+      .samples = g->samples + summed->first,
+      .n = summed->n,
+      .block = summed->block != MOE_NO_BLOCK ? summed->block : MOE_SPARE_BLOCK,
+      .other = s->derived ? s->block : MOE_NO_BLOCK,
+      .sum = summed->sum,
+      .other_sum = s->sum,
+      .wanted = is_divisible(g, summed)};
+  g->open = true;
+}
+
+static size_t judge(moe_grower *g, const moe_call *call) {
+  span *s = &g->waiting[g->n_waiting - 1];
+  moe_judgement *j = &g->judgement;
+  if (!is_divisible(g, s)) {
+    refuse(s);
+    return 1;
+  }
+  if (!g->open) begin_judgement(g);
+  g->open = !moe_newton_judge(&g->newton, call, j);
+  if (g->open) return PIECE;
+  span *summed = s->derived ? s - 1 : s;
+  if (s->derived) accept(g, s, &j->other_verdict);
+  if (j->wanted)
+    accept(g, summed, &j->verdict);
+  else
+    refuse(summed);
+  return j->n * g->newton.n_columns;
+}
+
+/* ------------------------------------------------------------------ growing */
+
+/* How soon a node is dealt with where leaves are counted: one that is not
+   judged yet first, then those whose splits gain most. */
+static double urgency(const span *s) {
+  if (!s->judged) return DBL_MAX;
+  return s->best.column >= 0 ? s->best.score - s->score : -1;
+}
+
+/* Brings the most urgent node to the end. */
+static void prefer(moe_grower *g) {
+  span *last = &g->waiting[g->n_waiting - 1], *most = last, swap;
+  for (span *s = g->waiting; s < last; s++)
+    if (urgency(s) > urgency(most)) most = s;
+  swap = *last;
+  *last = *most;
+  *most = swap;
+}
+
+static bool is_choosy(const moe_grower *g) {
+  return by_derivatives(g) && g->plan->max_leaves < SIZE_MAX;
+}
+
+static bool may_split(const moe_grower *g) {
+  return g->n_waiting + g->tree.n_values < g->plan->max_leaves;
+}
+
+static size_t close_node(moe_grower *g) {
+  bool more = !by_derivatives(g) || may_split(g);
+  span s = g->waiting[--g->n_waiting];
+  if (s.best.column >= 0 && more) {
+    split(g, s);
+    return 2 * s.n;
+  }
+  if (by_derivatives(g)) moe_newton_give(&g->newton, s.block);
+  make_leaf(g, &s);
+  return s.n;
+}
+
+bool moe_grower_step(moe_grower *g, const moe_call *call) {
   size_t done = 0;
   while (done < PIECE && g->n_waiting > 0) {
-    if (!g->open)
-      done += open_node(g);
+    bool judged = g->waiting[g->n_waiting - 1].judged;
+    if (judged && is_choosy(g)) {
+      prefer(g);
+      judged = g->waiting[g->n_waiting - 1].judged;
+    }
+    if (judged)
+      done += close_node(g);
+    else if (by_derivatives(g))
+      done += judge(g, call);
     else
-      done += wants_more(g) ? examine(g) : close_node(g);
+      done += g->open ? examine(g) : open_node(g);
   }
   return g->n_waiting == 0;
 }
 
 /* ---------------------------------------------------------------- lifetime */
 
-static moe_status allocate(moe_call *call, moe_grower *g) {
+static moe_status prepare_histograms(moe_call *call, moe_grower *g) {
   const moe_grow_plan *p = g->plan;
-  size_t n = p->bins->n;
   g->histograms = (moe_histograms){.bins = p->bins,
                                    .objective = p->objective,
                                    .width = p->width,
                                    .values = p->values,
                                    .shift = p->shift,
                                    .least = p->min_samples_leaf};
-  MOE_TRY(moe_histograms_new(call, &g->histograms, p->n_candidates));
+  return moe_histograms_new(call, &g->histograms, p->n_candidates);
+}
+
+/* While the larger child is always the next, no more nodes hold sums than the
+   tree is deep, and two. */
+static moe_status prepare_newton(moe_call *call, moe_grower *g) {
+  const moe_grow_plan *p = g->plan;
+  size_t blocks = p->max_leaves < SIZE_MAX ? p->max_leaves : p->max_depth;
+  g->newton = (moe_newton){.bins = p->bins,
+                           .l2 = p->l2,
+                           .least_weight = p->least_weight,
+                           .least = p->min_samples_leaf};
+  return moe_newton_new(call, &g->newton, p->n_columns,
+                        blocks < SIZE_MAX - 2 ? blocks + 2 : blocks);
+}
+
+static moe_status allocate(moe_call *call, moe_grower *g) {
+  const moe_grow_plan *p = g->plan;
+  size_t n = p->bins->n;
+  MOE_TRY(by_derivatives(g) ? prepare_newton(call, g)
+                            : prepare_histograms(call, g));
   MOE_TRY(moe_new_array(call, &g->samples, n, sizeof *g->samples));
   MOE_TRY(moe_new_array(call, &g->others, n, sizeof *g->others));
   MOE_TRY(moe_new_array(call, &g->order, p->n_columns, sizeof *g->order));
@@ -284,27 +507,50 @@ moe_status moe_grower_new(moe_call *call, const moe_grow_plan *plan,
 void moe_grower_free(moe_grower *g) {
   if (g == NULL) return;
   moe_histograms_free(&g->histograms);
+  moe_newton_free(&g->newton);
   moe_free(g->samples);
   moe_free(g->others);
   moe_free(g->order);
   moe_free(g->waiting);
   moe_free(g->gains);
+  moe_free(g->cuts);
+  moe_free(g->extents);
   moe_tree_arrays_free(&g->tree);
   moe_free(g);
 }
 
 moe_sample *moe_grower_samples(moe_grower *g) { return g->samples; }
+moe_slope *moe_grower_slopes(moe_grower *g) { return g->newton.slopes; }
+
+static int compare_columns(const void *a, const void *b) {
+  int32_t first = *(const int32_t *)a, second = *(const int32_t *)b;
+  return (first > second) - (first < second);
+}
+
+/* The whole tree's columns and derivatives. */
+static void open_newton(moe_grower *g, span *root) {
+  size_t n = g->plan->n_candidates;
+  g->n_examined = 0;
+  draw(g, n);
+  qsort(g->order, n, sizeof *g->order, compare_columns);
+  moe_newton_open(&g->newton, g->order, n);
+  root->sum = moe_newton_round(&g->newton, g->samples, root->n);
+  root->block = moe_newton_take(&g->newton);
+  g->gain_unit = g->newton.g_unit * g->newton.g_unit / g->newton.h_unit;
+}
 
 void moe_grower_start(moe_grower *g, size_t n_samples, moe_random random) {
   const moe_grow_plan *p = g->plan;
   if (p->n_columns > 0)
     memcpy(g->order, p->columns, p->n_columns * sizeof *g->order);
   memset(g->gains, 0, p->bins->d * sizeof *g->gains);
+  g->gain_unit = 1;
   g->random = random;
   g->open = false;
   g->tree.n_nodes = g->tree.n_values = 0;
   g->waiting[0] = (span){.parent = ROOT, .n = n_samples};
   g->n_waiting = 1;
+  if (by_derivatives(g)) open_newton(g, &g->waiting[0]);
 }
 
 bool moe_grower_result(const moe_grower *g, moe_tree_arrays *tree,
@@ -312,4 +558,30 @@ bool moe_grower_result(const moe_grower *g, moe_tree_arrays *tree,
   *tree = g->tree;
   *gains = g->gains;
   return g->own.error.status == MOE_OK;
+}
+
+/* -------------------------------------------------------- a complete tree */
+
+moe_sample *moe_grower_leaf(moe_grower *g, size_t value, size_t *n) {
+  *n = g->extents[value].n;
+  return g->samples + g->extents[value].first;
+}
+
+double *moe_grower_value(moe_grower *g, size_t value) {
+  return &g->tree.values[value];
+}
+
+size_t moe_grower_find(const moe_grower *g, size_t row) {
+  const moe_bins *b = g->plan->bins;
+  const uint8_t *codes = b->codes + row * b->d;
+  int32_t at = g->tree.root;
+  const moe_tree_node *node = &g->tree.nodes[at];
+  while (node->child[0] != at) {
+    int code = codes[node->feature];
+    int side = code == b->columns[node->feature].n ? g->tree.missing[at]
+                                                   : code > g->cuts[at];
+    at = node->child[side];
+    node = &g->tree.nodes[at];
+  }
+  return (size_t)node->value;
 }

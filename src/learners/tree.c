@@ -21,15 +21,16 @@ const moe_learner_type moe_tree = {
              .doc = "A decision tree: splits by one column at a time, "
                     "thresholds between bins of its values.",
              .params_size = sizeof(moe_tree_params),
-             .state_size = sizeof(moe_tree_model),
+             .state_size = sizeof(moe_tree_mean),
              .params = params,
              .gauges = gauges,
-             .visit = moe_tree_model_visit,
-             .check = moe_tree_model_check},
+             .visit = moe_tree_mean_visit,
+             .check = moe_tree_mean_check},
     .traits = MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT |
               MOE_TAKES_MISSING | MOE_TAKES_SPARSE,
     .job_size = sizeof(moe_tree_work),
     .begin = begin,
     .step = moe_tree_step,
     .end = moe_tree_end,
-    .predict = moe_tree_model_predict};
+    .contribute = moe_tree_mean_contribute,
+    .predict = moe_tree_mean_predict};

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "class_weight.h"
-#include "threads.h"
 
 const char *const moe_tree_criteria[] = {"gini", "entropy", "squared_error",
                                          NULL};
@@ -145,50 +144,6 @@ static void plan_growth(const moe_job *job, const moe_objective *objective) {
                                    : (size_t)fmax(round(share), 1)};
 }
 
-moe_status moe_tree_begin(moe_call *call, moe_job *job,
-                          moe_tree_scheme scheme) {
-  const moe_tree_params *p = job->object->params;
-  const moe_rows *x = &job->batch.x;
-  moe_tree_work *w = job->work;
-  moe_tree_model *m = job->state;
-  const moe_objective *objective;
-  w->scheme = scheme;
-  w->seed = p->seed != MOE_NO_INT ? (uint64_t)p->seed : 0;
-  m->oob_score = NAN;
-  MOE_TRY(choose_objective(call, job, &objective));
-  MOE_TRY(moe_trees_new(call, &m->trees, m->fitted.n_outputs,
-                        job->target.ids != NULL));
-  MOE_TRY(moe_new_array(call, &m->gains, x->d, sizeof *m->gains));
-  MOE_TRY(weigh_samples(call, job));
-  MOE_TRY(copy_targets(call, job));
-  MOE_TRY(moe_bins_new(call, &w->bins, x, (int)p->max_bins));
-  MOE_TRY(moe_new_array(call, &w->columns, x->d, sizeof *w->columns));
-  MOE_TRY(moe_new_array(call, &w->results, scheme.trees, sizeof *w->results));
-  MOE_TRY(open_bag(call, job));
-  plan_growth(job, objective);
-  return MOE_OK;
-}
-
-void moe_tree_end(moe_job *job) {
-  moe_tree_work *w = job->work;
-  moe_bins_free(&w->bins);
-  moe_free(w->samples);
-  moe_free(w->values);
-  moe_free(w->shift);
-  moe_free(w->columns);
-  for (size_t k = 0; k < w->n_slots; k++) moe_grower_free(w->slots[k].grower);
-  moe_free(w->slots);
-  for (size_t t = 0; w->results != NULL && t < w->scheme.trees; t++) {
-    moe_tree_arrays_free(&w->results[t].tree);
-    moe_free(w->results[t].gains);
-  }
-  moe_free(w->results);
-  moe_bag_free(&w->bag);
-  for (size_t k = 0; k < w->n_desks; k++) moe_bag_desk_free(&w->desks[k]);
-  moe_free(w->desks);
-  moe_free(w->scores);
-}
-
 /* ------------------------------------------------------------------ phases
    Each goes on, in pieces for several threads, until it is done or the call is
    pausing. */
@@ -196,64 +151,12 @@ void moe_tree_end(moe_job *job) {
 typedef struct phase {
   moe_call *call;
   moe_job *job;
-  size_t first;      /* what piece 0 of the region is */
-  char *space;       /* of each worker … */
-  size_t space_size; /* … so many bytes */
 } phase;
 
-/* Runs the pieces from *next to n − 1, one for each thread at a time; true when
-   that was the last. */
-static bool run(phase *p, size_t *next, size_t n, moe_piece piece) {
-  size_t width = (size_t)moe_parallel_width(p->call, n);
-  while (*next < n) {
-    size_t count = n - *next < width ? n - *next : width;
-    p->first = *next;
-    moe_parallel(p->call, count, piece, p);
-    *next += count;
-    if (*next < n && moe_call_pausing(p->call)) return false;
-  }
-  return true;
-}
-
-static moe_status give_space(phase *p, size_t pieces, size_t size) {
-  size_t workers = (size_t)moe_parallel_width(p->call, pieces);
-  p->space_size = (size + 15) / 16 * 16;
-  MOE_SCRATCH(p->call, p->space, moe_size(workers, p->space_size));
-  return MOE_OK;
-}
-
-static void *space_of(const phase *p, int worker) {
-  return p->space + (size_t)worker * p->space_size;
-}
-
-static void find_column(void *context, size_t index, int worker) {
-  phase *p = context;
-  moe_tree_work *w = p->job->work;
-  moe_bins_find(&w->bins, &p->job->batch.x, p->first + index,
-                space_of(p, worker));
-}
-
-static moe_status find_bins(phase *p, bool *done) {
-  moe_tree_work *w = p->job->work;
-  MOE_TRY(give_space(p, w->bins.d, moe_bins_space(w->bins.n)));
-  *done = run(p, &w->n_found, w->bins.d, find_column);
-  return MOE_OK;
-}
-
-static void encode_block(void *context, size_t index, int worker) {
-  phase *p = context;
-  moe_tree_work *w = p->job->work;
-  moe_bins_encode(&w->bins, &p->job->batch.x, p->first + index,
-                  space_of(p, worker));
-}
-
-static moe_status encode_rows(phase *p, bool *done) {
+static moe_status bin_rows(phase *p, bool *done) {
   moe_tree_work *w = p->job->work;
   moe_grow_plan *plan = &w->plan;
-  size_t blocks = (w->bins.n + w->bins.block - 1) / w->bins.block;
-  MOE_TRY(give_space(p, blocks,
-                     moe_size(w->bins.block * w->bins.d, sizeof(float))));
-  *done = run(p, &w->n_encoded, blocks, encode_block);
+  MOE_TRY(moe_bins_step(p->call, &w->bins, &p->job->batch.x, done));
   if (!*done) return MOE_OK;
   for (size_t j = 0; j < w->bins.d; j++)
     if (moe_bins_count(&w->bins, j) > 1)
@@ -281,117 +184,89 @@ static size_t draw_samples(const moe_tree_work *w, moe_random *random,
   return n;
 }
 
-static void start_tree(const moe_job *job, moe_tree_slot *slot) {
+static void start_tree(void *context, moe_call *call, moe_grower *g,
+                       size_t tree) {
+  const moe_job *job = context;
   moe_tree_work *w = job->work;
-  moe_sample *samples = moe_grower_samples(slot->grower);
+  moe_sample *samples = moe_grower_samples(g);
   const moe_rows *x = &job->batch.x;
   moe_random random;
-  moe_random_seed(&random, moe_seed_at(w->seed, slot->tree));
+  (void)call;
+  moe_random_seed(&random, moe_seed_at(w->seed, tree));
   size_t n = draw_samples(w, &random, samples);
   for (size_t i = 0; i < n && w->scheme.bootstrap; i++)
-    moe_bag_put(&w->bag, slot->tree, moe_rows_at(x, (size_t)samples[i].row));
-  moe_grower_start(slot->grower, n, random);
-  slot->busy = true;
+    moe_bag_put(&w->bag, tree, moe_rows_at(x, (size_t)samples[i].row));
+  moe_grower_start(g, n, random);
 }
 
-/* The grower's tree goes to the results, copied to its size. */
-static bool keep_tree(moe_tree_work *w, moe_tree_slot *slot) {
-  moe_tree_result *r = &w->results[slot->tree];
-  size_t row = w->plan.width * sizeof(double);
-  const double *gains;
-  moe_tree_arrays *t = &r->tree;
-  slot->busy = false;
-  if (!moe_grower_result(slot->grower, t, &gains)) {
-    *t = (moe_tree_arrays){0};
-    return false;
-  }
-  t->nodes = moe_copy(t->nodes, t->n_nodes, sizeof *t->nodes);
-  t->missing = moe_copy(t->missing, t->n_nodes, sizeof *t->missing);
-  t->values = moe_copy(t->values, t->n_values, row);
-  r->gains = moe_copy(gains, w->bins.d, sizeof *gains);
-  return t->nodes != NULL && t->missing != NULL && t->values != NULL &&
-         r->gains != NULL;
-}
-
-static bool take_tree(moe_tree_work *w, moe_tree_slot *slot) {
-  if (slot->busy) return true;
-  slot->tree = atomic_fetch_add(&w->next_tree, 1);
-  return slot->tree < w->scheme.trees;
-}
-
-/* Grows tree after tree until there are no more, or the call is pausing; then
-   the slot keeps its tree for the next time. */
-static void grow_in_slot(void *context, size_t index, int worker) {
-  phase *p = context;
-  moe_tree_work *w = p->job->work;
-  moe_tree_slot *slot = &w->slots[index];
-  while (!w->short_of_memory && take_tree(w, slot)) {
-    if (!slot->busy) start_tree(p->job, slot);
-    while (!moe_grower_step(slot->grower))
-      if (moe_call_pausing(p->call)) return;
-    if (!keep_tree(w, slot)) w->short_of_memory = true;
-    if (worker == 0)
-      moe_call_progress(p->call, "trees",
-                        (double)(slot->tree + 1) / (double)w->scheme.trees);
-    if (moe_call_pausing(p->call)) return;
-  }
-}
-
-/* Slots for the threads that there are now; earlier ones may hold a tree. */
-static moe_status add_slots(phase *p) {
-  moe_tree_work *w = p->job->work;
-  size_t wanted = (size_t)moe_parallel_width(p->call, w->scheme.trees);
-  moe_tree_slot *slots;
-  if (w->n_slots >= wanted) return MOE_OK;
-  slots = moe_resize(w->slots, wanted, sizeof *slots);
-  if (slots == NULL)
-    return moe_fail(p->call, MOE_ENOMEM, "not enough memory to grow trees");
-  w->slots = slots;
-  while (w->n_slots < wanted) {
-    moe_tree_slot *slot = &w->slots[w->n_slots];
-    *slot = (moe_tree_slot){0};
-    MOE_TRY(moe_grower_new(p->call, &w->plan, &slot->grower));
-    w->n_slots++;
-  }
-  return MOE_OK;
-}
-
-static void add_gains(moe_tree_model *m, const double *gains) {
-  double sum = 0;
-  for (size_t j = 0; j < m->fitted.n_features; j++) sum += gains[j];
-  if (!(sum > 0 && isfinite(sum))) return;
-  for (size_t j = 0; j < m->fitted.n_features; j++)
-    m->gains[j] += gains[j] / sum;
-}
-
-/* Finished trees join the model in their order, whoever was first. */
-static moe_status append_trees(phase *p) {
-  moe_tree_work *w = p->job->work;
-  moe_tree_model *m = p->job->state;
-  while (m->trees.n_trees < w->scheme.trees) {
-    moe_tree_result *r = &w->results[m->trees.n_trees];
-    if (r->gains == NULL) break;
-    MOE_TRY(moe_trees_append(p->call, &m->trees, &r->tree));
-    add_gains(m, r->gains);
-    moe_tree_arrays_free(&r->tree);
-    moe_free(r->gains);
-    r->gains = NULL;
-    p->job->usable = true;
-  }
-  return MOE_OK;
+static void tell_progress(void *context, moe_call *call, moe_grower *g,
+                          size_t tree, bool first) {
+  const moe_job *job = context;
+  const moe_tree_work *w = job->work;
+  (void)g;
+  if (first)
+    moe_call_progress(call, "trees",
+                      (double)(tree + 1) / (double)w->scheme.trees);
 }
 
 static moe_status grow_trees(phase *p, bool *done) {
   moe_tree_work *w = p->job->work;
   moe_tree_model *m = p->job->state;
-  MOE_TRY(add_slots(p));
-  moe_parallel(p->call, w->n_slots, grow_in_slot, p);
-  if (w->short_of_memory)
-    return moe_fail(p->call, MOE_ENOMEM, "not enough memory to grow a tree");
-  MOE_TRY(append_trees(p));
-  *done = m->trees.n_trees == w->scheme.trees;
+  moe_grove_tree *next;
+  MOE_TRY(moe_grove_step(p->call, &w->grove));
+  while ((next = moe_grove_next(&w->grove)) != NULL) {
+    MOE_TRY(moe_trees_append(p->call, &m->trees, &next->tree));
+    moe_tree_model_add_gains(m, next->gains);
+    moe_grove_drop(&w->grove);
+    p->job->usable = true;
+  }
+  *done = moe_grove_is_done(&w->grove);
   if (*done) moe_trees_trim(&m->trees);
   return MOE_OK;
+}
+
+/* ------------------------------------------------------- beginning and end */
+
+moe_status moe_tree_begin(moe_call *call, moe_job *job,
+                          moe_tree_scheme scheme) {
+  const moe_tree_params *p = job->object->params;
+  const moe_rows *x = &job->batch.x;
+  moe_tree_work *w = job->work;
+  moe_tree_model *m = job->state;
+  const moe_objective *objective;
+  w->scheme = scheme;
+  w->seed = p->seed != MOE_NO_INT ? (uint64_t)p->seed : 0;
+  ((moe_tree_mean *)job->state)->oob_score = NAN;
+  MOE_TRY(choose_objective(call, job, &objective));
+  MOE_TRY(moe_trees_new(call, &m->trees, m->fitted.n_outputs,
+                        job->target.ids != NULL));
+  MOE_TRY(moe_new_array(call, &m->gains, x->d, sizeof *m->gains));
+  MOE_TRY(weigh_samples(call, job));
+  MOE_TRY(copy_targets(call, job));
+  MOE_TRY(moe_bins_new(call, &w->bins, x, (int)p->max_bins));
+  MOE_TRY(moe_new_array(call, &w->columns, x->d, sizeof *w->columns));
+  MOE_TRY(open_bag(call, job));
+  plan_growth(job, objective);
+  w->grove = (moe_grove){.plan = &w->plan,
+                         .n_trees = scheme.trees,
+                         .context = job,
+                         .start = start_tree,
+                         .finish = tell_progress};
+  return moe_grove_new(call, &w->grove);
+}
+
+void moe_tree_end(moe_job *job) {
+  moe_tree_work *w = job->work;
+  moe_bins_free(&w->bins);
+  moe_free(w->samples);
+  moe_free(w->values);
+  moe_free(w->shift);
+  moe_free(w->columns);
+  moe_grove_free(&w->grove);
+  moe_bag_free(&w->bag);
+  for (size_t k = 0; k < w->n_desks; k++) moe_bag_desk_free(&w->desks[k]);
+  moe_free(w->desks);
+  moe_free(w->scores);
 }
 
 /* -------------------------------------------------------------------- steps */
@@ -402,7 +277,7 @@ static moe_status score(phase *p, bool *done) {
 
 moe_status moe_tree_step(moe_call *call, moe_job *job) {
   static moe_status (*const phases[])(phase * p, bool *done) = {
-      find_bins, encode_rows, grow_trees, score};
+      bin_rows, grow_trees, score};
   enum { PHASES = sizeof phases / sizeof *phases };
   moe_tree_work *w = job->work;
   moe_scratch_mark mark = moe_scratch_now(call);

@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "bag.h"
-#include "grow.h"
+#include "grove.h"
 #include "tree_model.h"
 
 /* Both types' parameters begin with these. */
@@ -48,35 +48,17 @@ typedef struct moe_tree_scheme {
   size_t n_candidates; /* where max_features is absent */
 } moe_tree_scheme;
 
-/* A grower and the tree that it is at. */
-typedef struct moe_tree_slot {
-  moe_grower *grower;
-  size_t tree;
-  bool busy;
-} moe_tree_slot;
-
-/* A tree that waits until those before it are there too. */
-typedef struct moe_tree_result {
-  moe_tree_arrays tree;
-  double *gains;
-} moe_tree_result;
-
 typedef struct moe_tree_work {
   moe_tree_scheme scheme;
   size_t phase;
   uint64_t seed;
   moe_bins bins;
-  size_t n_found, n_encoded; /* columns, and blocks, that are binned */
-  moe_sample *samples;       /* the rows whose weight is above 0 */
+  moe_sample *samples; /* the rows whose weight is above 0 */
   size_t n_samples;
   double *values, *shift; /* regression: targets by row, and their means */
   int32_t *columns;       /* that have more than one bin */
   moe_grow_plan plan;
-  moe_tree_slot *slots;
-  size_t n_slots;
-  atomic_size_t next_tree;
-  atomic_bool short_of_memory;
-  moe_tree_result *results; /* a tree each */
+  moe_grove grove;
   moe_bag bag;
   moe_bag_desk *desks;
   size_t n_desks, block; /* rows a block */

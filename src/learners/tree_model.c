@@ -1,21 +1,18 @@
 #include "tree_model.h"
 
 #include <math.h>
+#include <string.h>
 
-moe_status moe_tree_model_visit(void *state, moe_visitor *v) {
-  moe_tree_model *m = state;
+#include "tree_contribute.h"
+
+moe_status moe_tree_model_visit(moe_tree_model *m, moe_visitor *v) {
   MOE_TRY(moe_fitted_visit(&m->fitted, v));
   MOE_TRY(moe_trees_visit(&m->trees, v));
-  MOE_TRY(
-      moe_visit_array(v, "gains", MOE_F64, &m->gains, m->fitted.n_features));
-  return moe_visit_scalar(v, "oob_score", MOE_F64, &m->oob_score);
+  return moe_visit_array(v, "gains", MOE_F64, &m->gains, m->fitted.n_features);
 }
 
 moe_status moe_tree_model_check(moe_call *call, const moe_object *o) {
   const moe_tree_model *m = o->state;
-  if (m->trees.width != m->fitted.n_outputs || isinf(m->oob_score))
-    return moe_fail(call, MOE_EFORMAT, "%s: the trees answer %zu numbers",
-                    o->type->name, m->trees.width);
   for (size_t j = 0; j < m->fitted.n_features; j++)
     if (!(m->gains[j] >= 0) || isinf(m->gains[j]))
       return moe_fail(call, MOE_EFORMAT, "%s: the gain of column %zu is %g",
@@ -23,10 +20,41 @@ moe_status moe_tree_model_check(moe_call *call, const moe_object *o) {
   return moe_trees_check(call, &m->trees, m->fitted.n_features);
 }
 
-moe_status moe_tree_model_predict(moe_call *call, const moe_object *o,
-                                  const moe_rows *x, double *out) {
-  const moe_tree_model *m = o->state;
-  return moe_trees_mean(call, &m->trees, x, out);
+void moe_tree_model_add_gains(moe_tree_model *m, const double *gains) {
+  double sum = 0;
+  for (size_t j = 0; j < m->fitted.n_features; j++) sum += gains[j];
+  if (!(sum > 0 && isfinite(sum))) return;
+  for (size_t j = 0; j < m->fitted.n_features; j++)
+    m->gains[j] += gains[j] / sum;
+}
+
+moe_status moe_tree_mean_visit(void *state, moe_visitor *v) {
+  moe_tree_mean *m = state;
+  MOE_TRY(moe_tree_model_visit(&m->model, v));
+  return moe_visit_scalar(v, "oob_score", MOE_F64, &m->oob_score);
+}
+
+moe_status moe_tree_mean_check(moe_call *call, const moe_object *o) {
+  const moe_tree_mean *m = o->state;
+  if (m->model.trees.width != m->model.fitted.n_outputs || isinf(m->oob_score))
+    return moe_fail(call, MOE_EFORMAT, "%s: the trees answer %zu numbers",
+                    o->type->name, m->model.trees.width);
+  return moe_tree_model_check(call, o);
+}
+
+moe_status moe_tree_mean_predict(moe_call *call, const moe_object *o,
+                                 const moe_rows *x, double *out) {
+  const moe_tree_mean *m = o->state;
+  return moe_trees_mean(call, &m->model.trees, x, out);
+}
+
+moe_status moe_tree_mean_contribute(moe_call *call, const moe_object *o,
+                                    const moe_rows *x, double *out) {
+  const moe_tree_mean *m = o->state;
+  const moe_trees *t = &m->model.trees;
+  memset(out, 0, x->n * t->width * (x->d + 1) * sizeof *out);
+  return moe_trees_contribute(call, t, x, NULL, t->width,
+                              1 / (double)t->n_trees, out);
 }
 
 /* A tree has one leaf more than it has splits. */
@@ -61,7 +89,7 @@ moe_status moe_tree_list_importances(moe_call *call, const moe_object *o,
 
 moe_status moe_tree_tell_oob_score(moe_call *call, const moe_object *o,
                                    moe_value *out) {
-  const moe_tree_model *m = o->state;
+  const moe_tree_mean *m = o->state;
   (void)call;
   *out = isnan(m->oob_score) ? (moe_value){.kind = MOE_V_NIL}
                              : moe_number_value(m->oob_score);

@@ -13,6 +13,7 @@
 void moe_tree_arrays_free(moe_tree_arrays *t) {
   moe_free(t->nodes);
   moe_free(t->missing);
+  moe_free(t->share);
   moe_free(t->values);
   *t = (moe_tree_arrays){0};
 }
@@ -27,6 +28,8 @@ static moe_status reserve(moe_call *call, moe_trees *t, size_t nodes,
                       sizeof *t->nodes));
   MOE_TRY(moe_reserve(call, &t->missing, &t->missing_room, t->n_nodes, nodes,
                       sizeof *t->missing));
+  MOE_TRY(moe_reserve(call, &t->share, &t->share_room, t->n_nodes, nodes,
+                      sizeof *t->share));
   return moe_reserve(call, &t->values, &t->values_room, t->n_values, values,
                      t->width * sizeof *t->values);
 }
@@ -38,6 +41,7 @@ moe_status moe_trees_new(moe_call *call, moe_trees *t, size_t width,
   for (int32_t c = 0; c < (int32_t)t->certain; c++) {
     t->nodes[c] = (moe_tree_node){.child = {c, c}};
     t->missing[c] = 0;
+    t->share[c] = 0;
   }
   t->n_nodes = t->certain;
   return MOE_OK;
@@ -62,6 +66,7 @@ moe_status moe_trees_append(moe_call *call, moe_trees *t,
     node.child[1] = relocate(node.child[1], first);
     t->nodes[first + i] = node;
     t->missing[first + i] = tree->missing[i];
+    t->share[first + i] = is_leaf(&tree->nodes[i], i) ? 0 : tree->share[i];
   }
   if (tree->n_values > 0)
     memcpy(t->values + t->n_values * t->width, tree->values,
@@ -70,6 +75,15 @@ moe_status moe_trees_append(moe_call *call, moe_trees *t,
   t->n_nodes += tree->n_nodes;
   t->n_values += tree->n_values;
   return MOE_OK;
+}
+
+void moe_trees_truncate(moe_trees *t, size_t n) {
+  if (n >= t->n_trees) return;
+  size_t first = (size_t)t->roots[n];
+  for (size_t i = first; i < t->n_nodes; i++)
+    t->n_values -= is_leaf(&t->nodes[i], i);
+  t->n_nodes = first;
+  t->n_trees = n;
 }
 
 static void trim(void *array, size_t *room, size_t n, size_t size) {
@@ -83,7 +97,15 @@ void moe_trees_trim(moe_trees *t) {
   trim(&t->roots, &t->roots_room, t->n_trees, sizeof *t->roots);
   trim(&t->nodes, &t->nodes_room, t->n_nodes, sizeof *t->nodes);
   trim(&t->missing, &t->missing_room, t->n_nodes, sizeof *t->missing);
+  trim(&t->share, &t->share_room, t->n_nodes, sizeof *t->share);
   trim(&t->values, &t->values_room, t->n_values, t->width * sizeof(double));
+}
+
+float moe_tree_share(double a, double b) {
+  const float least = 0x1p-24F;
+  float share = (float)(a / (a + b));
+  if (!(share >= 0 && share <= 1)) return 0.5F;
+  return fminf(fmaxf(share, least), 1 - least);
 }
 
 /* ------------------------------------------------------- saving and loading */
@@ -100,6 +122,7 @@ moe_status moe_trees_visit(moe_trees *t, moe_visitor *v) {
   MOE_TRY(
       moe_visit_array(v, "nodes", MOE_I32, &t->nodes, moe_size(t->n_nodes, 4)));
   MOE_TRY(moe_visit_array(v, "missing", MOE_U8, &t->missing, t->n_nodes));
+  MOE_TRY(moe_visit_array(v, "share", MOE_F32, &t->share, t->n_nodes));
   return moe_visit_array(v, "values", MOE_F64, &t->values,
                          moe_size(t->n_values, t->width));
 }
@@ -116,7 +139,33 @@ static bool is_sound(const moe_trees *t, size_t i, size_t d) {
   if (is_leaf(n, i))
     return n->feature == 0 && n->value >= 0 && (size_t)n->value < t->n_values;
   return n->feature >= 0 && (size_t)n->feature < d && !isnan(n->threshold) &&
-         is_sound_child(t, i, n->child[0]) && is_sound_child(t, i, n->child[1]);
+         is_sound_child(t, i, n->child[0]) &&
+         is_sound_child(t, i, n->child[1]) && t->share[i] > 0 &&
+         t->share[i] < 1;
+}
+
+/* Notes that a walk comes to the node, and whether one had before. */
+static bool comes_again(const moe_trees *t, uint8_t *led, int32_t node) {
+  bool again = led[node] != 0 && (size_t)node >= t->certain;
+  led[node] = 1;
+  return again;
+}
+
+/* Nothing but the certain leaves is led to twice: so there are no more paths
+   through the trees than leaves. */
+static moe_status check_paths(moe_call *call, const moe_trees *t) {
+  moe_scratch_mark mark = moe_scratch_now(call);
+  uint8_t *led;
+  bool again = false;
+  MOE_SCRATCH(call, led, t->n_nodes);
+  for (size_t k = 0; k < t->n_trees; k++)
+    again |= comes_again(t, led, t->roots[k]);
+  for (size_t i = t->certain; i < t->n_nodes; i++)
+    for (int side = 0; side < 2 && !is_leaf(&t->nodes[i], i); side++)
+      again |= comes_again(t, led, t->nodes[i].child[side]);
+  moe_scratch_drop(call, mark);
+  return again ? moe_fail(call, MOE_EFORMAT, "two paths of the trees meet")
+               : MOE_OK;
 }
 
 static bool has_sound_shape(const moe_trees *t) {
@@ -145,7 +194,7 @@ moe_status moe_trees_check(moe_call *call, const moe_trees *t, size_t d) {
     if (!is_sound_value(t, t->values[i]))
       return moe_fail(call, MOE_EFORMAT, "value %zu of the trees is %g", i + 1,
                       t->values[i]);
-  return MOE_OK;
+  return check_paths(call, t);
 }
 
 size_t moe_trees_count_splits(const moe_trees *t) {
@@ -258,7 +307,7 @@ void moe_walk_open(moe_walk *w, const moe_rows *x, size_t first, size_t n) {
 
 /* Lanes beyond the last row repeat it. */
 void moe_walk_tree(const moe_walk *w, const moe_trees *t, size_t tree,
-                   double *sums) {
+                   double *sums, size_t stride) {
   const float *rows[LANES];
   int32_t at[LANES];
   for (size_t i = 0; i < w->n_picked; i += LANES) {
@@ -269,7 +318,7 @@ void moe_walk_tree(const moe_walk *w, const moe_trees *t, size_t tree,
     }
     walk(t, rows, at, INT_MAX, w->missing);
     for (size_t k = 0; k < n; k++)
-      add_answer(t, at[k], sums + (size_t)w->picked[i + k] * t->width);
+      add_answer(t, at[k], sums + (size_t)w->picked[i + k] * stride);
   }
 }
 
@@ -299,31 +348,41 @@ static void add_trees(const moe_trees *t, const float *const *row, bool missing,
   }
 }
 
-static void divide(const moe_trees *t, double *sums, size_t n) {
-  for (size_t i = 0; i < n * t->width; i++) sums[i] /= (double)t->n_trees;
+/* Where the answers go. */
+typedef struct adding {
+  const moe_trees *t;
+  const moe_rows *x;
+  const int32_t *at; /* of each tree, or NULL */
+  size_t stride;
+  double *sums;
+  size_t block;
+  moe_walk *walks; /* one a worker */
+} adding;
+
+static double *place_of(const adding *a, size_t row, size_t tree) {
+  return a->sums + row * a->stride + (a->at != NULL ? a->at[tree] : 0);
 }
 
-static moe_status average_few(moe_call *call, const moe_trees *t,
-                              const moe_rows *x, double *out) {
+static moe_status add_few(moe_call *call, adding *a) {
   moe_scratch_mark mark = moe_scratch_now(call);
+  const moe_trees *t = a->t;
   const float *rows[LANES];
   int32_t *at, *moving;
   float *row;
-  MOE_SCRATCH(call, row, x->d);
+  MOE_SCRATCH(call, row, a->x->d);
   MOE_SCRATCH(call, at, t->n_trees);
   MOE_SCRATCH(call, moving, t->n_trees);
   for (size_t k = 0; k < LANES; k++) rows[k] = row;
-  for (size_t i = 0; i < x->n; i++) {
-    moe_rows_floats(x, i, 1, row);
+  for (size_t i = 0; i < a->x->n; i++) {
+    moe_rows_floats(a->x, i, 1, row);
     for (size_t k = 0; k < t->n_trees; k++) {
       at[k] = t->roots[k];
       moving[k] = (int32_t)k;
     }
-    add_trees(t, rows, misses(row, x->d), at, moving);
+    add_trees(t, rows, misses(row, a->x->d), at, moving);
     for (size_t k = 0; k < t->n_trees; k++)
-      add_answer(t, at[k], out + i * t->width);
+      add_answer(t, at[k], place_of(a, i, k));
   }
-  divide(t, out, x->n);
   moe_scratch_drop(call, mark);
   return MOE_OK;
 }
@@ -344,42 +403,41 @@ size_t moe_walk_block(const moe_rows *x) {
   return block < most ? block : most;
 }
 
-typedef struct averaging {
-  const moe_trees *t;
-  const moe_rows *x;
-  double *out;
-  size_t block;
-  moe_walk *walks; /* one a worker */
-} averaging;
-
-static void average_block(void *context, size_t index, int worker) {
-  const averaging *a = context;
+static void add_block(void *context, size_t index, int worker) {
+  const adding *a = context;
   moe_walk *w = &a->walks[worker];
   size_t first = index * a->block;
-  double *sums = a->out + first * a->t->width;
   moe_walk_open(w, a->x, first,
                 a->x->n - first < a->block ? a->x->n - first : a->block);
-  for (size_t k = 0; k < a->t->n_trees; k++) moe_walk_tree(w, a->t, k, sums);
-  divide(a->t, sums, w->n);
+  for (size_t k = 0; k < a->t->n_trees; k++)
+    moe_walk_tree(w, a->t, k, place_of(a, first, k), a->stride);
 }
 
-static moe_status average_many(moe_call *call, const moe_trees *t,
-                               const moe_rows *x, double *out) {
-  averaging a = {.t = t, .x = x, .out = out, .block = moe_walk_block(x)};
-  size_t blocks = (x->n + a.block - 1) / a.block;
+static moe_status add_many(moe_call *call, adding *a) {
+  a->block = moe_walk_block(a->x);
+  size_t blocks = (a->x->n + a->block - 1) / a->block;
   size_t workers = (size_t)moe_parallel_width(call, blocks);
   moe_status status = MOE_OK;
-  MOE_TRY(moe_new_array(call, &a.walks, workers, sizeof *a.walks));
+  MOE_TRY(moe_new_array(call, &a->walks, workers, sizeof *a->walks));
   for (size_t k = 0; k < workers && status == MOE_OK; k++)
-    status = moe_walk_new(call, &a.walks[k], x, a.block);
-  if (status == MOE_OK) moe_parallel(call, blocks, average_block, &a);
-  for (size_t k = 0; k < workers; k++) moe_walk_free(&a.walks[k]);
-  moe_free(a.walks);
+    status = moe_walk_new(call, &a->walks[k], a->x, a->block);
+  if (status == MOE_OK) moe_parallel(call, blocks, add_block, a);
+  for (size_t k = 0; k < workers; k++) moe_walk_free(&a->walks[k]);
+  moe_free(a->walks);
   return status;
+}
+
+moe_status moe_trees_add(moe_call *call, const moe_trees *t, const moe_rows *x,
+                         const int32_t *at, size_t stride, double *sums) {
+  adding a = {.t = t, .x = x, .at = at, .stride = stride, .sums = sums};
+  return (x->n < LANES ? add_few : add_many)(call, &a);
 }
 
 moe_status moe_trees_mean(moe_call *call, const moe_trees *t, const moe_rows *x,
                           double *out) {
-  memset(out, 0, x->n * t->width * sizeof *out);
-  return (x->n < LANES ? average_few : average_many)(call, t, x, out);
+  size_t n = x->n * t->width;
+  memset(out, 0, n * sizeof *out);
+  MOE_TRY(moe_trees_add(call, t, x, NULL, t->width, out));
+  for (size_t i = 0; i < n; i++) out[i] /= (double)t->n_trees;
+  return MOE_OK;
 }

@@ -16,6 +16,10 @@ typedef struct moe_tree_node {
   int32_t child[2];
 } moe_tree_node;
 
+/* The share of a + b that a is, as a split's `share` must be: inside (0, 1),
+   a half where nothing is known. */
+float moe_tree_share(double a, double b);
+
 /* One tree by itself: children count from its first node.  ~c stands for the
    certain answer "class c". */
 typedef struct moe_tree_arrays {
@@ -23,6 +27,7 @@ typedef struct moe_tree_arrays {
   int32_t root;
   moe_tree_node *nodes;
   uint8_t *missing; /* of each node: the child of rows without the feature */
+  float *share;     /* of its rows' weight, what went to child[0] */
   double *values;
 } moe_tree_arrays;
 void moe_tree_arrays_free(moe_tree_arrays *t);
@@ -38,8 +43,9 @@ typedef struct moe_trees {
   int32_t *roots;       /* n_trees */
   moe_tree_node *nodes; /* n_nodes */
   uint8_t *missing;     /* n_nodes */
+  float *share;         /* n_nodes: of splits above 0 and below 1, else 0 */
   double *values;       /* n_values × width */
-  size_t roots_room, nodes_room, missing_room, values_room;
+  size_t roots_room, nodes_room, missing_room, share_room, values_room;
 } moe_trees;
 
 moe_status moe_trees_new(moe_call *call, moe_trees *t, size_t width,
@@ -49,13 +55,17 @@ moe_status moe_trees_new(moe_call *call, moe_trees *t, size_t width,
 moe_status moe_trees_append(moe_call *call, moe_trees *t,
                             const moe_tree_arrays *tree);
 
+/* Forgets the trees from number n on.  They must have been appended by
+   themselves: each with its root first, none certain of a class. */
+void moe_trees_truncate(moe_trees *t, size_t n);
+
 /* Gives back the room that further trees would have taken. */
 void moe_trees_trim(moe_trees *t);
 
 moe_status moe_trees_visit(moe_trees *t, moe_visitor *v);
 
-/* MOE_EFORMAT unless every walk with d features ends within the arrays and
-   every value is finite. */
+/* MOE_EFORMAT unless every walk with d features ends within the arrays, no two
+   lead to one node, shares are shares and every value is finite. */
 moe_status moe_trees_check(moe_call *call, const moe_trees *t, size_t d);
 
 /* Splits of all trees; the most of them between a root and a leaf. */
@@ -83,10 +93,16 @@ void moe_walk_free(moe_walk *w);
 /* Takes the rows from `first` on in hand. */
 void moe_walk_open(moe_walk *w, const moe_rows *x, size_t first, size_t n);
 
-/* Adds the tree's answer for each row that is picked to its place in `sums`
-   (n × width). */
+/* Adds the tree's answer for each row that is picked to its place in `sums`,
+   whose rows lie `stride` apart. */
 void moe_walk_tree(const moe_walk *w, const moe_trees *t, size_t tree,
-                   double *sums);
+                   double *sums, size_t stride);
+
+/* Adds the answers of all trees, in their order, to each row of `sums` (n rows,
+   `stride` apart): those of tree k from number at[k] on, or from 0 where `at`
+   is NULL. */
+moe_status moe_trees_add(moe_call *call, const moe_trees *t, const moe_rows *x,
+                         const int32_t *at, size_t stride, double *sums);
 
 /* The mean answer of all trees for each row: n × width doubles. */
 moe_status moe_trees_mean(moe_call *call, const moe_trees *t, const moe_rows *x,

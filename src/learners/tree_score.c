@@ -89,7 +89,7 @@ static double finish_score(const moe_tree_work *w, const double *sums) {
 
 static moe_status sum_scores(moe_call *call, moe_job *job, size_t blocks) {
   moe_tree_work *w = job->work;
-  moe_tree_model *m = job->state;
+  moe_tree_mean *m = job->state;
   size_t width = score_width(w);
   double *sums;
   MOE_SCRATCH(call, sums, width);
