@@ -1,138 +1,430 @@
 /* The routing core by itself: moe.route(logits, options), for scores that come
    from anywhere. */
-#include <math.h>
+#include "lroute.h"
+
 #include <string.h>
 
-#include "lmoe.h"
-#include "mixture.h"
 #include "tensor.h"
 
-static void set_tensor(lua_State *L, lmoe_call *c, const char *name,
-                       moe_dtype dtype, size_t rows, size_t columns,
-                       moe_tensor **out) {
+/* ------------------------------------------------------------------- results
+ */
+
+static moe_tensor *set_tensor(lua_State *L, lmoe_call *c, const char *name,
+                              moe_dtype dtype, int ndim, size_t rows,
+                              size_t columns) {
   const int64_t shape[2] = {(int64_t)rows, (int64_t)columns};
-  LMOE_TRY(L, c, moe_tensor_new(&c->call, dtype, 2, shape, out));
-  lmoe_push_tensor(L, *out);
+  moe_tensor *t;
+  LMOE_TRY(L, c, moe_tensor_new(&c->call, dtype, ndim, shape, &t));
+  lmoe_push_tensor(L, t);
   lua_setfield(L, -2, name);
+  return t;
 }
 
 void lmoe_push_routing(lua_State *L, lmoe_call *c, const moe_routing *r) {
   moe_tensor *indices, *weights, *probs;
   lua_newtable(L);
-  set_tensor(L, c, "indices", MOE_I32, r->n, r->width, &indices);
-  set_tensor(L, c, "weights", MOE_F32, r->n, r->width, &weights);
-  set_tensor(L, c, "probs", MOE_F32, r->n, r->experts, &probs);
+  indices = set_tensor(L, c, "indices", MOE_I32, 2, r->n, r->width);
+  weights = set_tensor(L, c, "weights", MOE_F32, 2, r->n, r->width);
+  probs = set_tensor(L, c, "probs", MOE_F32, 2, r->n, r->experts);
   for (size_t i = 0; i < r->n * r->width; i++) {
-    indices->i[i] = r->indices[i] + 1;
+    indices->i[i] = r->indices[i] < 0 ? 0 : r->indices[i] + 1;
     weights->f[i] = (float)r->weights[i];
   }
   for (size_t i = 0; i < r->n * r->experts; i++)
     probs->f[i] = (float)r->probs[i];
 }
 
-/* The options are parameters of mixtures: a mixture checks and holds them. */
-static const moe_route_config *check_config(lua_State *L, lmoe_call *c,
-                                            int options) {
-  static const char *const known[] = {"score",       "top_k",     "renormalize",
-                                      "temperature", "threshold", "bias",
-                                      NULL};
-  moe_object *holder = lmoe_push_new(L, "learner", "mixture");
+/* The selections sorted by expert: counts of each, and then of each selection
+   its row and its choice (the column of `indices`). */
+static void set_dispatch(lua_State *L, lmoe_call *c, const lmoe_routed *w) {
+  const moe_dispatch *d = &w->by_expert;
+  size_t experts = w->r.experts, kept = (size_t)d->offsets[experts];
+  moe_tensor *counts = set_tensor(L, c, "counts", MOE_I32, 1, experts, 0);
+  moe_tensor *rows = set_tensor(L, c, "rows", MOE_I32, 1, kept, 0);
+  moe_tensor *choices = set_tensor(L, c, "choices", MOE_I32, 1, kept, 0);
+  for (size_t e = 0; e < experts; e++) counts->i[e] = (int32_t)d->counts[e];
+  for (size_t s = 0; s < kept; s++) {
+    rows->i[s] = (int32_t)((size_t)d->slots[s] / w->r.width) + 1;
+    choices->i[s] = (int32_t)((size_t)d->slots[s] % w->r.width) + 1;
+  }
+  lua_pushnumber(L, (double)w->r.dropped);
+  lua_setfield(L, -2, "dropped");
+}
+
+/* Pushes the box behind the table at `index`. */
+static void push_box(lua_State *L, int index) {
+  if (!lua_istable(L, index) || !lua_getmetatable(L, index))
+    luaL_error(L, "a routing made by moe.route expected, got a %s",
+               luaL_typename(L, index));
+  lua_pushliteral(L, "routed");
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+}
+
+lmoe_routed *lmoe_check_routed(lua_State *L, int index) {
+  push_box(L, index);
+  lmoe_routed *w = lmoe_check_box(L, -1, LMOE_ROUTING);
+  lua_pop(L, 1);
+  return w;
+}
+
+/* Gives the table on top its methods, and what they work on. */
+static void set_methods(lua_State *L, int box) {
+  lua_createtable(L, 0, 2);
+  luaL_getmetatable(L, LMOE_ROUTING);
+  lua_getfield(L, -1, "methods");
+  lua_setfield(L, -3, "__index");
+  lua_pop(L, 1);
+  lua_pushvalue(L, box);
+  lua_setfield(L, -2, "routed");
+  lua_setmetatable(L, -2);
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static void release(lmoe_routed *w) {
+  void *const owned[] = {w->r.indices,
+                         w->r.weights,
+                         w->r.probs,
+                         w->r.logits,
+                         w->by_expert.counts,
+                         w->by_expert.offsets,
+                         w->by_expert.slots,
+                         w->clean,
+                         w->bias,
+                         w->noise,
+                         w->allowed,
+                         w->ids};
+  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) moe_free(owned[i]);
+  moe_object_release(w->options);
+  moe_free(w);
+}
+
+/* Of the box, or by hand of the table. */
+static int l_close(lua_State *L) {
+  if (lua_istable(L, 1)) push_box(L, 1);
+  lmoe_box *box = lmoe_want_box(L, -1, LMOE_ROUTING);
+  lmoe_routed *w = box->pointer;
+  if (w == NULL) return 0;
+  box->pointer = NULL;
+  lmoe_charge(L, box, 0);
+  release(w);
+  return 0;
+}
+
+/* Pushes the box of a new one with default options. */
+static lmoe_routed *push_routed(lua_State *L, lmoe_call *c) {
+  lmoe_box *box = lmoe_push_box(L, LMOE_ROUTING);
+  lmoe_routed *w;
+  LMOE_TRY(L, c, moe_new_array(&c->call, &box->pointer, 1, sizeof *w));
+  w = box->pointer;
+  LMOE_TRY(L, c, moe_object_new(&c->call, &moe_route_options, &w->options));
+  return w;
+}
+
+double *lmoe_route_room(lua_State *L, lmoe_call *c, size_t n) {
+  double *room = moe_scratch(&c->call, n, sizeof *room);
+  if (room == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  return room;
+}
+
+#define NEW_ARRAY(L, c, out, n) \
+  LMOE_TRY(L, c, moe_new_array(&(c)->call, &(out), (n), sizeof *(out)))
+
+/* Whether the logits as they were compared are asked for again: by rows that
+   are sent elsewhere, or by the load loss. */
+static bool needs_logits(const lmoe_routed *w) {
+  const moe_route_config *config = lmoe_route_config(w);
+  return config->overflow == MOE_NEXT_BEST || w->noise != NULL ||
+         config->noise > 0;
+}
+
+static void new_routing(lua_State *L, lmoe_call *c, lmoe_routed *w) {
+  moe_routing *r = &w->r;
+  size_t slots = moe_size(r->n, r->width), all = moe_size(r->n, r->experts);
+  NEW_ARRAY(L, c, r->indices, slots);
+  NEW_ARRAY(L, c, r->weights, slots);
+  NEW_ARRAY(L, c, r->probs, all);
+  if (needs_logits(w)) NEW_ARRAY(L, c, r->logits, all);
+  NEW_ARRAY(L, c, w->by_expert.counts, r->experts);
+  NEW_ARRAY(L, c, w->by_expert.offsets, r->experts + 1);
+  NEW_ARRAY(L, c, w->by_expert.slots, slots);
+}
+
+/* ------------------------------------------------------------------ options
+ */
+
+/* Options of a call, next to those in the table of parameters. */
+static const char *const of_call[] = {"bias", "allowed",  "ids",
+                                      "seed", "training", NULL};
+
+static bool is_of_call(const moe_value *key, const moe_value *item) {
+  for (size_t i = 0; of_call[i] != NULL; i++)
+    if (strcmp(key->text, of_call[i]) == 0) return true;
+  return strcmp(key->text, "noise") == 0 && item->kind != MOE_V_NUMBER;
+}
+
+static void check_names(lua_State *L, int options) {
+  const char *known[64];
+  size_t n = 0;
+  for (const moe_param *p = moe_route_options.params; p->name != NULL; p++)
+    known[n++] = p->name;
+  for (size_t i = 0; of_call[i] != NULL; i++) known[n++] = of_call[i];
+  known[n] = NULL;
+  lmoe_check_options(L, options, known);
+}
+
+/* Tensors are no values of parameters: they are told apart before. */
+static void push_plain(lua_State *L, int options) {
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, options); lua_pop(L, 1)) {
+    if (lua_isuserdata(L, -1)) continue;
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -5);
+  }
+}
+
+static void set_options(lua_State *L, lmoe_call *c, int options,
+                        lmoe_routed *w) {
   moe_value all, map;
   size_t n = 0;
-  lmoe_check_options(L, options, known);
-  if (lua_istable(L, options)) {
-    all = lmoe_check_value(L, c, options);
-    LMOE_TRY(L, c, moe_map_value(&c->call, all.n, &map));
-    for (size_t i = 0; all.kind == MOE_V_MAP && i < all.n; i++) {
-      if (strcmp(all.keys[i].text, "bias") == 0) continue;
-      map.keys[n] = all.keys[i];
-      map.items[n++] = all.items[i];
-    }
-    map.n = n;
-    LMOE_TRY(L, c, moe_object_set(&c->call, holder, &map));
+  check_names(L, options);
+  if (!lua_istable(L, options)) return;
+  push_plain(L, options);
+  all = lmoe_check_value(L, c, -1);
+  LMOE_TRY(L, c, moe_map_value(&c->call, all.n, &map));
+  for (size_t i = 0; all.kind == MOE_V_MAP && i < all.n; i++) {
+    if (is_of_call(&all.keys[i], &all.items[i])) continue;
+    map.keys[n] = all.keys[i];
+    map.items[n++] = all.items[i];
   }
-  return &moe_mixture_params_of(holder)->route;
+  map.n = n;
+  LMOE_TRY(L, c, moe_object_set(&c->call, w->options, &map));
+  lua_pop(L, 1);
 }
 
-/* The selection bias of each expert, or NULL. */
-static const double *check_bias(lua_State *L, lmoe_call *c, int options,
-                                size_t experts) {
-  double *bias;
-  if (!lua_istable(L, options)) return NULL;
-  lua_getfield(L, options, "bias");
-  if (lua_isnil(L, -1)) return NULL;
-  if (!lua_istable(L, -1) || lua_rawlen(L, -1) != experts)
-    luaL_error(L, "route: 'bias' must be an array of %d numbers", (int)experts);
-  bias = moe_scratch(&c->call, experts, sizeof *bias);
-  if (bias == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  for (size_t e = 0; e < experts; e++) {
-    lua_rawgeti(L, -1, (int)e + 1);
-    bias[e] = lua_tonumber(L, -1);
-    if (lua_type(L, -1) != LUA_TNUMBER || !isfinite(bias[e]))
-      luaL_error(L, "route: bias[%d] must be a finite number", (int)e + 1);
+/* Pushes the option unless it is absent. */
+static bool push_option(lua_State *L, int options, const char *name) {
+  if (!lua_istable(L, options)) return false;
+  lmoe_get_option(L, options, name);
+  if (!lua_isnil(L, -1)) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+/* The n numbers of the array on top. */
+static void check_numbers(lua_State *L, const char *name, size_t n,
+                          double *out) {
+  if (!lua_istable(L, -1) || lua_rawlen(L, -1) != n)
+    luaL_error(L, "route: '%s' must be an array of %d numbers", name, (int)n);
+  for (size_t i = 0; i < n; i++) {
+    lua_rawgeti(L, -1, (int)i + 1);
+    out[i] = lua_tonumber(L, -1);
+    if (lua_type(L, -1) != LUA_TNUMBER || !isfinite(out[i]))
+      luaL_error(L, "route: %s[%d] must be a finite number", name, (int)i + 1);
     lua_pop(L, 1);
   }
+}
+
+static void check_bias(lua_State *L, lmoe_call *c, int options,
+                       const double *otherwise, lmoe_routed *w) {
+  bool given = push_option(L, options, "bias");
+  if (!given && otherwise == NULL) return;
+  NEW_ARRAY(L, c, w->bias, w->r.experts);
+  w->in.bias = w->bias;
+  if (!given) {
+    memcpy(w->bias, otherwise, w->r.experts * sizeof *w->bias);
+    return;
+  }
+  check_numbers(L, "bias", w->r.experts, w->bias);
   lua_pop(L, 1);
-  return bias;
 }
 
-/* One row of a float tensor through the float kernel. */
-static void route_floats(const moe_route_config *config, const float *logits,
-                         const double *bias, size_t i, float *room,
-                         moe_routing *r) {
-  float *probs = room, *weights = room + r->experts;
-  float *own = weights + r->experts;
-  for (size_t e = 0; bias != NULL && e < r->experts; e++)
-    own[e] = (float)bias[e];
-  moe_route_row_float(config, r->experts, logits, bias != NULL ? own : NULL,
-                      probs, r->indices + i * r->width, weights);
-  for (size_t e = 0; e < r->experts; e++)
-    r->probs[i * r->experts + e] = (double)probs[e];
-  for (size_t k = 0; k < r->width; k++)
-    r->weights[i * r->width + k] = (double)weights[k];
+static void check_ids(lua_State *L, lmoe_call *c, int options, lmoe_routed *w) {
+  bool hashed = lmoe_route_config(w)->router == MOE_HASH;
+  if (!push_option(L, options, "ids")) {
+    if (hashed) luaL_error(L, "route: router 'hash' needs 'ids', one a row");
+    return;
+  }
+  double *ids = lmoe_route_room(L, c, w->r.n);
+  check_numbers(L, "ids", w->r.n, ids);
+  NEW_ARRAY(L, c, w->ids, w->r.n);
+  for (size_t i = 0; i < w->r.n; i++) {
+    if (ids[i] != floor(ids[i]) || fabs(ids[i]) > 0x1p53)
+      luaL_error(L, "route: ids[%d] must be an integer", (int)i + 1);
+    w->ids[i] = (int64_t)ids[i];
+  }
+  w->in.ids = w->ids;
+  lua_pop(L, 1);
 }
 
-static void new_routing(lua_State *L, lmoe_call *c, moe_routing *r) {
-  size_t n = moe_size(r->n, r->experts);
-  r->indices = moe_scratch(&c->call, n, sizeof *r->indices);
-  r->weights = moe_scratch(&c->call, n, sizeof *r->weights);
-  r->probs = moe_scratch(&c->call, n, sizeof *r->probs);
-  if (r->indices == NULL || r->weights == NULL || r->probs == NULL)
-    lmoe_end(L, c, MOE_ENOMEM);
+/* The array of flags on top, one an expert. */
+static void check_flags(lua_State *L, size_t n, unsigned char *out) {
+  size_t allowed = 0;
+  if (!lua_istable(L, -1) || lua_rawlen(L, -1) != n)
+    luaL_error(L,
+               "route: 'allowed' must be an array of %d flags, or one of these "
+               "for each row",
+               (int)n);
+  for (size_t e = 0; e < n; e++) {
+    lua_rawgeti(L, -1, (int)e + 1);
+    if (!lua_isboolean(L, -1))
+      luaL_error(L, "route: 'allowed' holds true and false, got a %s",
+                 luaL_typename(L, -1));
+    allowed += out[e] = (unsigned char)lua_toboolean(L, -1);
+    lua_pop(L, 1);
+  }
+  if (allowed == 0) luaL_error(L, "route: 'allowed' leaves a row no expert");
 }
 
-/* route(logits, { score, top_k, renormalize, temperature, threshold, bias }):
-   { indices, weights, probs }.  A tensor is routed in float32, rows of Lua
-   numbers in double. */
+static void check_allowed(lua_State *L, lmoe_call *c, int options,
+                          lmoe_routed *w) {
+  size_t experts = w->r.experts, rows = 1;
+  if (!push_option(L, options, "allowed")) return;
+  if (lua_istable(L, -1)) {
+    lua_rawgeti(L, -1, 1);
+    if (lua_istable(L, -1)) {
+      rows = w->r.n;
+      w->in.allowed_stride = experts;
+    }
+    lua_pop(L, 1);
+    if (w->in.allowed_stride > 0 && lua_rawlen(L, -1) != rows)
+      luaL_error(L, "route: 'allowed' must have %d rows", (int)rows);
+  }
+  NEW_ARRAY(L, c, w->allowed, moe_size(rows, experts));
+  for (size_t i = 0; i < rows; i++) {
+    if (w->in.allowed_stride > 0) lua_rawgeti(L, -1, (int)i + 1);
+    check_flags(L, experts, w->allowed + i * experts);
+    if (w->in.allowed_stride > 0) lua_pop(L, 1);
+  }
+  w->in.allowed = w->allowed;
+  lua_pop(L, 1);
+}
+
+void lmoe_route_matrix(lua_State *L, lmoe_call *c, int index, const char *what,
+                       size_t rows, size_t columns, double *out) {
+  moe_rows x;
+  lmoe_check_rows(L, c, index, &x);
+  LMOE_TRY(L, c, moe_rows_check(&c->call, &x, false));
+  if (x.n != rows || x.d != columns)
+    luaL_error(L, "route: '%s' must be %d rows of %d numbers, got %d of %d",
+               what, (int)rows, (int)columns, (int)x.n, (int)x.d);
+  moe_rows_doubles(&x, 0, rows, out);
+}
+
+/* Noise of a deviation for each logit. */
+static void check_noise(lua_State *L, lmoe_call *c, int options,
+                        lmoe_routed *w) {
+  size_t n = moe_size(w->r.n, w->r.experts);
+  if (!push_option(L, options, "noise")) return;
+  if (lua_type(L, -1) != LUA_TNUMBER) {
+    NEW_ARRAY(L, c, w->noise, n);
+    lmoe_route_matrix(L, c, lua_gettop(L), "noise", w->r.n, w->r.experts,
+                      w->noise);
+    for (size_t i = 0; i < n; i++)
+      if (w->noise[i] < 0)
+        luaL_error(L,
+                   "route: 'noise' holds standard deviations, but one is "
+                   "below 0");
+    w->in.noise = w->noise;
+  }
+  lua_pop(L, 1);
+}
+
+/* -------------------------------------------------------------------- route
+ */
+
+static void copy_logits(lua_State *L, lmoe_call *c, const moe_rows *x,
+                        lmoe_routed *w) {
+  if (x->d == 0) luaL_error(L, "route: the logits have no columns");
+  w->r.n = x->n;
+  w->in.experts = w->in.stride = w->r.experts = x->d;
+  NEW_ARRAY(L, c, w->clean, moe_size(x->n, x->d));
+  moe_rows_doubles(x, 0, x->n, w->clean);
+  w->in.logits = w->clean;
+}
+
+static void copy_config(const moe_route_config *from, lmoe_routed *w) {
+  moe_route_config *to = &((moe_route_params *)w->options->params)->route;
+  to->score = from->score;
+  to->top_k = from->top_k;
+  to->renormalize = from->renormalize;
+  to->temperature = from->temperature;
+  to->threshold = from->threshold;
+}
+
+static void check_inputs(lua_State *L, lmoe_call *c, int options,
+                         const double *bias, lmoe_routed *w) {
+  set_options(L, c, options, w);
+  w->in.training = lmoe_opt_flag(L, options, "training", false);
+  w->in.seed = (uint64_t)lmoe_opt_number(L, options, "seed", 0, 0x1p53, 0);
+  LMOE_TRY(L, c,
+           moe_route_check(&c->call, lmoe_route_config(w), w->r.experts,
+                           w->in.training));
+  w->r.width = moe_route_width(lmoe_route_config(w), w->r.experts);
+  check_bias(L, c, options, bias, w);
+  check_allowed(L, c, options, w);
+  check_ids(L, c, options, w);
+  check_noise(L, c, options, w);
+}
+
+static void run(lua_State *L, lmoe_call *c, const moe_rows *x, lmoe_routed *w) {
+  const moe_route_config *config = lmoe_route_config(w);
+  moe_routing *r = &w->r;
+  moe_route_input in = w->in;
+  size_t capacity = moe_capacity(config, r->n, r->experts, w->in.training);
+  void *room = moe_scratch(&c->call, moe_limit_room(r->n, r->experts), 1);
+  if (room == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  double *row = lmoe_route_room(L, c, r->experts);
+  if (x->source == MOE_FROM_FLOATS && x->pick == NULL && x->map == NULL) {
+    in.logits = NULL;
+    in.floats = x->floats + x->origin * x->stride;
+    in.stride = x->stride;
+  }
+  if (config->router == MOE_EXPERT_CHOICE)
+    moe_route_columns(config, &in, r->n, row, room, r);
+  else
+    moe_route_rows(config, &in, 0, r->n, row, r);
+  moe_limit(config, in.bias, capacity, in.seed, room, r);
+  moe_dispatch_sort(r, &w->by_expert);
+}
+
+void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
+                      const moe_route_config *otherwise, const double *bias,
+                      int options) {
+  lmoe_routed *w = push_routed(L, c);
+  int box = lua_gettop(L);
+  copy_logits(L, c, logits, w);
+  if (otherwise != NULL) copy_config(otherwise, w);
+  check_inputs(L, c, options, bias, w);
+  new_routing(L, c, w);
+  run(L, c, logits, w);
+  lmoe_charge(L, lua_touserdata(L, box),
+              moe_size(moe_size(w->r.n, w->r.experts), 3 * sizeof(double)));
+  lmoe_push_routing(L, c, &w->r);
+  set_dispatch(L, c, w);
+  set_methods(L, box);
+  lua_remove(L, box);
+}
+
+/* route(logits, options): { indices, weights, probs, counts, rows, choices,
+   dropped } with methods.  A tensor is read as float32, rows of Lua numbers as
+   doubles. */
 static int l_route(lua_State *L) {
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
-  const moe_route_config *config = check_config(L, c, 2);
   moe_rows x;
   lmoe_check_rows(L, c, 1, &x);
   LMOE_TRY(L, c, moe_rows_check(&c->call, &x, false));
-  if (x.d == 0) luaL_error(L, "route: the logits have no columns");
-  const double *bias = check_bias(L, c, 2, x.d);
-  moe_routing r = {
-      .n = x.n, .experts = x.d, .width = moe_route_width(config, x.d)};
-  double *logits = moe_scratch(&c->call, x.d, sizeof *logits);
-  float *room = moe_scratch(&c->call, moe_size(x.d, 3), sizeof *room);
-  if (logits == NULL || room == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  new_routing(L, c, &r);
-  for (size_t i = 0; i < x.n; i++) {
-    if (x.source == MOE_FROM_FLOATS) {
-      route_floats(config, x.floats + i * x.stride, bias, i, room, &r);
-      continue;
-    }
-    moe_rows_doubles(&x, i, 1, logits);
-    moe_route_row(config, r.experts, logits, bias, r.probs + i * r.experts,
-                  r.indices + i * r.width, r.weights + i * r.width);
-  }
-  lmoe_push_routing(L, c, &r);
+  lmoe_push_routed(L, c, &x, NULL, NULL, 2);
   lmoe_end(L, c, MOE_OK);
   return 1;
 }
 
 static const luaL_Reg functions[] = {{"route", l_route}, {NULL, NULL}};
 
-void lmoe_open_route(lua_State *L) { lmoe_set_functions(L, functions); }
+void lmoe_open_route(lua_State *L) {
+  lmoe_new_family(L, LMOE_ROUTING, lmoe_routing_methods, l_close);
+  lmoe_set_functions(L, functions);
+}

@@ -1,98 +1,287 @@
+/* One row: scores, the best of them, and their weights. */
 #include "route.h"
 
-#include <math.h>
 #include <string.h>
 
-const char *const moe_score_choices[] = {"softmax", "sigmoid",
-                                         "softmax_selected", NULL};
+#include "vector.h"
 
 size_t moe_route_width(const moe_route_config *config, size_t experts) {
+  if (config->router == MOE_SWITCH) return 1;
+  if (config->router == MOE_SOFT || config->router == MOE_EXPERT_CHOICE)
+    return experts;
   if (config->top_k == MOE_NO_INT || (size_t)config->top_k > experts)
     return experts;
   return (size_t)config->top_k;
 }
 
-/* exp(z_i − max z) / sum over the n logits; never NaN for finite logits. */
-#define DEFINE_ROW_KERNEL(NAME, T, EXP)                                      \
-  static void NAME##_softmax(size_t n, const T *z, T temperature, T *out) {  \
-    T top = z[0], sum = 0;                                                   \
-    for (size_t i = 1; i < n; i++)                                           \
-      if (z[i] > top) top = z[i];                                            \
-    for (size_t i = 0; i < n; i++)                                           \
-      sum += out[i] = EXP((z[i] - top) / temperature);                       \
-    for (size_t i = 0; i < n; i++) out[i] /= sum;                            \
-  }                                                                          \
-                                                                             \
-  static void NAME##_scores(const moe_route_config *c, size_t n, const T *z, \
-                            T *out) {                                        \
-    T temperature = (T)c->temperature;                                       \
-    if (c->score != MOE_SIGMOID) {                                           \
-      NAME##_softmax(n, z, temperature, out);                                \
-      return;                                                                \
-    }                                                                        \
-    for (size_t i = 0; i < n; i++)                                           \
-      out[i] = 1 / (1 + EXP(-z[i] / temperature));                           \
-  }                                                                          \
-                                                                             \
-  /* The k best of scores + bias by insertion: k is small, and a later equal \
-     never passes an earlier one. */                                         \
-  static void NAME##_top(size_t n, size_t k, const T *scores, const T *bias, \
-                         int32_t *indices, T *keys) {                        \
-    size_t held = 0;                                                         \
-    for (size_t i = 0; i < n; i++) {                                         \
-      T key = scores[i] + (bias != NULL ? bias[i] : 0);                      \
-      size_t at = held < k ? held++ : k;                                     \
-      if (at == k && !(key > keys[k - 1])) continue;                         \
-      if (at == k) at = k - 1;                                               \
-      for (; at > 0 && key > keys[at - 1]; at--) {                           \
-        keys[at] = keys[at - 1];                                             \
-        indices[at] = indices[at - 1];                                       \
-      }                                                                      \
-      keys[at] = key;                                                        \
-      indices[at] = (int32_t)i;                                              \
-    }                                                                        \
-  }                                                                          \
-                                                                             \
-  /* Keeps the fewest of the k selected whose scores reach the threshold. */ \
-  static size_t NAME##_cut(const moe_route_config *c, size_t k,              \
-                           const T *probs, const int32_t *indices) {         \
-    T sum = 0, enough = (T)c->threshold;                                     \
-    if (isnan(c->threshold)) return k;                                       \
-    for (size_t i = 0; i < k; i++)                                           \
-      if ((sum += probs[indices[i]]) >= enough) return i + 1;                \
-    return k;                                                                \
-  }                                                                          \
-                                                                             \
-  static void NAME##_weigh(const moe_route_config *c, size_t n,              \
-                           const T *logits, const T *probs,                  \
-                           const int32_t *indices, T *weights) {             \
-    T sum = 0;                                                               \
-    for (size_t i = 0; i < n; i++) {                                         \
-      weights[i] = c->score == MOE_SOFTMAX_SELECTED ? logits[indices[i]]     \
-                                                    : probs[indices[i]];     \
-      sum += weights[i];                                                     \
-    }                                                                        \
-    if (c->score == MOE_SOFTMAX_SELECTED)                                    \
-      NAME##_softmax(n, weights, (T)c->temperature, weights);                \
-    else if (c->renormalize)                                                 \
-      for (size_t i = 0; i < n; i++)                                         \
-        weights[i] = sum > 0 ? weights[i] / sum : 1 / (T)n;                  \
-  }                                                                          \
-                                                                             \
-  void NAME(const moe_route_config *c, size_t experts, const T *logits,      \
-            const T *bias, T *probs, int32_t *indices, T *weights) {         \
-    size_t width = moe_route_width(c, experts), n;                           \
-    NAME##_scores(c, experts, logits, probs);                                \
-    NAME##_top(experts, width, probs, bias, indices, weights);               \
-    n = NAME##_cut(c, width, probs, indices);                                \
-    NAME##_weigh(c, n, logits, probs, indices, weights);                     \
-    for (size_t i = n; i < width; i++) {                                     \
-      indices[i] = -1;                                                       \
-      weights[i] = 0;                                                        \
-    }                                                                        \
+/* ------------------------------------------------------------------- scores
+ */
+
+/* exp((z_i − max z) / t) over their sum: never NaN for logits below +Inf. */
+static void softmax(size_t n, double t, double *z) {
+  double top = -INFINITY;
+  for (size_t i = 0; i < n; i++) top = z[i] > top ? z[i] : top;
+  for (size_t i = 0; i < n; i++) z[i] = top > -INFINITY ? z[i] - top : 0;
+  for (size_t i = 0; t != 1 && i < n; i++) z[i] /= t;
+  moe_exp(z, n);
+  moe_normalise(z, 1, n);
+}
+
+static void sigmoid(size_t n, double t, const double *z, double *out) {
+  for (size_t i = 0; i < n; i++) out[i] = fmin(-z[i] / t, 709);
+  moe_exp(out, n);
+  for (size_t i = 0; i < n; i++)
+    out[i] = z[i] > -INFINITY ? 1 / (1 + out[i]) : 0;
+}
+
+/* √ln(1 + e^z), which is e^(z/2) to the last bit where z is low, and bounded
+   far below where sums of it could overflow. */
+static void sqrt_softplus(size_t n, double t, const double *z, double *out) {
+  for (size_t i = 0; i < n; i++) {
+    double x = fmin(z[i] / t, 1e70);
+    out[i] = x < -40 ? exp(x / 2) : sqrt(fmax(x, 0) + log1p(exp(-fabs(x))));
   }
-DEFINE_ROW_KERNEL(moe_route_row, double, exp)
-DEFINE_ROW_KERNEL(moe_route_row_float, float, expf)
+}
+
+void moe__route_scores(const moe_route_config *config, size_t experts,
+                       const double *logits, double *probs) {
+  double t = config->temperature;
+  switch (moe__route_score(config)) {
+    case MOE_SIGMOID: sigmoid(experts, t, logits, probs); break;
+    case MOE_SQRT_SOFTPLUS: sqrt_softplus(experts, t, logits, probs); break;
+    default:
+      memcpy(probs, logits, experts * sizeof *probs);
+      softmax(experts, t, probs);
+  }
+}
+
+/* ---------------------------------------------------------------- selection
+ */
+
+/* What is compared.  A key is a score and its bias; -Inf is no candidate. */
+typedef struct candidates {
+  const double *keys;
+  size_t stride;
+  const double *bias;          /* or NULL */
+  const double *logits;        /* or NULL; -Inf: not allowed */
+  const unsigned char *closed; /* or NULL */
+} candidates;
+
+static double key_of(const candidates *c, size_t i) {
+  if (c->closed != NULL && c->closed[i]) return -INFINITY;
+  if (c->logits != NULL && c->logits[i] == -INFINITY) return -INFINITY;
+  return c->keys[i * c->stride] + (c->bias != NULL ? c->bias[i] : 0);
+}
+
+enum { FEW = 16 };
+
+/* The best so far: a few are kept in order with their keys beside them, more in
+   a heap with the worst at its root, which is sorted in the end. */
+typedef struct best {
+  candidates c;
+  size_t k, n;
+  int32_t *held;
+  double floor; /* of the worst once k are held, else -Inf */
+  double keys[FEW];
+} best;
+
+static void insert(best *b, size_t i, double key) {
+  int32_t *held = b->held;
+  size_t at = b->n;
+  while (at > 0 && (key > b->keys[at - 1] ||
+                    (key == b->keys[at - 1] && (int32_t)i < held[at - 1])))
+    at--;
+  if (at == b->k) return;
+  if (b->n < b->k) b->n++;
+  for (size_t to = b->n - 1; to > at; to--) {
+    b->keys[to] = b->keys[to - 1];
+    held[to] = held[to - 1];
+  }
+  b->keys[at] = key;
+  held[at] = (int32_t)i;
+  if (b->n == b->k) b->floor = b->keys[b->k - 1];
+}
+
+static bool is_worse(const best *b, int32_t one, int32_t other) {
+  double x = key_of(&b->c, (size_t)one), y = key_of(&b->c, (size_t)other);
+  return x < y || (x == y && one > other);
+}
+
+static void swap(int32_t *a, int32_t *b) {
+  int32_t kept = *a;
+  *a = *b;
+  *b = kept;
+}
+
+static void sink(const best *b, size_t at, size_t n) {
+  int32_t *held = b->held;
+  for (size_t child; (child = 2 * at + 1) < n; at = child) {
+    if (child + 1 < n && is_worse(b, held[child + 1], held[child])) child++;
+    if (!is_worse(b, held[child], held[at])) return;
+    swap(&held[child], &held[at]);
+  }
+}
+
+static void make_heap(const best *b) {
+  for (size_t at = b->n / 2; at-- > 0;) sink(b, at, b->n);
+}
+
+static void heap(best *b, size_t i) {
+  if (b->n < b->k) {
+    b->held[b->n++] = (int32_t)i;
+    if (b->n < b->k) return;
+    make_heap(b);
+  } else if (is_worse(b, b->held[0], (int32_t)i)) {
+    b->held[0] = (int32_t)i;
+    sink(b, 0, b->n);
+  }
+  b->floor = key_of(&b->c, (size_t)b->held[0]);
+}
+
+enum { BLOCK = 8 };
+
+static bool any_above(const double *keys, size_t n, double floor) {
+  int any = 0;
+  for (size_t i = 0; i < n; i++) any |= keys[i] > floor;
+  return any;
+}
+
+/* Most keys are below the worst that is held: where they lie bare in a row,
+   blocks of them are passed over at once.  (An equal one that comes later is
+   worse.) */
+static void offer(best *b, size_t first, size_t end) {
+  const candidates c = b->c;
+  bool bare = c.stride == 1 && c.bias == NULL && c.closed == NULL &&
+              (c.logits == NULL || c.logits == c.keys);
+  for (size_t at = first; at < end; at += BLOCK) {
+    size_t stop = end - at < BLOCK ? end : at + BLOCK;
+    if (bare && !any_above(c.keys + at, stop - at, b->floor)) continue;
+    for (size_t i = at; i < stop; i++) {
+      double key = bare ? c.keys[i] : key_of(&c, i);
+      if (key < b->floor || key == -INFINITY) continue;
+      if (b->k <= FEW)
+        insert(b, i, key);
+      else
+        heap(b, i);
+    }
+  }
+}
+
+static size_t sort(best *b) {
+  if (b->k <= FEW) return b->n;
+  if (b->n < b->k) make_heap(b);
+  for (size_t end = b->n; end-- > 1;) {
+    swap(&b->held[0], &b->held[end]);
+    sink(b, 0, end);
+  }
+  return b->n;
+}
+
+size_t moe_top(const double *keys, size_t stride, size_t n, size_t k,
+               int32_t *held) {
+  best b = {.c = {.keys = keys, .stride = stride},
+            .k = k,
+            .held = held,
+            .floor = -INFINITY};
+  if (k == 0) return 0;
+  offer(&b, 0, n);
+  return sort(&b);
+}
+
+/* A group is worth the sum of its two best keys, and -Inf without a candidate,
+   so that a group that lost can never win by a bias below 0. */
+static void score_groups(const candidates *c, size_t groups, size_t size,
+                         double *scores) {
+  for (size_t g = 0; g < groups; g++) {
+    double first = -INFINITY, second = -INFINITY;
+    for (size_t i = g * size; i < (g + 1) * size; i++) {
+      double key = key_of(c, i);
+      if (key > first) {
+        second = first;
+        first = key;
+      } else if (key > second) {
+        second = key;
+      }
+    }
+    scores[g] = second > -INFINITY ? first + second : first;
+  }
+}
+
+/* The experts of a row's best groups (DeepSeek-V3, arXiv 2412.19437, 2.1.2). */
+static void offer_groups(best *b, size_t groups, size_t kept, size_t experts) {
+  candidates all = b->c;
+  double scores[MOE_MAX_GROUPS];
+  int32_t held[MOE_MAX_GROUPS];
+  size_t size = experts / groups, n;
+  all.closed = NULL; /* who is full does not change where a row belongs */
+  score_groups(&all, groups, size, scores);
+  n = moe_top(scores, 1, groups, kept, held);
+  for (size_t g = 0; g < n; g++)
+    offer(b, (size_t)held[g] * size, ((size_t)held[g] + 1) * size);
+}
+
+/* Without a bias the logits are compared: they keep apart what the scores,
+   once they saturate, do not. */
+size_t moe__route_select(const moe_route_config *config, size_t experts,
+                         size_t k, const double *logits, const double *bias,
+                         const double *probs, const unsigned char *closed,
+                         int32_t *indices) {
+  bool grouped = config->top_groups > 0 && config->top_groups < config->groups;
+  best b = {.c = {.keys = bias != NULL || grouped ? probs : logits,
+                  .stride = 1,
+                  .bias = bias,
+                  .logits = logits,
+                  .closed = closed},
+            .k = k,
+            .held = indices,
+            .floor = -INFINITY};
+  if (grouped)
+    offer_groups(&b, (size_t)config->groups, (size_t)config->top_groups,
+                 experts);
+  else
+    offer(&b, 0, experts);
+  return sort(&b);
+}
+
+/* ------------------------------------------------------------------ weights
+ */
+
+/* Keeps the fewest of the k selected whose scores reach the threshold. */
+static size_t cut(const moe_route_config *config, size_t k, const double *probs,
+                  const int32_t *indices) {
+  double sum = 0;
+  if (!(config->threshold > 0)) return k;
+  for (size_t i = 0; i < k; i++)
+    if ((sum += probs[indices[i]]) >= config->threshold) return i + 1;
+  return k;
+}
+
+void moe__route_weigh(const moe_route_config *config, size_t n,
+                      const double *logits, const double *probs,
+                      const int32_t *indices, double *weights) {
+  bool selected = moe__route_score(config) == MOE_SOFTMAX_SELECTED;
+  const double *from = selected ? logits : probs;
+  for (size_t i = 0; i < n; i++) weights[i] = from[indices[i]];
+  if (selected)
+    softmax(n, config->temperature, weights);
+  else if (moe__route_renormalizes(config))
+    moe_normalise(weights, 1, n);
+}
+
+void moe_route_row(const moe_route_config *config, size_t experts,
+                   const double *logits, const double *bias, double *probs,
+                   int32_t *indices, double *weights) {
+  size_t width = moe_route_width(config, experts), n;
+  moe__route_scores(config, experts, logits, probs);
+  n = moe__route_select(config, experts, width, logits, bias, probs, NULL,
+                        indices);
+  n = cut(config, n, probs, indices);
+  moe__route_weigh(config, n, logits, probs, indices, weights);
+  for (size_t i = n; i < width; i++) {
+    indices[i] = -1;
+    weights[i] = 0;
+  }
+}
 
 size_t moe_routing_rows(const moe_routing *r, size_t e, int32_t *rows,
                         double *weights) {
@@ -104,55 +293,4 @@ size_t moe_routing_rows(const moe_routing *r, size_t e, int32_t *rows,
         weights[n++] = r->weights[i * r->width + k];
       }
   return n;
-}
-
-/* Standard deviation of the population over the mean; 0 of nothing. */
-static double variation(const double *x, size_t n) {
-  double mean = 0, square = 0;
-  for (size_t i = 0; i < n; i++) mean += x[i] / (double)n;
-  for (size_t i = 0; i < n; i++) square += (x[i] - mean) * (x[i] - mean);
-  return mean > 0 ? sqrt(square / (double)n) / mean : 0;
-}
-
-static double normal_entropy(const double *p, size_t n) {
-  double sum = 0;
-  for (size_t i = 0; i < n; i++)
-    if (p[i] > 0) sum -= p[i] * log(p[i]);
-  return n > 1 ? sum / log((double)n) : 0;
-}
-
-static void divide(double *x, size_t n, double by) {
-  for (size_t i = 0; by > 0 && i < n; i++) x[i] /= by;
-}
-
-void moe_routing_balance(const moe_routing *r, moe_balance *out) {
-  size_t n = r->experts;
-  double chosen = 0, mass = 0, largest = 0;
-  memset(out->load, 0, n * sizeof *out->load);
-  memset(out->importance, 0, n * sizeof *out->importance);
-  out->rows = r->n;
-  out->confidence = 0;
-  for (size_t i = 0; i < r->n * r->width; i++)
-    if (r->indices[i] >= 0) {
-      out->load[r->indices[i]]++;
-      chosen++;
-    }
-  for (size_t i = 0; i < r->n; i++) {
-    const double *p = r->probs + i * n;
-    double best = 0;
-    for (size_t e = 0; e < n; e++) {
-      out->importance[e] += p[e];
-      mass += p[e];
-      best = p[e] > best ? p[e] : best;
-    }
-    out->confidence += best / (double)r->n;
-  }
-  divide(out->load, n, chosen);
-  divide(out->importance, n, mass);
-  for (size_t e = 0; e < n; e++)
-    largest = out->load[e] > largest ? out->load[e] : largest;
-  out->cv_load = variation(out->load, n);
-  out->cv_importance = variation(out->importance, n);
-  out->maxvio = chosen > 0 ? largest * (double)n - 1 : 0;
-  out->entropy = normal_entropy(out->importance, n);
 }

@@ -1,0 +1,35 @@
+"""Softmax of E logits a row with NumPy, the k best of them, best first, and their
+weights: file of float32 rows of 256, rows, repetitions, then E and k of each case.
+Prints the least CPU times."""
+import os
+import sys
+import time
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import numpy
+
+path, rows, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+numbers = numpy.fromfile(path, "<f4")
+
+
+def route(logits, k):
+    probs = numpy.exp(logits - logits.max(axis=1, keepdims=True))
+    probs /= probs.sum(axis=1, keepdims=True)
+    top = numpy.argpartition(logits, -k, axis=1)[:, -k:]
+    scores = numpy.take_along_axis(probs, top, axis=1)
+    order = numpy.argsort(-scores, axis=1)
+    weights = numpy.take_along_axis(scores, order, axis=1)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return numpy.take_along_axis(top, order, axis=1), weights, probs
+
+
+for experts, k in zip(map(int, sys.argv[4::2]), map(int, sys.argv[5::2])):
+    logits = numbers[: rows * experts].reshape(rows, experts)
+    best = float("inf")
+    for _ in range(times):
+        start = time.process_time()
+        route(logits, k)
+        best = min(best, time.process_time() - start)
+    print(best)

@@ -1,0 +1,47 @@
+/* What moe.route gives back, and its methods need. */
+#ifndef LROUTE_H
+#define LROUTE_H
+
+#include "balance.h"
+#include "dispatch.h"
+#include "lmoe.h"
+
+#define LMOE_ROUTING "moe.Routing"
+
+/* A routing with all that it was made from, in the metatable of the table that
+   Lua sees.  It owns every array. */
+typedef struct lmoe_routed {
+  moe_object *options; /* a moe_route_options */
+  moe_route_input in;  /* reads `clean`, and those below */
+  moe_routing r;
+  moe_dispatch by_expert;
+  double *clean, *bias, *noise;
+  unsigned char *allowed;
+  int64_t *ids;
+} lmoe_routed;
+
+static inline const moe_route_config *lmoe_route_config(const lmoe_routed *w) {
+  return &((const moe_route_params *)w->options->params)->route;
+}
+
+/* The routing behind the table at `index`; raises for any other value. */
+lmoe_routed *lmoe_check_routed(lua_State *L, int index);
+
+/* n doubles of the call's scratch, or an error is raised. */
+double *lmoe_route_room(lua_State *L, lmoe_call *c, size_t n);
+
+/* Copies the matrix at `index` to `out`; raises unless it is rows × columns of
+   finite numbers. */
+void lmoe_route_matrix(lua_State *L, lmoe_call *c, int index, const char *what,
+                       size_t rows, size_t columns, double *out);
+
+extern const luaL_Reg lmoe_routing_methods[];
+
+/* Routes rows of logits by the options in the table at `options` (or nil) and,
+   where these are silent, by those of `otherwise` (or NULL) that every router
+   has and by `bias` (or NULL); pushes what moe.route gives. */
+void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
+                      const moe_route_config *otherwise, const double *bias,
+                      int options);
+
+#endif
