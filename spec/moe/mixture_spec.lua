@@ -99,6 +99,26 @@ describe("the two stages", function()
     near(math.sqrt(square), m:info().noise.m)
   end)
 
+  it("leave imported experts as they are, without being told", function()
+    local uniform, X, y = data.uniform(3), {}, {}
+    for i = 1, 60 do
+      X[i] = { uniform(), uniform(), uniform(), uniform() }
+      y[i] = X[i][1] > 0.5 and 1 or 0
+    end
+    for _, training in ipairs { "two_stage", "em" } do
+      local imported = assert(E.import "spec/fixtures/xgboost_binary.json")
+      local said = imported:predict_proba(X):totable()
+      local m = moe.mixture {
+        experts = { theirs = imported, ours = E.logistic {} },
+        task = "classification",
+        training = training,
+      }
+      m:fit(X, y)
+      assert.same(said, imported:predict_proba(X):totable())
+      assert.is_true(m:score(X, y) > 0.8)
+    end
+  end)
+
   it("leave frozen experts as they are", function()
     local X, y = two_groups()
     local old = E.constant {}
@@ -109,6 +129,118 @@ describe("the two stages", function()
     assert.truthy(history.notes[1]:find "frozen")
     assert.has_error(function() constants({ frozen = { "zzz" } }):fit(X, y) end)
     assert.has_error(function() constants({ frozen = { "a" } }):fit(X, y) end)
+  end)
+end)
+
+describe("subsets that nobody has given", function()
+  -- Three groups of rows, a constant target each.
+  local function groups()
+    local uniform, X, y = data.uniform(4), {}, {}
+    for i = 1, 90 do
+      local c = i % 3
+      X[i], y[i] = { 10 * c + uniform(), 1 }, 5 * c * c
+    end
+    return X, y
+  end
+
+  local function three(options)
+    options.experts = { E.constant {}, E.constant {}, E.constant {} }
+    options.gate = G.softmax { l2 = 0.01 }
+    return moe.mixture(options)
+  end
+
+  local function means(m)
+    local out = {}
+    for e = 1, 3 do out[e] = m:expert(e):predict_one { 0, 0 } end
+    table.sort(out)
+    return out
+  end
+
+  it("are clusters of the inputs", function()
+    local X, y = groups()
+    local m = three {}
+    local _, history = m:fit(X, y, { subsets = "clusters" })
+    assert.same({ 0, 5, 20 }, means(m))
+    assert.equal("1: a cluster of 30 rows", history.notes[1])
+    assert.is_true(m:score(X, y) > 0.99)
+    m = three { subsets = "clusters" }
+    m:fit(X, y)
+    assert.same({ 0, 5, 20 }, means(m))
+  end)
+
+  it("are clusters of a first model's residuals, where inputs tell nothing", function()
+    local _, y = groups()
+    local X = {}
+    for i = 1, #y do X[i] = { 1, i % 3 } end
+    local m = three {}
+    m:fit(X, y, { subsets = "residuals" })
+    assert.same({ 0, 5, 20 }, means(m))
+    local labels = {}
+    for i = 1, #y do labels[i] = "c" .. y[i] end
+    local p = moe.mixture { experts = { E.constant {}, E.constant {}, E.constant {} } }
+    p:fit(X, labels, { subsets = "residuals" })
+    for e = 1, 3 do assert.equal(1, #p:expert(e):classes()) end
+  end)
+
+  it("go to experts that are trained: a frozen one gets none", function()
+    local X, y = groups()
+    local old = E.constant {}
+    old:fit({ { 0, 0 } }, { 100 })
+    local m = moe.mixture { experts = { a = old, b = E.constant {}, c = E.constant {} } }
+    m:set_params { frozen = { "a" } }
+    local _, history = m:fit(X, y, { subsets = "clusters" })
+    assert.truthy(history.notes[1]:find "^b: a cluster")
+    near(100, old:predict_one { 0, 0 })
+  end)
+
+  it("are of numbers", function()
+    local m = three {}
+    local t = moe.data.table {
+      names = { "colour", "y" },
+      columns = { colour = { "red", "blue", "red" }, y = { 1, 2, 3 } },
+      target = "y",
+    }
+    local ok, message = pcall(m.fit, m, t, { subsets = "clusters" })
+    assert.is_false(ok)
+    assert.truthy(message:find "nominal")
+  end)
+end)
+
+describe("a stage", function()
+  it("trains the experts alone, or the gate alone", function()
+    local X, y, subsets = two_groups()
+    local whole = constants { gate = G.softmax { l2 = 0.1 } }
+    whole:fit(X, y, { subsets = subsets })
+    local m = constants { gate = G.softmax { l2 = 0.1 } }
+    m:fit(X, y, { subsets = subsets, stage = "experts" })
+    near(2, m:expert("a"):predict_one { 0 })
+    assert.has_error(function() m:predict(X) end) -- no gate yet
+    m:fit(X, y, { subsets = subsets, stage = "gate" })
+    assert.same(whole:predict(X), m:predict(X))
+    assert.same(whole:info().noise, m:info().noise)
+    near(2, m:expert("a"):predict_one { 0 })
+  end)
+
+  it("of the gate scores the experts as they are on rows that are new to them", function()
+    local X, y, subsets = two_groups()
+    local m = constants { gate = G.softmax { l2 = 0.1 } }
+    assert.has_error(function() m:fit(X, y, { stage = "gate" }) end) -- never fitted
+    m:fit(X, y, { subsets = subsets, stage = "experts" })
+    local _, history = m:fit({ { 0 }, { 1 } }, { 2, 25 }, { stage = "gate", unseen = true })
+    assert.same({
+      "a: scored on all 2 rows as it is", "b: scored on all 2 rows as it is",
+    }, history.notes)
+    near(math.sqrt(23 * 23 / 2), m:info().noise.a) -- errors 0 and 23
+  end)
+
+  it("leaves a frozen gate as it is", function()
+    local X, y, subsets = two_groups()
+    local m = constants { gate = G.softmax { l2 = 0.1 } }
+    m:fit(X, y, { subsets = subsets })
+    local said = m:get_params("gate"):forward(X):totable()
+    m:set_params { frozen = { "gate" } }
+    m:fit(X, { 5, 5, 5, 1, 1, 1, 1 })
+    assert.same(said, m:get_params("gate"):forward(X):totable())
   end)
 end)
 
@@ -194,7 +326,7 @@ describe("the gate", function()
     return X, y, subsets
   end
 
-  for _, objective in ipairs { "likelihood", "best_expert" } do
+  for _, objective in ipairs { "likelihood", "best_expert", "soft", "error" } do
     it("learns whom to ask, by " .. objective, function()
       local X, y, subsets = halves(400)
       local m = constants { gate = G.softmax { l2 = 1e-3 }, objective = objective, top_k = 1 }
@@ -203,6 +335,37 @@ describe("the gate", function()
       assert.same({ { 1 }, { 2 } }, m:route({ { -0.9 }, { 0.9 } }).indices:totable())
     end)
   end
+
+  for _, objective in ipairs { "likelihood", "best_expert", "soft", "multi_hot" } do
+    it("learns whom to ask about classes, by " .. objective, function()
+      local X, y, subsets = halves(400)
+      for i = 1, #y do y[i] = y[i] < 0 and "low" or "high" end
+      local m = constants { gate = G.softmax { l2 = 1e-3 }, objective = objective, top_k = 1 }
+      m:fit(X, y, { subsets = subsets })
+      assert.is_true(m:score(X, y) > 0.97, tostring(m:score(X, y)))
+    end)
+  end
+
+  it("gives each expert its share of the likelihood, by soft", function()
+    -- Constant experts that answer 0 and 3, one column without information: the
+    -- gate comes to the mean of the shares, which the likelihood does not.
+    local X, y, subsets = {}, {}, {}
+    for i = 1, 40 do
+      X[i], subsets[i] = { 1 }, i % 4 == 0 and "b" or "a"
+      y[i] = subsets[i] == "b" and 3 or 0
+    end
+    local m = constants { gate = G.softmax { l2 = 1 }, objective = "soft" }
+    m:fit(X, y, { subsets = subsets })
+    -- noise: a's errors are 0 on 30 rows and 3 on 10, b's the other way round
+    local function share(r_a, r_b)
+      local va, vb = 9 * 10 / 40, 9 * 30 / 40
+      local a = math.exp(-r_a * r_a / va / 2) / math.sqrt(va)
+      local b = math.exp(-r_b * r_b / vb / 2) / math.sqrt(vb)
+      return a / (a + b)
+    end
+    local mean = (30 * share(0, 3) + 10 * share(3, 0)) / 40
+    near(mean, m:get_params("gate"):forward({ { 1 } }):get(1, 1), 1e-4)
+  end)
 
   it("learns who was right, by multi_hot; numbers have no right", function()
     local X, y, subsets = halves(400)

@@ -1,5 +1,6 @@
-/* What mixtures alone can do: route. */
-#include "lmoe.h"
+/* What mixtures alone can do: route; and the clusters that they begin from. */
+#include "kmeans.h"
+#include "lroute.h"
 #include "mixture.h"
 
 static void set_named(lua_State *L, const char *field, const moe_children *e,
@@ -29,16 +30,22 @@ static const moe_object *check_mixture(lua_State *L) {
 }
 
 /* Rows follow the mixture's columns before they are routed. */
+static void check_rows(lua_State *L, lmoe_call *c, const moe_object *o,
+                       bool sample, moe_rows *x) {
+  const moe_fitted *f = o->state;
+  if (sample)
+    lmoe_check_sample(L, c, 2, f != NULL ? &f->schema : NULL, x);
+  else
+    lmoe_check_rows(L, c, 2, x);
+  if (f != NULL) LMOE_TRY(L, c, moe_rows_follow(&c->call, x, &f->schema));
+}
+
 static void route(lua_State *L, lmoe_call *c, const moe_object *o, bool sample,
                   moe_routing *r) {
   size_t experts = moe_mixture_params_of(o)->experts.n;
-  const moe_fitted *f = o->state;
   moe_rows x;
-  if (sample)
-    lmoe_check_sample(L, c, 2, f != NULL ? &f->schema : NULL, &x);
-  else
-    lmoe_check_rows(L, c, 2, &x);
-  if (f != NULL) LMOE_TRY(L, c, moe_rows_follow(&c->call, &x, &f->schema));
+  *r = (moe_routing){0};
+  check_rows(L, c, o, sample, &x);
   r->indices = moe_scratch(&c->call, moe_size(x.n, experts), sizeof(int32_t));
   r->weights = moe_scratch(&c->call, moe_size(x.n, experts), sizeof(double));
   r->probs = moe_scratch(&c->call, moe_size(x.n, experts), sizeof(double));
@@ -47,23 +54,36 @@ static void route(lua_State *L, lmoe_call *c, const moe_object *o, bool sample,
   LMOE_TRY(L, c, moe_mixture_route(&c->call, o, &x, r));
 }
 
-static int push_routing(lua_State *L, bool sample) {
+/* route(X, options): what moe.route gives for the gate's log-probabilities, and
+   the names of the experts; options that are not given are the mixture's. */
+static int l_route(lua_State *L) {
+  const moe_object *o = check_mixture(L);
+  const moe_mixture_params *p = moe_mixture_params_of(o);
+  lua_settop(L, 3);
+  lmoe_call *c = lmoe_begin(L);
+  moe_rows x, logits;
+  check_rows(L, c, o, false, &x);
+  double *room = lmoe_route_room(L, c, moe_size(x.n, p->experts.n));
+  LMOE_TRY(L, c, moe_mixture_logits(&c->call, o, &x, room));
+  logits = moe_rows_of_doubles(room, x.n, p->experts.n);
+  lmoe_push_routed(L, c, &logits, &p->route, moe_mixture_bias(o), 3);
+  set_names(L, &p->experts);
+  lmoe_end(L, c, MOE_OK);
+  return 1;
+}
+
+/* route_one(x): { indices, weights, probs, names } of one sample. */
+static int l_route_one(lua_State *L) {
   const moe_object *o = check_mixture(L);
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_routing r;
-  route(L, c, o, sample, &r);
+  route(L, c, o, true, &r);
   lmoe_push_routing(L, c, &r);
   set_names(L, &moe_mixture_params_of(o)->experts);
   lmoe_end(L, c, MOE_OK);
   return 1;
 }
-
-/* route(X): { indices = n×k, weights = n×k, probs = n×experts, names } */
-static int l_route(lua_State *L) { return push_routing(L, false); }
-
-/* The same for one sample. */
-static int l_route_one(lua_State *L) { return push_routing(L, true); }
 
 static void set_number(lua_State *L, const char *name, double value) {
   lua_pushnumber(L, value);
@@ -97,11 +117,107 @@ static int l_stats_of(lua_State *L) {
   return 1;
 }
 
+/* A search in a userdata of its own, so that a raise frees it. */
+#define KMEANS "moe.Kmeans"
+typedef struct searching {
+  lmoe_box box;
+  moe_kmeans search;
+} searching;
+
+static int l_close_search(lua_State *L) {
+  moe_kmeans_free(&((searching *)lmoe_want_box(L, 1, KMEANS))->search);
+  return 0;
+}
+
+/* _kmeans(X, k, { seed, restarts, standardize }): each row's cluster, counted
+   from 1, and the sum of squared distances. */
+static int l_kmeans(lua_State *L) {
+  static const char *const known[] = {"seed", "restarts", "standardize", NULL};
+  lua_Number k = luaL_checknumber(L, 2);
+  lua_settop(L, 3);
+  lmoe_check_options(L, 3, known);
+  lmoe_call *c = lmoe_begin(L);
+  moe_rows x;
+  lmoe_check_rows(L, c, 1, &x);
+  LMOE_TRY(L, c, moe_rows_check(&c->call, &x, true));
+  if (!(k >= 1 && k <= (lua_Number)x.n))
+    luaL_error(L, "_kmeans: k must be from 1 to the number of rows");
+  moe_kmeans_plan plan = {
+      .x = &x,
+      .k = (size_t)k,
+      .standardize = lmoe_opt_flag(L, 3, "standardize", false),
+      .seed = (uint64_t)lmoe_opt_number(L, 3, "seed", 0, 0x1p53, 0),
+      .restarts = (int64_t)lmoe_opt_number(L, 3, "restarts", 1, 1e6, 10),
+      .rounds = 300};
+  searching *s = lmoe_push_larger_box(L, KMEANS, sizeof *s);
+  LMOE_TRY(L, c, moe_kmeans_begin(&c->call, &plan, &s->search));
+  while (!s->search.done) {
+    LMOE_TRY(L, c, moe_kmeans_step(&c->call, &s->search));
+    LMOE_TRY(L, c, moe_call_check(&c->call));
+  }
+  lua_createtable(L, (int)x.n, 0);
+  for (size_t i = 0; i < x.n; i++) {
+    lmoe_push_number(L, s->search.best[i] + 1);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  lua_pushnumber(L, s->search.inertia);
+  lmoe_end(L, c, MOE_OK);
+  return 2;
+}
+
+static const luaL_Reg functions[] = {{"_kmeans", l_kmeans}, {NULL, NULL}};
+static const luaL_Reg searches[] = {{NULL, NULL}};
+
+static double *new_numbers(lua_State *L, lmoe_call *c, size_t n) {
+  double *out = moe_scratch(&c->call, n, sizeof *out);
+  if (out == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  return out;
+}
+
+static void push_numbers(lua_State *L, const double *x, size_t n) {
+  lua_createtable(L, (int)n, 0);
+  for (size_t k = 0; k < n; k++) {
+    lua_pushnumber(L, x[k]);
+    lua_rawseti(L, -2, (int)k + 1);
+  }
+}
+
+/* _gradient(X, y, weights): the weights, which are set first where they are
+   given; the loss on these rows; and its derivative by each weight. */
+static int l_gradient(lua_State *L) {
+  moe_object *o = (moe_object *)check_mixture(L);
+  const moe_learner_type *type = moe_learner_type_of(o);
+  lua_settop(L, 4);
+  lmoe_call *c = lmoe_begin(L);
+  moe_batch b;
+  double loss;
+  lmoe_check_batch(L, c, 2, o, &b);
+  if (o->state == NULL) luaL_error(L, "mixture has not been fitted yet");
+  size_t n = type->n_weights(o);
+  double *weights = new_numbers(L, c, n), *gradient = new_numbers(L, c, n);
+  type->get_weights(o, weights);
+  for (size_t k = 0; lua_istable(L, 4) && k < n; k++) {
+    lua_rawgeti(L, 4, (int)k + 1);
+    weights[k] = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+  }
+  type->set_weights(o, weights);
+  LMOE_TRY(L, c, type->differentiate(&c->call, o, &b, &loss, gradient));
+  push_numbers(L, weights, n);
+  lua_pushnumber(L, loss);
+  push_numbers(L, gradient, n);
+  lmoe_end(L, c, MOE_OK);
+  return 3;
+}
+
 static const luaL_Reg methods[] = {{"route", l_route},
                                    {"route_one", l_route_one},
                                    {"_stats_of", l_stats_of},
+                                   {"_gradient", l_gradient},
                                    {NULL, NULL}};
 
 void lmoe_open_mixture(lua_State *L) {
   lmoe_add_methods(L, LMOE_LEARNER, methods);
+  lmoe_new_family(L, KMEANS, searches, l_close_search);
+  lmoe_set_functions(L, functions);
 }

@@ -9,13 +9,19 @@
 #include <string.h>
 
 #include "mixture_fit.h"
+#include "responsibility.h"
 #include "vector.h"
 
 enum { BLOCK = 1024 }; /* rows routed at a time: bounds the scratch */
 
-static const char *const objectives[] = {"auto",        "likelihood", "error",
-                                         "best_expert", "multi_hot",  NULL};
+static const char *const objectives[] = {
+    "auto", "likelihood", "error", "best_expert", "multi_hot", "soft", NULL};
+const char *const moe_training_choices[] = {"two_stage", "em", "gradient",
+                                            NULL};
+const char *const moe_subsets_choices[] = {"all", "clusters", "residuals",
+                                           NULL};
 static const char *const unassigned[] = {"none", "all", NULL};
+static const char *const balances[] = {"none", "bias", NULL};
 
 /* clang-format off */
 static const moe_param params[] = {
@@ -24,12 +30,21 @@ static const moe_param params[] = {
                 "the experts, all by name or in a list"),
     MOE_P_CHILD(moe_mixture_params, gate, MOE_CHILD, "gate", 0,
                 "gives each expert's probability for a row"),
+    MOE_P_CHOICE(moe_mixture_params, training, MOE_TWO_STAGE,
+                 moe_training_choices,
+                 "how fit trains: first the experts, then the gate on what "
+                 "they did not see; or both together, by expectation "
+                 "maximisation or by the gradient of the likelihood"),
+    MOE_P_CHOICE(moe_mixture_params, subsets, MOE_ALL_ROWS, moe_subsets_choices,
+                 "the rows that each expert of two_stage trains on, unless "
+                 "`subsets` are given: all, a cluster of the inputs, or a "
+                 "cluster of the residuals of the first expert's model"),
     MOE_P_CHOICE(moe_mixture_params, objective, MOE_AUTO_OBJECTIVE, objectives,
-                 "what the gate is fitted to, on predictions that the experts "
-                 "did not train on: the likelihood of the mixture (auto for "
-                 "classes), the squared error of its answer (auto for "
-                 "numbers), the best expert of each row, or all experts that "
-                 "were right"),
+                 "what the gate of two_stage is fitted to, on predictions that "
+                 "the experts did not train on: the likelihood of the mixture "
+                 "(auto for classes), the squared error of its answer (auto "
+                 "for numbers), the best expert of each row, all experts that "
+                 "were right, or each by its share of the likelihood"),
     MOE_P_FLAG(moe_mixture_params, calibrate, 1,
                "whether each expert's probabilities are sharpened or evened "
                "out, by one power, to fit its unseen answers"),
@@ -40,7 +55,30 @@ static const moe_param params[] = {
     MOE_P_INT(moe_mixture_params, folds, 5, 2, 1000,
               "folds of the cross-fitting by which experts without "
               "out-of-bag predictions predict rows unseen"),
+    MOE_P_INT(moe_mixture_params, rounds, 100, 1, 0x1p53,
+              "most rounds of em"),
+    MOE_P_ABOVE(moe_mixture_params, tol, 1e-5, 0, 1,
+                "em ends with a round that adds less than this to the mean "
+                "log-likelihood of a row"),
+    MOE_P_INT(moe_mixture_params, restarts, 1, 1, 0x1p53,
+              "times that em begins anew, from other clusters; the most "
+              "likely mixture is kept"),
+    MOE_P_INT(moe_mixture_params, epochs, 50, 1, 0x1p53,
+              "most passes of gradient over the rows"),
+    MOE_P_INT(moe_mixture_params, batch_size, 64, 1, 1 << 20,
+              "rows to a step of gradient"),
+    MOE_P_ABOVE(moe_mixture_params, lr, 0.01, 0, 1e6,
+                "size of such a step (Adam's)"),
+    MOE_P_REAL(moe_mixture_params, validation, 0.1, 0, 0.9,
+               "share of the rows that gradient holds out, to stop by and to "
+               "keep the best weights by; 0: none, all epochs"),
+    MOE_P_INT(moe_mixture_params, patience, 10, 1, 0x1p53,
+              "epochs without a better loss on them, after which it stops"),
     MOE_P_ROUTE(moe_mixture_params),
+    MOE_P_CHOICE(moe_mixture_params, balance, MOE_UNBALANCED, balances,
+                 "where top_k leaves experts out: whether a bias by which the "
+                 "experts share the training rows evenly counts in the "
+                 "selection (not in the weights)"),
     MOE_P_SEED(moe_mixture_params),
     {0}};
 /* clang-format on */
@@ -53,6 +91,7 @@ static moe_status visit(void *state, moe_visitor *v) {
   MOE_TRY(
       moe_visit_array(v, "sharpness", MOE_F64, &m->sharpness, m->n_experts));
   MOE_TRY(moe_visit_array(v, "samples", MOE_I64, &m->samples, m->n_experts));
+  MOE_TRY(moe_visit_array(v, "bias", MOE_F64, &m->bias, m->n_experts));
   MOE_TRY(moe_visit_array(v, "load", MOE_F64, &m->load, m->n_experts));
   MOE_TRY(
       moe_visit_array(v, "importance", MOE_F64, &m->importance, m->n_experts));
@@ -139,29 +178,42 @@ void moe__take_logs(double *p, size_t n) {
   for (size_t i = 0; i < n; i++) p[i] = log(p[i] > 1e-300 ? p[i] : 1e-300);
 }
 
+moe_status moe_mixture_logits(moe_call *call, const moe_object *o,
+                              const moe_rows *x, double *out) {
+  const moe_mixture_params *p = moe_mixture_params_of(o);
+  MOE_TRY(check_experts(call, o));
+  if (moe_learner_fitted(p->gate) == NULL ||
+      moe_learner_fitted(p->gate)->n_outputs != p->experts.n)
+    return moe_fail(call, MOE_ESTATE,
+                    "mixture: the gate was reset or replaced since; fit the "
+                    "mixture again");
+  moe_object_use(o, 1);
+  moe_status status = moe_learner_predict(call, p->gate, x, out);
+  moe_object_use(o, -1);
+  if (status == MOE_OK) moe__take_logs(out, x->n * p->experts.n);
+  return status;
+}
+
+const double *moe_mixture_bias(const moe_object *o) {
+  const moe_mixture *m = o->state;
+  bool biased = moe_mixture_params_of(o)->balance == MOE_BY_BIAS;
+  return m != NULL && biased ? m->bias : NULL;
+}
+
 moe_status moe_mixture_route(moe_call *call, const moe_object *o,
                              const moe_rows *x, moe_routing *out) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
   size_t experts = p->experts.n;
+  const double *bias = moe_mixture_bias(o);
   double *logits;
-  MOE_TRY(check_experts(call, o));
   out->n = x->n;
   out->experts = experts;
   out->width = moe_route_width(&p->route, experts);
   moe_scratch_mark mark = moe_scratch_now(call);
   MOE_SCRATCH(call, logits, moe_size(x->n, experts));
-  if (moe_learner_fitted(p->gate) == NULL ||
-      moe_learner_fitted(p->gate)->n_outputs != experts)
-    return moe_fail(call, MOE_ESTATE,
-                    "mixture: the gate was reset or replaced since; fit the "
-                    "mixture again");
-  moe_object_use(o, 1);
-  moe_status status = moe_learner_predict(call, p->gate, x, logits);
-  moe_object_use(o, -1);
-  if (status != MOE_OK) return status;
-  moe__take_logs(logits, x->n * experts);
+  MOE_TRY(moe_mixture_logits(call, o, x, logits));
   for (size_t i = 0; i < x->n; i++)
-    moe_route_row(&p->route, experts, logits + i * experts, NULL,
+    moe_route_row(&p->route, experts, logits + i * experts, bias,
                   out->probs + i * experts, out->indices + i * out->width,
                   out->weights + i * out->width);
   moe_scratch_drop(call, mark);
@@ -179,8 +231,7 @@ static moe_status new_routing(moe_call *call, size_t rows, size_t experts,
   return MOE_OK;
 }
 
-/* p^a, made to sum to 1; what is impossible stays so. */
-static void sharpen(double *p, size_t n, double a) {
+void moe__sharpen(double *p, size_t n, double a) {
   double top = 0, sum = 0;
   if (a == 1) return;
   for (size_t k = 0; k < n; k++) top = p[k] > top ? p[k] : top;
@@ -195,7 +246,8 @@ static void add_answer(const moe_mixture *m, size_t e, double *answer,
                        double weight, double *to) {
   const int32_t *map = m->map + m->map_start[e];
   size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
-  if (m->fitted.task == MOE_CLASSIFICATION) sharpen(answer, n, m->sharpness[e]);
+  if (m->fitted.task == MOE_CLASSIFICATION)
+    moe__sharpen(answer, n, m->sharpness[e]);
   for (size_t k = 0; k < n; k++) to[map[k]] += weight * answer[k];
 }
 
@@ -267,7 +319,8 @@ static moe_status check(moe_call *call, const moe_object *o) {
             moe_learner_fitted(p->experts.items[e])->task == m->fitted.task &&
             isfinite(m->noise[e]) && m->noise[e] >= 0 && m->samples[e] >= 0 &&
             m->sharpness[e] > 0 && isfinite(m->sharpness[e]) &&
-            isfinite(m->load[e]) && isfinite(m->importance[e]);
+            isfinite(m->load[e]) && isfinite(m->importance[e]) &&
+            isfinite(m->bias[e]);
   if (sound) return MOE_OK;
   return moe_fail(call, MOE_EFORMAT,
                   "mixture: the experts are not those that it was fitted with");
@@ -327,6 +380,11 @@ static moe_status read_samples(moe_call *call, const moe_object *o,
   return name_numbers(call, o, numbers, out);
 }
 
+static moe_status read_bias(moe_call *call, const moe_object *o,
+                            moe_value *out) {
+  return name_numbers(call, o, ((const moe_mixture *)o->state)->bias, out);
+}
+
 static const moe_gauge gauges[] = {
     {"load", "share of the selections on the training rows", read_load},
     {"importance", "share of the gate's probability there", read_importance},
@@ -335,6 +393,10 @@ static const moe_gauge gauges[] = {
      read_noise},
     {"sharpness", "the power of each expert's probabilities (classification)",
      read_sharpness},
+    {"bias",
+     "what is added to each expert's scores in the selection, where "
+     "`balance` says so",
+     read_bias},
     {0}};
 
 const moe_learner_type moe_mixture_of_experts = {
@@ -350,10 +412,17 @@ const moe_learner_type moe_mixture_of_experts = {
              .check = check,
              .rebuild = rebuild},
     .traits = MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT |
-              MOE_TAKES_MISSING | MOE_TAKES_SPARSE | MOE_TAKES_NOMINAL,
+              MOE_TAKES_MISSING | MOE_TAKES_SPARSE | MOE_TAKES_NOMINAL |
+              MOE_DIFFERENTIABLE,
     .job_size = sizeof(moe_mixture_job),
     .begin = moe__mixture_begin,
     .step = moe__mixture_step,
     .commit = moe__mixture_commit,
+    .publish = moe__mixture_publish,
     .end = moe__mixture_end,
-    .predict = predict};
+    .predict = predict,
+    .log_likelihood = moe__mixture_log_likelihood,
+    .n_weights = moe__mixture_n_weights,
+    .get_weights = moe__mixture_get_weights,
+    .set_weights = moe__mixture_set_weights,
+    .differentiate = moe__mixture_differentiate};

@@ -13,6 +13,18 @@ static const moe_mixture_params *params_of(const moe_job *job) {
   return job->object->params;
 }
 
+/* The pieces, in the order in which they usually follow each other, once an
+   expert: its job; answers for the rows that it has not seen; the scores. */
+static moe_status train(moe_call *call, moe_job *job);
+static moe_status score_out_of_bag(moe_call *call, moe_job *job);
+static moe_status score_others(moe_call *call, moe_job *job);
+static moe_status start_fold(moe_call *call, moe_job *job);
+static moe_status try_fold(moe_call *call, moe_job *job);
+static moe_status score_fold(moe_call *call, moe_job *job);
+static moe_status find_sharpness(moe_call *call, moe_job *job);
+static moe_status score_expert(moe_call *call, moe_job *job);
+static moe_status plan_folds(moe_call *call, moe_job *job);
+
 /* ------------------------------------------------------------------- scoring
  */
 
@@ -25,9 +37,11 @@ static moe_rows pick(const moe_job *job, const int32_t *rows, size_t n) {
   return x;
 }
 
-static moe_batch pick_batch(const moe_job *job, const int32_t *rows, size_t n) {
+moe_batch moe__mixture_part(const moe_job *job, const int32_t *rows, size_t n) {
   moe_batch b = job->batch;
   b.x = pick(job, rows, n);
+  b.subset = NULL;
+  b.plan = NULL;
   return b;
 }
 
@@ -65,7 +79,7 @@ static void start_scoring(moe_job *job) {
   moe_mixture_job *w = job->work;
   bool classes = job->batch.y->task == MOE_CLASSIFICATION;
   w->search = (moe_sharpness){.power = 1};
-  w->phase = classes && p->calibrate ? MOE_AT_SHARPNESS : MOE_AT_SCORES;
+  w->piece = classes && p->calibrate ? find_sharpness : score_expert;
   if (!classes)
     w->noise[w->expert] = moe__find_noise(job->state, &job->batch, w->kept);
 }
@@ -87,7 +101,7 @@ static moe_status find_sharpness(moe_call *call, moe_job *job) {
   (void)call;
   n = next_block(w, &first, &end);
   moe__sharpness_add(job->state, &job->batch, w->kept, first, n, &w->search);
-  if (end && moe__sharpness_step(&w->search)) w->phase = MOE_AT_SCORES;
+  if (end && moe__sharpness_step(&w->search)) w->piece = score_expert;
   return MOE_OK;
 }
 
@@ -109,19 +123,27 @@ static moe_status score_expert(moe_call *call, moe_job *job) {
   if (!end) return MOE_OK;
   w->sharpness[e] = w->search.power;
   w->expert++;
-  w->phase = w->expert < w->trainees.n ? MOE_AT_EXPERT : MOE_AT_GATE;
+  w->piece = moe__mixture_start_expert;
   return MOE_OK;
 }
 
 static bool belongs(const moe_job *job, size_t e, size_t at) {
-  const int32_t *subset = job->batch.subset;
+  const moe_mixture_job *w = job->work;
+  const int32_t *subset = w->subset != NULL ? w->subset : job->batch.subset;
   if (subset == NULL || subset[at] == (int32_t)e) return true;
   return subset[at] < 0 && params_of(job)->unassigned == MOE_TO_ALL;
 }
 
+/* Not trained, nor tried on folds: scored on all rows as it is. */
+static bool is_as_it_is(const moe_job *job, size_t e) {
+  const moe_mixture_job *w = job->work;
+  return moe__mixture_is_frozen(job->object, e) ||
+         (w->plan.stage == MOE_GATE_ONLY && w->plan.unseen);
+}
+
 static void choose_rows(moe_job *job) {
   moe_mixture_job *w = job->work;
-  bool frozen = moe__mixture_is_frozen(job, w->expert);
+  bool frozen = is_as_it_is(job, w->expert);
   w->n_rows = w->n_others = 0;
   for (size_t i = 0; i < w->n; i++) {
     size_t at = moe_rows_at(&job->batch.x, i);
@@ -132,32 +154,52 @@ static void choose_rows(moe_job *job) {
   }
 }
 
-/* Experts get the rows, not the subsets: those are of this mixture. */
-static moe_batch expert_batch(const moe_job *job, const int32_t *rows,
-                              size_t n) {
-  moe_batch b = pick_batch(job, rows, n);
-  b.subset = NULL;
-  return b;
+/* The experts' turns are over. */
+static moe_status end_experts(moe_call *call, moe_job *job) {
+  const moe_mixture_job *w = job->work;
+  return w->plan.stage == MOE_EXPERTS_ONLY
+             ? moe__mixture_start_routing(call, job)
+             : moe__mixture_start_gate(call, job);
 }
 
-static moe_status start_expert(moe_call *call, moe_job *job) {
+/* An expert whose own fit is no part of this one: scored as it is, or by folds
+   of its rows. */
+static moe_status pass_training(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
-  const char *name = w->trainees.names[w->expert];
-  choose_rows(job);
-  if (moe__mixture_is_frozen(job, w->expert)) {
-    moe_job_note(job, "%s: frozen, scored on all %zu rows as it is", name,
-                 w->n);
-    w->phase = MOE_AT_OTHER_ROWS;
+  size_t e = w->expert;
+  if (moe_learner_fitted(w->trainees.items[e]) == NULL)
+    return moe_fail(call, MOE_ESTATE, "mixture: expert '%s' was never fitted",
+                    w->trainees.names[e]);
+  if (w->plan.stage == MOE_EXPERTS_ONLY) {
+    w->expert++;
     return MOE_OK;
   }
-  if (w->n_rows == 0)
+  w->piece = score_others;
+  if (!is_as_it_is(job, e)) return plan_folds(call, job);
+  w->n_folds = 0;
+  moe_job_note(job, "%s: %sscored on all %zu rows as it is",
+               w->trainees.names[e],
+               moe__mixture_is_frozen(job->object, e) ? "frozen, " : "", w->n);
+  return MOE_OK;
+}
+
+moe_status moe__mixture_start_expert(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  size_t e = w->expert;
+  if (e == w->trainees.n) return end_experts(call, job);
+  choose_rows(job);
+  if (w->n_rows == 0 && !is_as_it_is(job, e))
     return moe_fail(call, MOE_EDATA,
                     "mixture: `subsets` gives expert '%s' no row to train on",
-                    name);
-  w->samples[w->expert] = (int64_t)w->n_rows;
-  w->batch = expert_batch(job, w->rows, w->n_rows);
-  w->phase = MOE_AT_TRAINING;
-  return moe_job_begin(call, w->trainees.items[w->expert], &w->batch, &w->job);
+                    w->trainees.names[e]);
+  if (w->plan.stage == MOE_GATE_ONLY || moe__mixture_is_frozen(job->object, e))
+    return pass_training(call, job);
+  w->samples[e] = (int64_t)w->n_rows;
+  w->batch = moe__mixture_part(job, w->rows, w->n_rows);
+  w->piece = train;
+  MOE_TRY(moe_job_begin(call, w->trainees.items[e], &w->batch, &w->job));
+  if (job->warm) moe_job_warm(w->job);
+  return MOE_OK;
 }
 
 /* Whether the job kept enough to score its rows by: forests without bootstrap,
@@ -184,7 +226,7 @@ static moe_status keeps_enough(moe_call *call, moe_job *job, bool *enough) {
 
 static moe_status commit_expert(moe_call *call, moe_mixture_job *w) {
   MOE_TRY(moe__mixture_finish_job(call, w));
-  w->phase = MOE_AT_OTHER_ROWS;
+  w->piece = score_others;
   return MOE_OK;
 }
 
@@ -213,10 +255,25 @@ static moe_status plan_folds(moe_call *call, moe_job *job) {
                     moe_seed_of(seed, w->trainees.names[w->expert]), strata,
                     groups, w->fold_of));
   moe_scratch_drop(call, mark);
-  moe_job_note(job, "%s: trained on %zu rows, scored by %zu-fold cross-fitting",
-               w->trainees.names[w->expert], w->n_rows, w->n_folds);
   w->fold = 0;
+  if (w->probing) return MOE_OK;
+  moe_job_note(job, "%s: %s %zu rows, scored by %zu-fold cross-fitting",
+               w->trainees.names[w->expert],
+               w->plan.stage == MOE_GATE_ONLY ? "of" : "trained on", w->n_rows,
+               w->n_folds);
   return MOE_OK;
+}
+
+moe_status moe__mixture_probe(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  w->expert = 0;
+  while (moe__mixture_is_frozen(job->object, w->expert)) w->expert++;
+  w->probing = true;
+  w->piece = start_fold;
+  w->n_rows = w->n;
+  for (size_t i = 0; i < w->n; i++)
+    w->rows[i] = (int32_t)moe_rows_at(&job->batch.x, i);
+  return plan_folds(call, job);
 }
 
 static moe_status train(moe_call *call, moe_job *job) {
@@ -224,6 +281,11 @@ static moe_status train(moe_call *call, moe_job *job) {
   bool enough;
   MOE_TRY(moe_job_step(call, w->job));
   if (!w->job->done) return MOE_OK;
+  if (w->plan.stage == MOE_EXPERTS_ONLY) {
+    w->expert++;
+    w->piece = moe__mixture_start_expert;
+    return moe__mixture_finish_job(call, w);
+  }
   MOE_TRY(keeps_enough(call, job, &enough));
   w->n_folds = 0;
   if (!enough) {
@@ -232,7 +294,7 @@ static moe_status train(moe_call *call, moe_job *job) {
   }
   moe_job_note(job, "%s: trained on %zu rows, scored on out-of-bag predictions",
                w->trainees.names[w->expert], w->n_rows);
-  w->phase = MOE_AT_OUT_OF_BAG;
+  w->piece = score_out_of_bag;
   return MOE_OK;
 }
 
@@ -252,7 +314,7 @@ static moe_status score_others(moe_call *call, moe_job *job) {
                         w->others, w->n_others, &end));
   if (!end) return MOE_OK;
   if (w->n_folds > 0 && w->n_rows > 0)
-    w->phase = MOE_AT_FOLD;
+    w->piece = start_fold;
   else
     start_scoring(job);
   return MOE_OK;
@@ -269,14 +331,15 @@ static void choose_part(moe_mixture_job *w, bool inside) {
 static moe_status start_fold(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   if (w->fold == w->n_folds) {
+    if (w->probing) return moe__mixture_start_subsets(call, job);
     start_scoring(job);
     return MOE_OK;
   }
   choose_part(w, false);
-  w->batch = expert_batch(job, w->part, w->n_part);
+  w->batch = moe__mixture_part(job, w->part, w->n_part);
   moe_object_release(w->trial);
   MOE_TRY(moe_object_clone(call, w->trainees.items[w->expert], &w->trial));
-  w->phase = MOE_AT_TRIAL;
+  w->piece = try_fold;
   return moe_job_begin(call, w->trial, &w->batch, &w->job);
 }
 
@@ -286,7 +349,7 @@ static moe_status try_fold(moe_call *call, moe_job *job) {
   if (!w->job->done) return MOE_OK;
   MOE_TRY(moe__mixture_finish_job(call, w));
   choose_part(w, true);
-  w->phase = MOE_AT_FOLD_SCORES;
+  w->piece = score_fold;
   return MOE_OK;
 }
 
@@ -296,25 +359,7 @@ static moe_status score_fold(moe_call *call, moe_job *job) {
   MOE_TRY(score_block(call, job, w->trial, false, w->part, w->n_part, &end));
   if (end) {
     w->fold++;
-    w->phase = MOE_AT_FOLD;
+    w->piece = start_fold;
   }
   return MOE_OK;
-}
-
-/* ---------------------------------------------------------------- its pieces
- */
-
-moe_status moe__mixture_expert_piece(moe_call *call, moe_job *job) {
-  static moe_status (*const pieces[])(moe_call *, moe_job *) = {
-      [MOE_AT_EXPERT] = start_expert,
-      [MOE_AT_TRAINING] = train,
-      [MOE_AT_OUT_OF_BAG] = score_out_of_bag,
-      [MOE_AT_OTHER_ROWS] = score_others,
-      [MOE_AT_FOLD] = start_fold,
-      [MOE_AT_TRIAL] = try_fold,
-      [MOE_AT_FOLD_SCORES] = score_fold,
-      [MOE_AT_SHARPNESS] = find_sharpness,
-      [MOE_AT_SCORES] = score_expert};
-  const moe_mixture_job *w = job->work;
-  return pieces[w->phase](call, job);
 }

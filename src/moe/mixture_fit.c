@@ -8,11 +8,13 @@
    objects of the host's language, which the engine cannot copy unasked, are
    trained themselves. */
 #include "mixture_fit.h"
+#include "responsibility.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { BLOCK = 1024 }; /* rows routed in one piece of work */
+enum { BALANCE_ROUNDS = 20 };
 
 static const moe_mixture_params *params_of(const moe_job *job) {
   return job->object->params;
@@ -21,29 +23,54 @@ static const moe_mixture_params *params_of(const moe_job *job) {
 /* ----------------------------------------------------------------- beginning
  */
 
-static moe_status check_frozen(moe_call *call, const moe_mixture_params *p) {
-  for (size_t i = 0; i < p->frozen.n; i++) {
-    size_t e = 0;
-    while (e < p->experts.n &&
-           strcmp(p->experts.names[e], p->frozen.items[i]) != 0)
-      e++;
-    if (e == p->experts.n)
+static size_t find_expert(const moe_mixture_params *p, const char *name) {
+  size_t e = 0;
+  while (e < p->experts.n && strcmp(p->experts.names[e], name) != 0) e++;
+  return e;
+}
+
+/* "gate" is the gate, unless an expert is called so. */
+static bool names_gate(const moe_mixture_params *p, const char *name) {
+  return strcmp(name, "gate") == 0 && find_expert(p, name) == p->experts.n;
+}
+
+bool moe__mixture_is_frozen(const moe_object *o, size_t e) {
+  const moe_mixture_params *p = o->params;
+  for (size_t i = 0; i < p->frozen.n; i++)
+    if (strcmp(p->experts.names[e], p->frozen.items[i]) == 0) return true;
+  return (moe_learner_type_of(moe_learner_answering(p->experts.items[e]))
+              ->traits &
+          MOE_TRAINED) != 0;
+}
+
+bool moe__mixture_gate_is_frozen(const moe_object *o) {
+  const moe_mixture_params *p = o->params;
+  for (size_t i = 0; i < p->frozen.n; i++)
+    if (names_gate(p, p->frozen.items[i])) return true;
+  return false;
+}
+
+static moe_status check_frozen(moe_call *call, const moe_job *job) {
+  const moe_mixture_params *p = params_of(job);
+  for (size_t i = 0; i < p->frozen.n; i++)
+    if (find_expert(p, p->frozen.items[i]) == p->experts.n &&
+        !names_gate(p, p->frozen.items[i]))
       return moe_fail(call, MOE_EPARAM,
                       "mixture: 'frozen' names '%.60s', which is no expert",
                       p->frozen.items[i]);
-    if (p->experts.items[e]->state == NULL)
+  for (size_t e = 0; e < p->experts.n; e++)
+    if (moe__mixture_is_frozen(job->object, e) &&
+        p->experts.items[e]->state == NULL)
       return moe_fail(call, MOE_ESTATE,
                       "mixture: expert '%s' is frozen, but was never fitted",
                       p->experts.names[e]);
-  }
+  const moe_fitted *gate = moe_learner_fitted(p->gate);
+  if (moe__mixture_gate_is_frozen(job->object) &&
+      (gate == NULL || gate->n_outputs != p->experts.n))
+    return moe_fail(call, MOE_ESTATE,
+                    "mixture: the gate is frozen, but was never fitted to "
+                    "these experts");
   return MOE_OK;
-}
-
-bool moe__mixture_is_frozen(const moe_job *job, size_t e) {
-  const moe_mixture_params *p = params_of(job);
-  for (size_t i = 0; i < p->frozen.n; i++)
-    if (strcmp(p->experts.names[e], p->frozen.items[i]) == 0) return true;
-  return false;
 }
 
 static moe_status check_params(moe_call *call, const moe_job *job) {
@@ -52,11 +79,6 @@ static moe_status check_params(moe_call *call, const moe_job *job) {
     return moe_fail(call, MOE_EPARAM, "mixture: it has no experts");
   if (p->gate == NULL)
     return moe_fail(call, MOE_EPARAM, "mixture: it has no gate");
-  if (p->route.top_k != MOE_NO_INT && (size_t)p->route.top_k > p->experts.n)
-    return moe_fail(call, MOE_EPARAM,
-                    "mixture: 'top_k' must be at most the number of experts, "
-                    "%zu; got %lld",
-                    p->experts.n, (long long)p->route.top_k);
   if (p->objective == MOE_MULTI_HOT && job->batch.y->task != MOE_CLASSIFICATION)
     return moe_fail(call, MOE_EPARAM,
                     "mixture: objective 'multi_hot' asks who was right: it is "
@@ -71,7 +93,7 @@ static moe_status check_params(moe_call *call, const moe_job *job) {
       return moe_fail(call, MOE_EBUSY,
                       "mixture: expert '%s' is being fitted already",
                       p->experts.names[e]);
-  return check_frozen(call, p);
+  return check_frozen(call, job);
 }
 
 /* A child without a seed draws it from the mixture's and from its name. */
@@ -114,11 +136,15 @@ static moe_status new_trainees(moe_call *call, moe_job *job) {
   w->trainees.names = p->experts.names;
   for (; w->trainees.n < p->experts.n; w->trainees.n++) {
     size_t e = w->trainees.n;
-    if (moe__mixture_is_frozen(job, e))
+    if (moe__mixture_is_frozen(job->object, e))
       w->trainees.items[e] = moe_object_retain(p->experts.items[e]);
     else
       MOE_TRY(new_trainee(call, job, p->experts.items[e], p->experts.names[e],
                           &w->trainees.items[e]));
+  }
+  if (moe__mixture_gate_is_frozen(job->object)) {
+    w->gate = moe_object_retain(p->gate);
+    return MOE_OK;
   }
   return new_trainee(call, job, p->gate, "gate", &w->gate);
 }
@@ -146,30 +172,89 @@ static void choose_objective(moe_job *job) {
   if (w->objective == MOE_LEAST_ERROR) w->errors = job->batch.y->width;
 }
 
-moe_status moe__mixture_begin(moe_call *call, moe_job *job) {
+/* What the fit leaves open is as the parameters say. */
+static void choose_plan(moe_job *job) {
   const moe_mixture_params *p = params_of(job);
+  const moe_plan *given = job->batch.plan;
   moe_mixture_job *w = job->work;
-  size_t rows = job->batch.y->n, experts = p->experts.n;
-  MOE_TRY(check_params(call, job));
-  choose_objective(job);
-  w->n = job->batch.x.n;
+  w->plan =
+      given != NULL ? *given : (moe_plan){-1, -1, MOE_WHOLE, false, MOE_NO_INT};
+  if (w->plan.training < 0) w->plan.training = p->training;
+  if (w->plan.subsets < 0) w->plan.subsets = p->subsets;
+  if (w->plan.rounds == MOE_NO_INT)
+    w->plan.rounds = w->plan.training == MOE_EM ? p->rounds : p->epochs;
+}
+
+/* What the two stages need to keep of each row. */
+static moe_status reserve_rows(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  size_t rows = job->batch.y->n, scores = moe_size(rows, w->trainees.n);
+  size_t outputs = ((const moe_fitted *)job->state)->n_outputs;
   MOE_TRY(moe_new_array(call, &w->rows, w->n, sizeof *w->rows));
   MOE_TRY(moe_new_array(call, &w->others, w->n, sizeof *w->others));
   MOE_TRY(moe_new_array(call, &w->part, w->n, sizeof *w->part));
   MOE_TRY(moe_new_array(call, &w->fold_of, w->n, sizeof *w->fold_of));
-  MOE_TRY(moe_new_array(
-      call, &w->scores,
-      moe_size(moe_size(rows, experts), w->errors > 0 ? w->errors : 1),
-      sizeof *w->scores));
-  MOE_TRY(moe_new_array(call, &w->kept,
-                        moe_size(rows, ((moe_fitted *)job->state)->n_outputs),
-                        sizeof *w->kept));
+  MOE_TRY(moe_new_array(call, &w->scores,
+                        moe_size(scores, w->errors > 0 ? w->errors : 1),
+                        sizeof *w->scores));
+  return moe_new_array(call, &w->kept, moe_size(rows, outputs),
+                       sizeof *w->kept);
+}
+
+/* Until they are measured, as they were, or 1. */
+static moe_status reserve_experts(moe_call *call, moe_job *job) {
+  const moe_mixture *old = job->object->state;
+  moe_mixture_job *w = job->work;
+  size_t experts = params_of(job)->experts.n;
+  bool known = old != NULL && old->n_experts == experts;
   MOE_TRY(moe_new_array(call, &w->noise, experts, sizeof *w->noise));
   MOE_TRY(moe_new_array(call, &w->sharpness, experts, sizeof *w->sharpness));
   MOE_TRY(moe_new_array(call, &w->samples, experts, sizeof *w->samples));
+  MOE_TRY(moe_new_array(call, &w->bias, experts, sizeof *w->bias));
+  for (size_t e = 0; e < experts; e++) {
+    w->noise[e] = known ? old->noise[e] : 1;
+    w->sharpness[e] = known ? old->sharpness[e] : 1;
+    w->samples[e] = known ? old->samples[e] : 0;
+    w->bias[e] = known ? old->bias[e] : 0;
+  }
+  return MOE_OK;
+}
+
+moe_mixture_piece moe__mixture_first_piece(const moe_job *job) {
+  static const moe_mixture_piece first[] = {
+      [MOE_TWO_STAGE] = moe__mixture_start_expert,
+      [MOE_EM] = moe__em_start,
+      [MOE_GRADIENT] = moe__joint_start};
+  const moe_mixture_job *w = job->work;
+  return first[w->plan.training];
+}
+
+/* Rows that are new to the experts train none of them. */
+static bool finds_subsets(const moe_job *job) {
+  const moe_mixture_job *w = job->work;
+  return w->plan.subsets != MOE_ALL_ROWS && job->batch.subset == NULL &&
+         !(w->plan.stage == MOE_GATE_ONLY && w->plan.unseen);
+}
+
+moe_status moe__mixture_begin(moe_call *call, moe_job *job) {
+  const moe_mixture_params *p = params_of(job);
+  moe_mixture_job *w = job->work;
+  MOE_TRY(check_params(call, job));
+  choose_plan(job);
+  MOE_TRY(moe_route_check(call, &p->route, p->experts.n,
+                          w->plan.training == MOE_GRADIENT));
+  if (w->plan.training == MOE_GRADIENT)
+    MOE_TRY(moe__check_gradients(call, job->object));
+  choose_objective(job);
+  w->n = job->batch.x.n;
+  w->piece = finds_subsets(job) ? moe__mixture_start_subsets
+                                : moe__mixture_first_piece(job);
+  MOE_TRY(reserve_experts(call, job));
   MOE_TRY(new_trainees(call, job));
   MOE_TRY(name_experts(call, w));
-  for (; w->marked < experts; w->marked++)
+  if (w->plan.training == MOE_TWO_STAGE || finds_subsets(job))
+    MOE_TRY(reserve_rows(call, job));
+  for (; w->marked < p->experts.n; w->marked++)
     if (is_clone(job, w->marked))
       moe_object_mark_fitting(p->experts.items[w->marked], true);
   return MOE_OK;
@@ -190,9 +275,13 @@ static void scale_errors(moe_job *job) {
       w->scores[i * w->errors + o] *= w->noise[i % experts] / least;
 }
 
-static moe_status start_gate(moe_call *call, moe_job *job) {
+static moe_status train_gate(moe_call *call, moe_job *job);
+
+moe_status moe__mixture_start_gate(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   size_t experts = w->trainees.n;
+  if (moe__mixture_gate_is_frozen(job->object))
+    return moe__mixture_start_routing(call, job);
   if (w->errors > 0) scale_errors(job);
   moe__score_objective(w->objective, &job->batch, experts, w->scores);
   w->target = (moe_target){.task = MOE_GATING,
@@ -200,20 +289,14 @@ static moe_status start_gate(moe_call *call, moe_job *job) {
                            .values = w->scores,
                            .width = experts,
                            .labels = &w->names,
-                           .errors = w->errors};
+                           .errors = w->errors,
+                           .soft = w->objective == MOE_RESPONSIBILITY};
   w->batch = job->batch;
   w->batch.y = &w->target;
   w->batch.subset = NULL;
-  w->phase = MOE_AT_GATE_TRAINING;
+  w->batch.plan = NULL;
+  w->piece = train_gate;
   return moe_job_begin(call, w->gate, &w->batch, &w->job);
-}
-
-static moe_status new_routing(moe_call *call, moe_mixture_job *w) {
-  moe_routing *r = &w->routing;
-  size_t n = moe_size(w->n, w->trainees.n);
-  MOE_TRY(moe_new_array(call, &r->indices, n, sizeof *r->indices));
-  MOE_TRY(moe_new_array(call, &r->weights, n, sizeof *r->weights));
-  return moe_new_array(call, &r->probs, n, sizeof *r->probs);
 }
 
 moe_status moe__mixture_finish_job(moe_call *call, moe_mixture_job *w) {
@@ -228,32 +311,62 @@ static moe_status train_gate(moe_call *call, moe_job *job) {
   MOE_TRY(moe_job_step(call, w->job));
   if (!w->job->done) return MOE_OK;
   MOE_TRY(moe__mixture_finish_job(call, w));
-  w->phase = MOE_AT_ROUTING;
-  return new_routing(call, w);
+  w->piece = moe__mixture_start_routing;
+  return MOE_OK;
 }
 
-/* ------------------------------------------------------------------ the
- * figures */
+/* --------------------------------------------------------------- the figures
+ */
 
-static moe_status route_block(moe_call *call, moe_job *job, size_t count) {
+bool moe__mixture_has_gate(const moe_mixture_job *w) {
+  const moe_fitted *f = moe_learner_fitted(w->gate);
+  return f != NULL && f->n_outputs == w->trainees.n;
+}
+
+static bool is_balanced(const moe_job *job) {
+  const moe_mixture_job *w = job->work;
+  return params_of(job)->balance == MOE_BY_BIAS && moe__mixture_has_gate(w) &&
+         w->routing.width < w->routing.experts;
+}
+
+static moe_status route_block(moe_call *call, moe_job *job, size_t first,
+                              size_t count) {
   const moe_route_config *config = &params_of(job)->route;
   moe_mixture_job *w = job->work;
   moe_routing *r = &w->routing;
+  const double *bias = is_balanced(job) ? w->bias : NULL;
   moe_scratch_mark mark = moe_scratch_now(call);
-  moe_rows x = moe_rows_range(&job->batch.x, w->next, count);
+  moe_rows x = moe_rows_range(&job->batch.x, first, count);
   double *probs;
   MOE_SCRATCH(call, probs, moe_size(count, r->experts));
   MOE_TRY(moe_learner_predict(call, w->gate, &x, probs));
   moe__take_logs(probs, count * r->experts);
+  if (r->logits != NULL)
+    memcpy(r->logits + first * r->experts, probs,
+           count * r->experts * sizeof *probs);
   for (size_t i = 0; i < count; i++) {
-    size_t at = w->next + i;
-    moe_route_row(config, r->experts, probs + i * r->experts, NULL,
+    size_t at = first + i;
+    moe_route_row(config, r->experts, probs + i * r->experts, bias,
                   r->probs + at * r->experts, r->indices + at * r->width,
                   r->weights + at * r->width);
   }
   moe_scratch_drop(call, mark);
-  w->next += count;
   return MOE_OK;
+}
+
+static moe_status new_routing(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  moe_routing *r = &w->routing;
+  size_t n = moe_size(w->n, w->trainees.n);
+  r->n = w->n;
+  r->experts = w->trainees.n;
+  r->width = moe_route_width(&params_of(job)->route, r->experts);
+  if (r->probs != NULL) return MOE_OK;
+  MOE_TRY(moe_new_array(call, &r->indices, n, sizeof *r->indices));
+  MOE_TRY(moe_new_array(call, &r->weights, n, sizeof *r->weights));
+  if (is_balanced(job))
+    MOE_TRY(moe_new_array(call, &r->logits, n, sizeof *r->logits));
+  return moe_new_array(call, &r->probs, n, sizeof *r->probs);
 }
 
 /* The classes of the experts, those of frozen ones included, and the data's. */
@@ -269,51 +382,73 @@ static moe_status unite_labels(moe_call *call, const moe_mixture_job *w,
   return MOE_OK;
 }
 
-static moe_status fill_state(moe_call *call, moe_job *job) {
-  moe_mixture_job *w = job->work;
-  moe_mixture *m = job->state;
+/* Fills in a state that has nothing but its moe_fitted. */
+static moe_status fill_state(moe_call *call, const moe_mixture_job *w,
+                             moe_mixture *m) {
+  size_t n = m->n_experts = w->trainees.n;
   moe_balance balance;
-  m->n_experts = w->trainees.n;
   MOE_TRY(unite_labels(call, w, m));
-  MOE_TRY(moe_new_array(call, &m->load, m->n_experts, sizeof *m->load));
-  MOE_TRY(
-      moe_new_array(call, &m->importance, m->n_experts, sizeof *m->importance));
+  MOE_TRY(moe_new_array(call, &m->load, n, sizeof *m->load));
+  MOE_TRY(moe_new_array(call, &m->importance, n, sizeof *m->importance));
+  MOE_TRY(moe_new_array(call, &m->noise, n, sizeof *m->noise));
+  MOE_TRY(moe_new_array(call, &m->sharpness, n, sizeof *m->sharpness));
+  MOE_TRY(moe_new_array(call, &m->samples, n, sizeof *m->samples));
+  MOE_TRY(moe_new_array(call, &m->bias, n, sizeof *m->bias));
   balance.load = m->load;
   balance.importance = m->importance;
-  moe_routing_balance(&w->routing, &balance);
-  m->noise = w->noise;
-  m->sharpness = w->sharpness;
-  m->samples = w->samples;
-  w->noise = w->sharpness = NULL;
-  w->samples = NULL;
-  job->done = true;
+  if (moe__mixture_has_gate(w)) moe_routing_balance(&w->routing, &balance);
+  memcpy(m->noise, w->noise, n * sizeof *m->noise);
+  memcpy(m->sharpness, w->sharpness, n * sizeof *m->sharpness);
+  memcpy(m->samples, w->samples, n * sizeof *m->samples);
+  memcpy(m->bias, w->bias, n * sizeof *m->bias);
   return moe__mixture_map(call, &w->trainees, m);
+}
+
+/* A round of moving the bias to where the routed rows would be shared evenly,
+   and of selecting with it. */
+static moe_status balance(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  moe_routing *r = &w->routing;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  double *room;
+  int32_t *held;
+  MOE_SCRATCH(call, room, moe_bias_room(r->n, r->experts));
+  MOE_SCRATCH(call, held, r->width + 1);
+  moe_bias_settle(&params_of(job)->route, r, room, held, w->bias);
+  moe_scratch_drop(call, mark);
+  if (++w->balanced < BALANCE_ROUNDS) return MOE_OK;
+  job->done = true;
+  return fill_state(call, w, job->state);
 }
 
 static moe_status route(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
-  moe_routing *r = &w->routing;
-  size_t left = w->n - w->next;
-  r->n = w->n;
-  r->experts = w->trainees.n;
-  r->width = moe_route_width(&params_of(job)->route, r->experts);
-  MOE_TRY(route_block(call, job, left < BLOCK ? left : BLOCK));
-  return w->next == w->n ? fill_state(call, job) : MOE_OK;
+  size_t left = w->n - w->next, count = left < BLOCK ? left : BLOCK;
+  if (moe__mixture_has_gate(w)) MOE_TRY(route_block(call, job, w->next, count));
+  w->next += count;
+  if (w->next < w->n) return MOE_OK;
+  if (is_balanced(job)) {
+    w->piece = balance;
+    return MOE_OK;
+  }
+  job->done = true;
+  return fill_state(call, w, job->state);
+}
+
+moe_status moe__mixture_start_routing(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  w->next = 0;
+  w->piece = route;
+  return new_routing(call, job);
 }
 
 /* --------------------------------------------------------------------- the job
  */
 
 moe_status moe__mixture_step(moe_call *call, moe_job *job) {
-  moe_mixture_job *w = job->work;
-  do {
-    switch (w->phase) {
-      case MOE_AT_GATE: MOE_TRY(start_gate(call, job)); break;
-      case MOE_AT_GATE_TRAINING: MOE_TRY(train_gate(call, job)); break;
-      case MOE_AT_ROUTING: MOE_TRY(route(call, job)); break;
-      default: MOE_TRY(moe__mixture_expert_piece(call, job)); break;
-    }
-  } while (!job->done && !moe_call_pausing(call));
+  const moe_mixture_job *w = job->work;
+  do MOE_TRY(w->piece(call, job));
+  while (!job->done && !moe_call_pausing(call));
   return MOE_OK;
 }
 
@@ -326,6 +461,45 @@ void moe__mixture_commit(moe_job *job) {
   if (w->gate != p->gate) moe_object_exchange_states(p->gate, w->gate);
 }
 
+/* Copies of the trainees and of a state made for them; `copies` has room for
+   the experts and the gate, and keeps what they replace. */
+static moe_status publish_copies(moe_call *call, moe_job *job,
+                                 moe_object **copies, void **state) {
+  const moe_mixture_params *p = params_of(job);
+  moe_mixture_job *w = job->work;
+  size_t n = w->trainees.n;
+  void *before = job->object->state;
+  MOE_TRY(new_routing(call, job));
+  for (size_t i = 0; i < w->n; i += BLOCK)
+    MOE_TRY(route_block(call, job, i, w->n - i < BLOCK ? w->n - i : BLOCK));
+  MOE_TRY(moe_state_clone(call, job->object->type, job->state, state));
+  MOE_TRY(fill_state(call, w, *state));
+  for (size_t e = 0; e < n; e++)
+    if (is_clone(job, e))
+      MOE_TRY(moe_object_clone(call, w->trainees.items[e], &copies[e]));
+  if (w->gate != p->gate) MOE_TRY(moe_object_clone(call, w->gate, &copies[n]));
+  for (size_t e = 0; e < n; e++)
+    if (copies[e] != NULL)
+      moe_object_exchange_states(p->experts.items[e], copies[e]);
+  if (copies[n] != NULL) moe_object_exchange_states(p->gate, copies[n]);
+  job->object->state = *state;
+  *state = before;
+  return MOE_OK;
+}
+
+moe_status moe__mixture_publish(moe_call *call, moe_job *job) {
+  const moe_mixture_job *w = job->work;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  moe_object **copies;
+  void *state = NULL;
+  MOE_SCRATCH(call, copies, w->trainees.n + 1);
+  moe_status status = publish_copies(call, job, copies, &state);
+  for (size_t e = 0; e <= w->trainees.n; e++) moe_object_release(copies[e]);
+  moe_state_free(job->object->type, state);
+  moe_scratch_drop(call, mark);
+  return status;
+}
+
 void moe__mixture_end(moe_job *job) {
   moe_mixture_job *w = job->work;
   moe_job_end(w->job);
@@ -336,17 +510,25 @@ void moe__mixture_end(moe_job *job) {
     moe_object_release(w->trainees.items[e]);
   moe_object_release(w->gate);
   moe_object_release(w->trial);
+  moe__em_free(&w->em, w->trainees.n);
+  moe__joint_free(&w->joint);
+  moe_kmeans_free(&w->kmeans);
   void *const owned[] = {w->trainees.items,
                          w->names.items,
                          w->rows,
                          w->others,
                          w->part,
                          w->fold_of,
+                         w->subset,
+                         w->residuals,
+                         w->residual_weight,
                          w->kept,
                          w->scores,
                          w->noise,
                          w->sharpness,
                          w->samples,
+                         w->bias,
+                         w->routing.logits,
                          w->routing.indices,
                          w->routing.weights,
                          w->routing.probs};

@@ -43,7 +43,9 @@
 #include "tensor.h"
 
 /* What learns, by itself and together. */
+#include "balance.h"
 #include "catalog.h"
+#include "dispatch.h"
 #include "foreign.h"
 #include "learner.h"
 #include "mixture.h"
