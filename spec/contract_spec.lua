@@ -12,6 +12,10 @@ local worlds = {
     train = function() return data.clouds(60, 3, 3) end,
     test = function() return (data.clouds(21, 3, 3, 99)) end,
   },
+  binary = {
+    train = function() return data.clouds(60, 3, 2) end,
+    test = function() return (data.clouds(21, 3, 2, 99)) end,
+  },
   regression = {
     train = function() return data.plane(60, 3, 0.1) end,
     test = function() return (data.plane(21, 3, 0.1, 99)) end,
@@ -21,6 +25,9 @@ local worlds = {
     test = function() return (data.scores(21, 99)) end,
   },
 }
+
+-- Those that tell no more than two classes apart.
+local binary = { glm = true }
 
 local function tasks_of(type)
   local tasks = {}
@@ -47,9 +54,13 @@ local function is_baseline(type) return type.name == "constant" or type.name == 
 
 local function each_learner(visit)
   for _, type in ipairs(core.types()) do
-    -- a fixed gate reads named columns: it has a spec of its own
-    if type.family ~= "transform" and type.name ~= "fixed" then
-      for _, task in ipairs(tasks_of(type)) do visit(type, task, worlds[task]) end
+    -- a fixed gate reads named columns, what is imported is never fitted: they have
+    -- specs of their own
+    if type.family ~= "transform" and type.name ~= "fixed" and type.name ~= "imported" then
+      for _, task in ipairs(tasks_of(type)) do
+        local two = task == "classification" and binary[type.name]
+        visit(type, task, worlds[two and "binary" or task])
+      end
     end
   end
 end

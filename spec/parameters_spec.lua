@@ -32,7 +32,7 @@ local function outcomes(type, options)
   local X, y, number, subsets = noisy(90, 5)
   local test = noisy(15, 6)
   local whole = {}
-  for i = 1, #number do whole[i] = math.floor(2 * number[i]) end
+  for i = 1, #number do whole[i] = math.floor(2 * math.abs(number[i])) end
   local scores = {}
   for i = 1, #X do scores[i] = { -math.abs(number[i]), -math.abs(number[i] - 1) } end
   local out = {}
@@ -52,6 +52,7 @@ local function outcomes(type, options)
   try("classification", function(o) o:fit(X, y, extra) end)
   try("regression", function(o) o:fit(X, number, extra) end)
   try("regression", function(o) o:fit(X, whole, extra) end)
+  if extra then try("regression", function(o) o:fit(X, number) end) end
   if type.traits.online then
     try("classification", function(o) o:learn_many(X, y) end)
     try("regression", function(o) o:learn_many(X, number) end)
@@ -66,6 +67,7 @@ local tries = {
   flag = function() return { true, false } end,
   choice = function(p) return p.choices end,
   weights = function() return { { high = 20 } } end,
+  ints = function() return { { 3 }, { 4, 4 } } end,
 }
 
 local function fitted(expert)
@@ -80,14 +82,31 @@ local settings = {
     { top_k = 1 },
     { experts = { a = E.forest { trees = 3 }, b = E.forest { trees = 2 } } },
     { experts = { a = fitted(E.logistic {}), b = E.constant {} } },
+    { training = "em", experts = { a = E.linear {}, b = E.linear {} } },
+    { training = "gradient", experts = { a = E.linear {}, b = E.linear {} } },
+    { training = "gradient", validation = 0, experts = { a = E.linear {}, b = E.linear {} } },
   },
+  gbt = {
+    { row_sample = 0.5 },
+    { loss = "quantile" },
+    { loss = "huber" },
+    { early_stopping = 2 },
+  },
+  glm = { {}, { family = "poisson" } },
+  knn = { {}, { distance = "manhattan" } },
+  mlp = { {}, { validation = 0.2, lr = 0.05, batch = 64 } },
+  softmax = { {}, { solver = "adam" } },
   tree = { {}, { max_features = 0.4 } },
   pipeline = { { model = E.forest { trees = 3 } } },
 }
 
 -- Values for those whose kind does not tell.
 local particular = {
+  ["gbt.delta"] = { 0.05 },
+  ["gbt.quantile"] = { 0.9 },
+  ["gbt.validation"] = { 0.5 },
   ["mixture.frozen"] = { { "a" } },
+  ["glm.offset"] = { 2 },
 }
 
 -- Whether some value of the parameter gives other outcomes than its default.

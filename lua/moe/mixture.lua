@@ -2,6 +2,7 @@
 -- @module moe.mixture
 
 local core = require "moe.core"
+local check_options = require("moe.options").check
 local text = require "moe.text"
 
 local Learner = core.methods "Learner"
@@ -86,37 +87,120 @@ local function answer_text(answer)
   return confidence and ("%s (%.2f)"):format(said, confidence) or said
 end
 
+-- "age +1.2, size -0.31": features by falling size of what they contribute.
+local function features_text(features)
+  local parts = {}
+  for i, one in ipairs(features or {}) do
+    local name = type(one.name) == "number" and ("x[%d]"):format(one.name) or one.name
+    parts[i] = ("%s %+.3g"):format(name, one.value)
+  end
+  return #parts > 0 and table.concat(parts, ", ") or "-"
+end
+
 local function explanation_text(e)
-  local rows = { { "expert", "prob", "weight", "answer" } }
+  local rows = { { "expert", "prob", "weight", "answer", "moved by", "gate moved by" } }
+  local columns = 4
   for _, one in ipairs(e.experts) do
+    if one.features then columns = math.max(columns, 5) end
+    if one.gate_features then columns = 6 end
     rows[#rows + 1] = {
       (one.chosen and "* " or "  ") .. one.name,
       ("%.3f"):format(one.prob),
       one.chosen and ("%.3f"):format(one.weight) or "-",
       answer_text(one),
+      features_text(one.features),
+      features_text(one.gate_features),
     }
+  end
+  for _, row in ipairs(rows) do
+    for k = #row, columns + 1, -1 do row[k] = nil end
   end
   return ("prediction: %s\n%s"):format(answer_text(e), text.columns(rows))
 end
 
+-- The n features that contribute most, either way.
+local function largest(contributions, n)
+  local list = {}
+  for name, value in pairs(contributions) do
+    if value ~= 0 then list[#list + 1] = { name = name, value = value } end
+  end
+  table.sort(list, function(a, b)
+    local x, y = math.abs(a.value), math.abs(b.value)
+    if x ~= y then return x > y end
+    return tostring(a.name) < tostring(b.name)
+  end)
+  for i = #list, n + 1, -1 do list[i] = nil end
+  return list
+end
+
+-- What the features contribute to each output, or to the only one; nil of a
+-- learner that cannot tell.
+local function contributions_of(learner, x)
+  local found = learner:contributions(x)
+  if type(found) ~= "table" then return end
+  local _, first = next(found)
+  return found, type(first) == "table"
+end
+
+local function expert_features(expert, x, answer, n)
+  local found, by_output = contributions_of(expert, x)
+  if by_output then found = found[answer] end
+  return found and largest(found, n)
+end
+
+-- Of each expert, what moved the gate to it more than to the others on average:
+-- adding a number to all logits changes no probability.
+local function gate_features(gate, x, n)
+  local found, by_output = contributions_of(gate, x)
+  if not by_output then return {} end
+  local mean, out = {}, {}
+  for _, features in ipairs(found) do
+    for name, value in pairs(features) do mean[name] = (mean[name] or 0) + value / #found end
+  end
+  for e, features in ipairs(found) do
+    for name, value in pairs(features) do features[name] = value - mean[name] end
+    out[e] = largest(features, n)
+  end
+  return out
+end
+
+-- The experts by falling probability.
+local function by_probability(a, b)
+  if a.prob ~= b.prob then return a.prob > b.prob end
+  return a.index < b.index
+end
+
 --- Who answered a sample, and why: the experts by falling probability of the
--- gate, each with its own answer.
+-- gate, each with its own answer, and the features that moved it and the gate.
 -- @param x an array of numbers, or name → value
+-- @param[opt] options { features }: the most features that each list names, 3 unless
+-- given
 -- @return { prediction, confidence, experts = { { name, prob, weight, chosen,
--- prediction, confidence, index }, … } }, which prints as a table; confidence is
--- nil in regression, weight 0 where an expert is not chosen, index its column in
--- what `route` gives
+-- prediction, confidence, index, features, gate_features }, … } }, which prints as a
+-- table; confidence is nil in regression, weight 0 where an expert is not chosen,
+-- index its column in what `route` gives.  features, of the experts that are chosen,
+-- is a list of { name, value }: what a feature contributes to the expert's answer, by
+-- falling size; gate_features what it contributes to the gate's logit for this
+-- expert, beyond the mean of the experts'.  Both are as `contributions` tells them:
+-- nil where it tells none, or x is no array and no name → value
 -- @raise if this is no mixture; as `predict_one`
-function Learner:explain(x)
-  if is_pipeline(self) then return self:get_params("model"):explain(self:transform_one(x)) end
+function Learner:explain(x, options)
+  if is_pipeline(self) then
+    return self:get_params("model"):explain(self:transform_one(x), options)
+  end
   check_mixture(self, "explain")
+  local most = check_options("explain", options, {
+    features = { "integer", min = 0, default = 3 },
+  }).features
   local routing = self:route_one(x)
   local weights, experts = {}, {}
   for k = 1, routing.indices.shape[2] do
     weights[routing.indices:get(1, k)] = routing.weights:get(1, k)
   end
+  local moved = gate_features(self:get_params "gate", x, most)
   for e, name in ipairs(routing.names) do
-    local answer, confidence = self:expert(name):predict_one(x)
+    local expert = self:expert(name)
+    local answer, confidence = expert:predict_one(x)
     experts[e] = {
       name = name,
       prob = routing.probs:get(1, e),
@@ -125,12 +209,11 @@ function Learner:explain(x)
       prediction = answer,
       confidence = confidence,
       index = e,
+      features = weights[e] and expert_features(expert, x, answer, most) or nil,
+      gate_features = moved[e],
     }
   end
-  table.sort(experts, function(a, b)
-    if a.prob ~= b.prob then return a.prob > b.prob end
-    return a.index < b.index
-  end)
+  table.sort(experts, by_probability)
   local prediction, confidence = self:predict_one(x)
   return setmetatable(
     { prediction = prediction, confidence = confidence, experts = experts },

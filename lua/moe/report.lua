@@ -2,21 +2,16 @@
 -- @module moe.report
 
 local core = require "moe.core"
-local metrics = require "moe.metrics"
+local baselines = require "moe.baselines"
+local check_options = require("moe.options").check
 local learner = require "moe.learner"
+local metrics = require "moe.metrics"
+local parts = require "moe.parts"
 local text = require "moe.text"
 
 local Learner = core.methods "Learner"
 
--- Of 1 … n the first with the largest value.
-local function argmax(n, value)
-  local best, most = 1, value(1)
-  for i = 2, n do
-    local v = value(i)
-    if v > most then best, most = i, v end
-  end
-  return best
-end
+local argmax = baselines.argmax
 
 -- merit[e][i]: the probability of the truth (or minus the squared error) by
 -- expert e for row i, which is what "best expert" means.
@@ -96,19 +91,55 @@ local function share_agreeing(routing, merit, n)
   return right / n
 end
 
-local function to_text(r)
+local function add_baselines(m, report, answers, X, y, score, options)
+  report.vote = score(y, baselines.vote(answers.classes, answers.predictions, #y))
+  if not options.valid then return end
+  local known = {}
+  known.X, known.y = learner.rows_and_targets(options.valid.X, options.valid.y)
+  known.predictions = {}
+  for e, name in ipairs(report.names) do known.predictions[e] = m:expert(name):predict(known.X) end
+  local said =
+    baselines.by_merit(answers.classes, known, X, answers.predictions, #y, options.k)
+  for name, predicted in pairs(said) do report[name] = score(y, predicted) end
+end
+
+-- ------------------------------------------------------------------- printing
+
+local function figure(value) return value and ("%.4f"):format(value) or "-" end
+
+local LINES = {
+  { "mixture", "mixture" }, { "oracle", "oracle (always the best expert)" },
+  { "best_single", "best single: " }, { "uniform", "uniform average" },
+  { "vote", "majority vote", "median" }, { "weighted", "weighted by merit" },
+  { "knora_e", "KNORA-E" }, { "knora_u", "KNORA-U" },
+  { "nearest_best", "best on the nearest" }, { "nearest_weighted", "weighted by the nearest" },
+  { "gate_accuracy", "gate = best expert" }, { "macro_f1", "macro-F1 of the mixture" },
+}
+
+local function summary_text(r)
   local rows = { { "", r.measure } }
-  local function add(name, value) rows[#rows + 1] = { name, ("%.4f"):format(value) } end
-  add("mixture", r.mixture)
-  add("oracle (always the best expert)", r.oracle)
-  add("best single: " .. r.best_expert, r.best_single)
-  add("uniform average", r.uniform)
-  for _, name in ipairs(r.names) do add("  " .. name .. " alone", r.experts[name]) end
-  add("gate = best expert", r.gate_accuracy)
-  if r.macro_f1 then add("macro-F1 of the mixture", r.macro_f1) end
-  local out = text.columns(rows)
-  if not r.classes then return out end
-  rows = { { "class", "rows", "precision", "recall", "F1" } }
+  for _, line in ipairs(LINES) do
+    local label = not r.labels and line[3] or line[2]
+    if line[1] == "best_single" then label = label .. r.best_expert end
+    if r[line[1]] then rows[#rows + 1] = { label, figure(r[line[1]]) } end
+  end
+  return text.columns(rows)
+end
+
+local function parts_text(r)
+  local rows = { { "expert", "alone", "rows", "on its rows", "lost without it" } }
+  for _, name in ipairs(r.names) do
+    local loss = r.losses[name]
+    rows[#rows + 1] = {
+      name, figure(r.experts[name]), ("%.1f %%"):format(100 * r.shares[name]),
+      figure(r.own_scores[name]), loss and ("%+.4f"):format(loss) or "-",
+    }
+  end
+  return text.columns(rows)
+end
+
+local function classes_text(r)
+  local rows = { { "class", "rows", "precision", "recall", "F1" } }
   for _, label in ipairs(r.labels) do
     local c = r.classes[label]
     rows[#rows + 1] = {
@@ -116,7 +147,12 @@ local function to_text(r)
       ("%.3f"):format(c.recall), ("%.3f"):format(c.f1),
     }
   end
-  return out .. "\n\n" .. text.columns(rows)
+  return text.columns(rows)
+end
+
+local function to_text(r)
+  local tables = { summary_text(r), parts_text(r), r.classes and classes_text(r) }
+  return table.concat(tables, "\n\n")
 end
 
 local function score_experts(report, predictions, y, score)
@@ -130,47 +166,63 @@ local function score_experts(report, predictions, y, score)
   end
 end
 
+local function add_classes(report, y, predicted, labels)
+  report.macro_f1 = metrics.macro_f1(y, predicted)
+  report.classes, report.labels = metrics.per_class(y, predicted), labels
+  for _, label in ipairs(labels) do
+    report.classes[label] = report.classes[label]
+      or { support = 0, predicted = 0, right = 0, precision = 0, recall = 0, f1 = 0 }
+  end
+end
+
 --- Compares the mixture with its parts on (X, y) or a table.
 -- @param X rows as `predict` takes them, or a table that knows its target
 -- @param[opt] y one label or number a row
+-- @param[opt] options { valid, k }: valid = { X, y } are rows that neither the experts
+-- nor the gate were trained on, other ones than X, for the baselines that weigh the
+-- experts by what they are worth there; k, 7 unless given, how many of them are near
 -- @return a table that prints: mixture, oracle (the best expert of each row),
--- best_single, best_expert, uniform (their plain average), experts (name →
--- score), gate_accuracy (share of rows where the gate's first choice is the best
--- expert), names; for classes also macro_f1, labels and classes (label →
--- precision, recall, f1, support).  Scores are accuracy, or R² in regression.
--- @raise if this is no mixture, there are no rows, or not as many targets as rows
-function Learner:report(X, y)
+-- best_single, best_expert, uniform (their plain average), vote (their majority, or
+-- their median), experts (name → score), gate_accuracy (share of rows where the gate's
+-- first choice is the best expert), names; by expert shares (of the rows: those where
+-- it has the first say), own_scores (its score on those; nil where there are none) and
+-- losses (what the mixture's score would fall by without it, the others' shares of the
+-- gate growing in proportion).  With valid also weighted and, for classes, knora_e and
+-- knora_u, for numbers nearest_best and nearest_weighted (`moe.baselines` says what
+-- they are).  For classes also macro_f1, labels and classes (label → precision, recall,
+-- f1, support).  Scores are accuracy, or R² in regression.
+-- @raise if this is no mixture, there are no rows, or not as many targets as rows; with
+-- valid, if numbers are missing in X
+function Learner:report(X, y, options)
   X, y = learner.rows_and_targets(X, y)
   if self:info().type == "pipeline" then
-    return self:get_params("model"):report(self:transform(X), y)
+    local valid = options and options.valid
+    local own = {}
+    for name, value in pairs(options or {}) do own[name] = value end
+    own.valid = valid and { X = self:transform(valid.X), y = valid.y }
+    return self:get_params("model"):report(self:transform(X), y, own)
   end
+  options = check_options("report", options, {
+    valid = { "table" }, k = { "integer", min = 1, default = 7 },
+  })
   local labels = self:classes()
-  local classification = labels ~= nil
-  local score = classification and metrics.accuracy or metrics.r2
-  local routing, experts, predictions = self:route(X), {}, {}
-  for e, name in ipairs(routing.names) do
-    experts[e] = self:expert(name)
-    predictions[e] = experts[e]:predict(X)
-  end
-  local merit = merits(experts, X, y, classification)
-  local predicted = self:predict(X)
+  local score = labels and metrics.accuracy or metrics.r2
+  local routing = self:route(X)
+  local answers = parts.collect(self, X, routing.names, labels)
+  local merit = merits(answers.experts, X, y, labels ~= nil)
+  local predicted, predictions = self:predict(X), answers.predictions
   local report = {
-    measure = classification and "accuracy" or "R²",
+    measure = labels and "accuracy" or "R²",
     names = routing.names,
     mixture = score(y, predicted),
-    oracle = score(y, oracle(predictions, merit, y, classification)),
-    uniform = score(y, labels and mean_labels(labels, experts, X, #y)
+    oracle = score(y, oracle(predictions, merit, y, labels ~= nil)),
+    uniform = score(y, labels and mean_labels(labels, answers.experts, X, #y)
       or mean_numbers(predictions, #y)),
     gate_accuracy = share_agreeing(routing, merit, #y),
   }
   score_experts(report, predictions, y, score)
-  if classification then
-    report.macro_f1 = metrics.macro_f1(y, predicted)
-    report.classes, report.labels = metrics.per_class(y, predicted), labels
-    for _, label in ipairs(labels) do
-      report.classes[label] = report.classes[label]
-        or { support = 0, predicted = 0, right = 0, precision = 0, recall = 0, f1 = 0 }
-    end
-  end
+  parts.judge(self, report, answers, routing, y, score)
+  add_baselines(self, report, answers, X, y, score, options)
+  if labels then add_classes(report, y, predicted, labels) end
   return setmetatable(report, { __tostring = to_text })
 end

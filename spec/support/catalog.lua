@@ -8,17 +8,21 @@ local catalog = {}
 local needs = {
   learner = {
     forest = function() return { trees = 8 } end,
+    gbt = function() return { rounds = 8, learning_rate = 0.5 } end,
     mixture = function()
       return { experts = { a = E.logistic {}, b = E.constant {} }, gate = G.softmax {}, folds = 2 }
     end,
     pipeline = function() return { steps = { T.standard_scaler {} }, model = E.logistic {} } end,
   },
-  gate = {},
+  gate = {
+    classifier = function() return { model = E.tree {} } end,
+  },
   transform = {},
 }
 
 -- The same for numbers.
 local needs_for_numbers = {
+  gbt = function() return { rounds = 8, learning_rate = 0.5 } end,
   mixture = function()
     return { experts = { a = E.linear {}, b = E.constant {} }, gate = G.softmax {}, folds = 2 }
   end,
@@ -113,6 +117,7 @@ function catalog.new(type, task, options)
     local written = type.family == "gate" and catalog.gate_in_lua() or catalog.expert_in_lua()
     return makers[type.family].foreign(written):set_params(options or {})
   end
+  if type.name == "imported" then return assert(E.import "spec/fixtures/xgboost_poisson.json") end
   local all = catalog.options(type, task)
   for name, value in pairs(options or {}) do all[name] = value end
   return makers[type.family][type.name](all)

@@ -4,21 +4,18 @@
 #include <string.h>
 
 #include "catalog.h"
+#include "csv.h"
 #include "file.h"
 #include "foreign.h"
 #include "json.h"
 #include "lmoe.h"
+#include "makers.h"
 #include "model_file.h"
-
-static moe_object *check_self(lua_State *L) {
-  moe_object *o = lmoe_test_object(L, 1);
-  if (o == NULL) luaL_error(L, "attempt to use a closed object");
-  return o;
-}
+#include "route.h"
 
 /* save(path): true, or nil, message, code. */
 static int l_save(lua_State *L) {
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   const char *path = luaL_checkstring(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_status status = moe_model_save(&c->call, o, path);
@@ -47,7 +44,7 @@ static void push_bytes_box(lua_State *L) {
 }
 
 static int l_dump(lua_State *L) {
-  moe_object *o = check_self(L);
+  moe_object *o = lmoe_check_self(L);
   lmoe_call *c = lmoe_begin(L);
   unsigned char **bytes;
   size_t size;
@@ -293,7 +290,8 @@ static void push_type(lua_State *L, const moe_type *type) {
   set_text(L, "name", type->name);
   set_text(L, "family", type->family);
   set_text(L, "doc", type->doc);
-  if (strcmp(type->family, "transform") != 0) push_traits(L, type);
+  if (strcmp(type->family, "learner") == 0 || strcmp(type->family, "gate") == 0)
+    push_traits(L, type);
   lua_newtable(L);
   for (int i = 0; type->params[i].name != NULL; i++) {
     push_param(L, &type->params[i]);
@@ -320,11 +318,27 @@ static int l_types(lua_State *L) {
   return 1;
 }
 
+/* _function_types(): the same of the options of functions that have such a
+   table: moe.route, moe.data.read_csv, moe.data.make_… */
+static int l_function_types(lua_State *L) {
+  lua_newtable(L);
+  push_type(L, &moe_route_options);
+  lua_rawseti(L, -2, 1);
+  push_type(L, &moe_csv_type);
+  lua_rawseti(L, -2, 2);
+  for (int i = 0; moe_makers[i] != NULL; i++) {
+    push_type(L, &moe_makers[i]->type);
+    lua_rawseti(L, -2, i + 3);
+  }
+  return 1;
+}
+
 static const luaL_Reg methods[] = {
     {"save", l_save}, {"dump", l_dump}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"load", l_load},
                                      {"undump", l_undump},
                                      {"types", l_types},
+                                     {"_function_types", l_function_types},
                                      {"_write_file", l_write_file},
                                      {NULL, NULL}};
 
