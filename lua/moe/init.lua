@@ -3,6 +3,7 @@
 -- @module moe
 
 local core = require "moe.core"
+local elsewhere = require "moe.elsewhere"
 
 local moe = {
   _VERSION = core._VERSION,
@@ -12,15 +13,52 @@ local moe = {
   transforms = {},
 }
 
+-- A learner, of the engine or written in Lua.
+local function is_learner(value)
+  if type(value) == "table" then return (value.fit or value.learn_one) ~= nil end
+  return type(value) == "userdata"
+end
+
+local function is_around_model(entry)
+  for _, p in ipairs(entry.params) do
+    if p.name == "model" and p.family == "learner" then return true end
+  end
+  return false
+end
+
+-- The object; what is wrong with the options is the caller's caller's to hear.
+local function make(...)
+  local good, object = pcall(core.new, ...)
+  if good then return object end
+  if type(object) ~= "string" then error(object, 0) end
+  local unknown = object:match "unknown parameter '([^']*)'$"
+  error(object .. (unknown and elsewhere.hint(unknown) or ""), 3)
+end
+
 -- Every type of the catalog has a constructor that takes one table of options;
--- that of "foreign" takes the Lua object itself.
+-- that of "foreign" takes the Lua object itself, and that of a type around a
+-- `model` may be given the model alone: moe.gates.classifier(moe.experts.forest {}).
 local places = { learner = "experts", gate = "gates", transform = "transforms" }
-for _, type in ipairs(core.types()) do
-  moe[places[type.family]][type.name] = function(options)
-    if type.name == "foreign" then return core.foreign(type.family, options) end
-    return core.new(type.family, type.name, options)
+for _, entry in ipairs(core.types()) do
+  local around_model = is_around_model(entry)
+  moe[places[entry.family]][entry.name] = function(options)
+    if entry.name == "foreign" then return core.foreign(entry.family, options) end
+    if around_model and is_learner(options) then options = { model = options } end
+    return (make(entry.family, entry.name, options))
   end
 end
+
+--- A learner from a model that XGBoost (`save_model("model.json")`: gbtree, dart)
+-- or LightGBM (`save_model("model.txt")`) trained: it answers as that program's
+-- own predict does with all of its trees, and is not fitted again.
+-- @function experts.import
+-- @param path of the file
+-- @param[opt] options { classes }: the names of the classes 0, 1, … in a list; the
+-- numbers themselves are used without it
+-- @return a trained learner; or nil, message, code for a file that cannot be read,
+-- is no such model, or has something that cannot be imported, which the message names
+-- @raise if `classes` are not as many as the model has, or it has none
+moe.experts.import = core.import
 
 for _, name in ipairs {
   "now", "set_threads", "threads", "memory", "backend", "load_backend", "load", "undump", "route",
@@ -31,9 +69,13 @@ end
 
 moe.data = require "moe.data"
 moe.metrics = require "moe.metrics"
+moe.eval = require "moe.eval"
+moe.processes = require "moe.processes"
 moe.mixture = require "moe.mixture"
 moe.pipeline = require "moe.pipeline"
 moe.help = require "moe.help"
+moe.schedule = require "moe.schedule"
+moe.stages = require "moe.schedule.stages"
 
 -- These two add methods to the objects of the engine.
 require "moe.learner"

@@ -1,0 +1,190 @@
+--- The stages of schedules.  A stage is a value: { name, options, run }, where
+-- run(stage, mixture, data, context) does the work and returns what the history
+-- should say of it.  It asks of a mixture only its experts, its gate, a fit job,
+-- predict, score, freeze and save.
+-- @module moe.stages
+
+local describe = require "moe.schedule.describe"
+local fitting = require "moe.schedule.fitting"
+local options = require "moe.options"
+local scoring = require "moe.schedule.scoring"
+
+local stages = {}
+
+local Stage = {}
+Stage.__index = Stage
+function Stage:__tostring()
+  return ("%s { %s }"):format(self.name, describe.options(self.options))
+end
+
+--- A stage of one's own.
+-- @param name for the history
+-- @param own its options, for printing and for the mark of a checkpoint
+-- @param run function(stage, mixture, data, context) → a table for the history
+function stages.new(name, own, run)
+  return setmetatable({ name = name, options = own, run = run }, Stage)
+end
+
+--- Whether a value is a stage.
+function stages.is_stage(value) return getmetatable(value) == Stage end
+
+local early_stopping = { metric = {}, patience = { "integer", min = 1 },
+  rounds = { "integer", min = 1 }, min_gain = { "number", min = 0 } }
+
+-- A stage that fits a part of the mixture; with early stopping, that stage again
+-- and again.
+local function fitting_stage(name, own, run)
+  if own.early_stopping == nil then return stages.new(name, own, run) end
+  local outer = options.check(name .. ": early_stopping", own.early_stopping, early_stopping)
+  local inner = {}
+  for key, value in pairs(own) do inner[key] = value end
+  inner.early_stopping = nil
+  outer[1] = stages.new(name, inner, run)
+  return stages.repeat_until(outer)
+end
+
+--- Fits the experts, each on the rows of its subset; the gate stays as it is.
+-- @param own where, weights, sample, curriculum, subsets, seconds, early_stopping
+function stages.pretrain(own)
+  own = fitting.check_options("pretrain", own)
+  return fitting_stage("pretrain", own, function(stage, m, data, context)
+    return fitting.fit(m, data, context, stage.options, { stage = "experts" })
+  end)
+end
+
+--- Fits the gate; the experts stay as they are.
+-- @param own as `pretrain`; objective; unseen (true: these rows are new to the
+-- experts, which then answer for them as they are, without cross-fitting); what
+-- else is named is set in the gate, and stays so: S.gate { l2 = 1 } is
+-- set_params { ["gate.l2"] = 1 }
+function stages.gate(own)
+  return fitting_stage("gate", own or {}, function(stage, m, data, context)
+    local rest = fitting.rest(stage.options)
+    local unseen, objective = rest.unseen, rest.objective
+    rest.unseen, rest.objective = nil, nil
+    if objective then m:set_params { objective = objective } end
+    for name, value in pairs(rest) do m:set_params { ["gate." .. name] = value } end
+    return fitting.fit(m, data, context, stage.options, { stage = "gate", unseen = unseen })
+  end)
+end
+
+--- Fits experts and gate together, from where they are if they are fitted.
+-- @param own as `pretrain`; method ("em" unless given, or "gradient"); rounds; what
+-- else is named (tol, lr, …) is set in the mixture, and stays so
+function stages.joint(own)
+  return fitting_stage("joint", own or {}, function(stage, m, data, context)
+    local rest = fitting.rest(stage.options)
+    local how = { method = rest.method or "em", rounds = rest.rounds, warm = m:info().fitted }
+    rest.method, rest.rounds = nil, nil
+    m:set_params(rest)
+    return fitting.fit(m, data, context, stage.options, how)
+  end)
+end
+
+--- Row after row in their order: a prediction, then learning from the row.
+-- @param own metric (accuracy or mean absolute error unless given), rows (the
+-- most), seconds
+function stages.stream(own)
+  own = options.check("stream", own, {
+    metric = {}, rows = { "integer", min = 1 }, seconds = { "number", min = 0 },
+  })
+  return stages.new("stream", own, function(stage, m, data, context)
+    return fitting.stream(m, data, context, stage.options)
+  end)
+end
+
+local function check_names(what, names)
+  if type(names) == "string" then names = { names } end
+  if type(names) ~= "table" or #names == 0 then
+    error(("%s: the names of experts expected"):format(what), 3)
+  end
+  return names
+end
+
+local function set_frozen(m, names, frozen)
+  local set, list = {}, {}
+  for _, name in ipairs(m:get_params().frozen or {}) do set[name] = true end
+  for _, name in ipairs(names) do set[name] = frozen or nil end
+  for name in pairs(set) do list[#list + 1] = name end
+  table.sort(list)
+  m:set_params { frozen = list }
+  return {}
+end
+
+--- From here on these experts stay as they are: S.freeze { "a", "b" }.
+function stages.freeze(names)
+  names = check_names("freeze", names)
+  return stages.new("freeze", names, function(_, m) return set_frozen(m, names, true) end)
+end
+
+--- From here on these experts learn again.
+function stages.unfreeze(names)
+  names = check_names("unfreeze", names)
+  return stages.new("unfreeze", names, function(_, m) return set_frozen(m, names, false) end)
+end
+
+--- Scores the mixture, for the history.
+-- @param own metrics (as for `moe.eval.cross_validate`; accuracy or R² unless
+-- given), on ("valid" or "train"; the former where there are validation rows)
+function stages.evaluate(own)
+  own = options.check("evaluate", own, {
+    metrics = {}, on = { { "valid", "train" } },
+  })
+  return stages.new("evaluate", own, function(stage, m, data)
+    return { scores = scoring.all(m, data, stage.options.on, stage.options.metrics) }
+  end)
+end
+
+--- Saves the mixture: S.save "model.moe".
+function stages.save(path)
+  if type(path) ~= "string" then error("save: a path expected, got a " .. type(path), 2) end
+  return stages.new("save", { path }, function(_, m)
+    local saved, message, code = m:save(path)
+    if not saved then return nil, message, code end
+    return {}
+  end)
+end
+
+--- Repeats stages: until a condition holds, or a metric on the validation rows
+-- has not gained for `patience` rounds; then the best mixture is restored.
+-- @param own stages in order, and rounds (the most, 100 unless given), metric (a
+-- name or function), patience (1 unless given), min_gain, restore (true unless
+-- given), condition (function(mixture, data, context): true ends it)
+function stages.repeat_until(own)
+  local inner, named = {}, {}
+  for key, value in pairs(own) do
+    if type(key) == "number" then inner[key] = value else named[key] = value end
+  end
+  local settings = options.check("repeat_until", named, {
+    rounds = { "integer", min = 1, default = 100 }, metric = {}, condition = { "function" },
+    patience = { "integer", min = 1 }, min_gain = { "number", min = 0 }, restore = { "boolean" },
+  })
+  if #inner == 0 then error("repeat_until: no stages to repeat", 2) end
+  if settings.patience and not settings.metric then
+    error("repeat_until: 'patience' needs a 'metric' to wait for", 2)
+  end
+  local stage = stages.new("repeat_until", settings, require "moe.schedule.repeating")
+  stage.stages = stages.list(inner)
+  return stage
+end
+
+--- Stages from a list of stages and functions.
+function stages.list(given)
+  local list = {}
+  for i, stage in ipairs(given) do
+    if type(stage) == "function" then
+      stage = stages.new("function", {}, function(_, m, data, context)
+        local said = given[i](m, data, context)
+        return type(said) == "table" and said or {}
+      end)
+    end
+    if not stages.is_stage(stage) then
+      error(("schedule: stage %d must be a stage or a function, got a %s")
+        :format(i, type(stage)), 3)
+    end
+    list[i] = stage
+  end
+  return list
+end
+
+return stages
