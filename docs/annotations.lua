@@ -1,11 +1,14 @@
----@meta
--- Annotations for editors, generated from the catalog by `make docs`.
--- It is never loaded.
+---@meta moe
+-- Annotations for editors, generated from the catalog and from the comments over
+-- functions by `make docs`.  It is never loaded.
 
----@class moe.Learner
+---@class moe.Object
 
----@class moe.experts
-local learners = {}
+local moe = {}
+
+---@class moe.Learner: moe.Object
+
+moe.experts = {}
 
 ---@class moe.learner_constant_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
@@ -14,7 +17,7 @@ local learners = {}
 ---Predicts the class frequencies, the mean or the median of the targets, whatever the row.
 ---@param options? moe.learner_constant_options
 ---@return moe.Learner
-function learners.constant(options) end
+function moe.experts.constant(options) end
 
 ---@class moe.learner_foreign_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
@@ -22,7 +25,7 @@ function learners.constant(options) end
 ---An expert written in Lua: a table with fit and predict (or learn_one and predict_one).
 ---@param options? moe.learner_foreign_options
 ---@return moe.Learner
-function learners.foreign(options) end
+function moe.experts.foreign(options) end
 
 ---@class moe.learner_forest_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
@@ -40,7 +43,59 @@ function learners.foreign(options) end
 ---A random forest: the mean of decision trees grown on rows and columns drawn at random.
 ---@param options? moe.learner_forest_options
 ---@return moe.Learner
-function learners.forest(options) end
+function moe.experts.forest(options) end
+
+---@class moe.learner_gbt_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field loss? "squared"|"absolute"|"huber"|"quantile"|"logistic"|"softmax" what is made small; absent: squared in regression, logistic with two classes, softmax with more
+---@field quantile? number the quantile that loss = 'quantile' estimates
+---@field delta? number the error beyond which loss = 'huber' grows no faster than itself; absent: nine of ten targets are that near to their median
+---@field rounds? integer trees for each score: one, or with softmax one a class
+---@field learning_rate? number what each tree's answers are multiplied by
+---@field max_depth? integer most splits between a root and a leaf
+---@field max_leaves? integer most leaves of a tree, whose most valuable splits are made first; absent: no limit
+---@field min_samples_leaf? integer rows on each side of a split, at least
+---@field min_child_weight? number sum of the loss's second derivatives on each side of a split, at least; of squared errors it is that of the weights
+---@field l2? number added to that sum where a leaf's answer is computed: the larger, the nearer it is to 0
+---@field max_bins? integer bins a column: one a value where it has no more distinct ones, else of about equally many rows; missing values take one
+---@field row_sample? number share of the rows that each round draws
+---@field column_sample? number share of the columns that each tree draws
+---@field early_stopping? integer ends after so many rounds without a lower loss on rows that are held out, and goes back to the best; absent: none are
+---@field validation? number share of the rows that early_stopping holds out
+---@field class_weight? table<any, number> what the rows of a class count, by label; 1 where not named
+---@field seed? integer seed of the generator; absent: 0, or drawn from the parent's and the name
+
+---Gradient-boosted trees: each corrects what those before it add up to.
+---@param options? moe.learner_gbt_options
+---@return moe.Learner
+function moe.experts.gbt(options) end
+
+---@class moe.learner_glm_options
+---@field family? "auto"|"gaussian"|"bernoulli"|"poisson" distribution of the targets: numbers about a mean, one of two classes, or counts; auto: bernoulli if the labels are strings or booleans, else gaussian
+---@field offset? string column, by name or number, that is added to W x as it is: of rates, the logarithm of the exposure
+---@field l2? number strength of the penalty l2/2 |W|² on the log-likelihood (of unit variance)
+---@field intercept? boolean whether there is a bias, which is not penalised
+---@field max_iter? integer most iterations of fit
+---@field tol? number fit ends where an iteration lowers the deviance by less than this share of the constant model's
+
+---Generalised linear model, gaussian, bernoulli or poisson, with offsets: reweighted least squares.
+---@param options? moe.learner_glm_options
+---@return moe.Learner
+function moe.experts.glm(options) end
+
+---@class moe.learner_knn_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field k? integer how many neighbours answer; all rows if there are fewer
+---@field weights? "uniform"|"distance" how much a neighbour counts: as its sample weight says, or that divided by its distance
+---@field distance? "euclidean"|"manhattan" the root of the summed squares of the differences, or the sum of their absolute values
+---@field standardize? boolean whether differences are divided by the column's deviation over the rows kept
+---@field window? integer keep the last so many rows only; absent: all
+---@field method? "auto"|"kd_tree"|"brute" the same neighbours by halving space, which is fast in few columns, or by matrix products, which measure euclidean distances only
+
+---The k nearest rows answer: exact, by a k-d tree or by matrix products, and ready to learn row by row.
+---@param options? moe.learner_knn_options
+---@return moe.Learner
+function moe.experts.knn(options) end
 
 ---@class moe.learner_linear_options
 ---@field l2? number strength of the penalty l2/2 |W|² on half the squared errors
@@ -50,7 +105,7 @@ function learners.forest(options) end
 ---Linear regression of one or several targets, least squares or ridge: exact for fit, stochastic gradients row by row.
 ---@param options? moe.learner_linear_options
 ---@return moe.Learner
-function learners.linear(options) end
+function moe.experts.linear(options) end
 
 ---@class moe.learner_logistic_options
 ---@field l2? number strength of the penalty l2/2 |W|² on the sum of log losses
@@ -63,28 +118,70 @@ function learners.linear(options) end
 ---Multinomial logistic regression with an L2 penalty: L-BFGS to convergence for fit, stochastic gradients row by row.
 ---@param options? moe.learner_logistic_options
 ---@return moe.Learner
-function learners.logistic(options) end
+function moe.experts.logistic(options) end
 
 ---@class moe.learner_mixture_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
 ---@field experts table<any, moe.Learner> the experts, all by name or in a list
 ---@field gate moe.Gate gives each expert's probability for a row
----@field objective? "auto"|"likelihood"|"error"|"best_expert"|"multi_hot" what the gate is fitted to, on predictions that the experts did not train on: the likelihood of the mixture (auto for classes), the squared error of its answer (auto for numbers), the best expert of each row, or all experts that were right
+---@field training? "two_stage"|"em"|"gradient" how fit trains: first the experts, then the gate on what they did not see; or both together, by expectation maximisation or by the gradient of the likelihood
+---@field subsets? "all"|"clusters"|"residuals" the rows that each expert of two_stage trains on, unless `subsets` are given: all, a cluster of the inputs, or a cluster of the residuals of the first expert's model
+---@field objective? "auto"|"likelihood"|"error"|"best_expert"|"multi_hot"|"soft" what the gate of two_stage is fitted to, on predictions that the experts did not train on: the likelihood of the mixture (auto for classes), the squared error of its answer (auto for numbers), the best expert of each row, all experts that were right, or each by its share of the likelihood
 ---@field calibrate? boolean whether each expert's probabilities are sharpened or evened out, by one power, to fit its unseen answers
 ---@field unassigned? "none"|"all" who trains on rows that `subsets` gives to no expert
 ---@field frozen? string[] names of experts that fit leaves as they are
 ---@field folds? integer folds of the cross-fitting by which experts without out-of-bag predictions predict rows unseen
----@field score? "softmax"|"sigmoid"|"softmax_selected" from logits to the scores that weigh the experts: softmax over all, sigmoid of each, or softmax over the selected
+---@field rounds? integer most rounds of em
+---@field tol? number em ends with a round that adds less than this to the mean log-likelihood of a row
+---@field restarts? integer times that em begins anew, from other clusters; the most likely mixture is kept
+---@field epochs? integer most passes of gradient over the rows
+---@field batch_size? integer rows to a step of gradient
+---@field lr? number size of such a step (Adam's)
+---@field validation? number share of the rows that gradient holds out, to stop by and to keep the best weights by; 0: none, all epochs
+---@field patience? integer epochs without a better loss on them, after which it stops
+---@field expert_dropout? number share of the experts that a row does without in a step of gradient, drawn anew each time; one is always left
+---@field score? "softmax"|"sigmoid"|"softmax_selected"|"sqrt_softplus" from logits to the scores that weigh the experts: softmax over all, sigmoid of each, softmax over the selected, or the root of softplus
 ---@field top_k? integer experts that answer a row; absent: all of them
 ---@field renormalize? boolean whether the weights of the selected experts sum to 1
 ---@field temperature? number divides the logits: above 1 evens the experts out
 ---@field threshold? number select the fewest experts whose scores sum to this, at most top_k
+---@field balance? "none"|"bias" where top_k leaves experts out: whether a bias by which the experts share the training rows evenly counts in the selection (not in the weights)
 ---@field seed? integer seed of the generator; absent: 0, or drawn from the parent's and the name
 
 ---Experts of any kinds behind a gate that learns, on predictions they did not train on, whom to ask.
 ---@param options? moe.learner_mixture_options
 ---@return moe.Learner
-function learners.mixture(options) end
+function moe.experts.mixture(options) end
+
+---@class moe.learner_mlp_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field hidden? integer[] units of each hidden layer; absent: one layer of 64
+---@field activation? "relu"|"tanh"|"gelu"|"silu" what follows each hidden layer
+---@field lr? number step of Adam
+---@field schedule? "cosine"|"constant" how the step changes in a fit: it falls to 0 along half a cosine, or stays
+---@field batch? integer rows of a mini-batch
+---@field epochs? integer passes over the rows in a fit
+---@field weight_decay? number share of the weights that each step takes off, times its length
+---@field validation? number share of the rows that a fit does not train on; the weights of the epoch that is best on them are kept
+---@field patience? integer epochs without a better one after which a fit with validation ends
+---@field standardize? boolean whether dense features, and targets that are numbers, are taken with mean 0 and variance 1
+---@field seed? integer seed of the generator; absent: 0, or drawn from the parent's and the name
+
+---A multi-layer perceptron for classes or numbers, trained by Adam.
+---@param options? moe.learner_mlp_options
+---@return moe.Learner
+function moe.experts.mlp(options) end
+
+---@class moe.learner_naive_bayes_options
+---@field distribution? "gaussian"|"multinomial" of a column's values in a class: multinomial is for counts and shares, none negative
+---@field smoothing? number gaussian: the share of the largest variance of a column that is added to each variance
+---@field alpha? number multinomial: what is added to each count
+---@field priors? table<any, number> prior weight of each class, by label, 1 where it is not named; absent: the weight of its rows
+
+---Naive Bayes, gaussian or multinomial: each column by itself, in one look at the data, or row by row.
+---@param options? moe.learner_naive_bayes_options
+---@return moe.Learner
+function moe.experts.naive_bayes(options) end
 
 ---@class moe.learner_pipeline_options
 ---@field steps? table<any, moe.Transform> the transforms, in order
@@ -94,7 +191,7 @@ function learners.mixture(options) end
 ---Transforms, one after the other, and a learner behind them, fitted and saved as one.
 ---@param options? moe.learner_pipeline_options
 ---@return moe.Learner
-function learners.pipeline(options) end
+function moe.experts.pipeline(options) end
 
 ---@class moe.learner_tree_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
@@ -110,12 +207,23 @@ function learners.pipeline(options) end
 ---A decision tree: splits by one column at a time, thresholds between bins of its values.
 ---@param options? moe.learner_tree_options
 ---@return moe.Learner
-function learners.tree(options) end
+function moe.experts.tree(options) end
 
----@class moe.Gate
+---@class moe.Gate: moe.Object
 
----@class moe.gates
-local gates = {}
+moe.gates = {}
+
+---@class moe.gate_classifier_options
+---@field model moe.Learner the classifier: its classes are the experts, 1, 2, …
+---@field soft? boolean whether a row is for each expert as far as it is likely, instead of for the best alone
+---@field regret? boolean whether a row counts as much as the choice matters there
+---@field temperature? number divides the logits: below 1 the gate is more decided, above less
+---@field calibrate? boolean whether a further temperature is found on a fifth of the rows, which the gate is not fitted to
+
+---Any classifier, fitted to which expert is best where.
+---@param options? moe.gate_classifier_options
+---@return moe.Gate
+function moe.gates.classifier(options) end
 
 ---@class moe.gate_fixed_options
 ---@field column? string name of the column that holds the expert's name or number
@@ -124,38 +232,93 @@ local gates = {}
 ---A column of the data, or a function, decides who answers.
 ---@param options? moe.gate_fixed_options
 ---@return moe.Gate
-function gates.fixed(options) end
+function moe.gates.fixed(options) end
 
 ---@class moe.gate_foreign_options
 
 ---A gate written in Lua: a table with fit and forward.
 ---@param options? moe.gate_foreign_options
 ---@return moe.Gate
-function gates.foreign(options) end
+function moe.gates.foreign(options) end
+
+---@class moe.gate_gaussian_options
+---@field covariance? "full"|"tied"|"diagonal" full: each expert has a covariance of its own; tied: all have the same, so that the gate is linear; diagonal: columns are independent within an expert's region
+---@field prior? number rows with the variance of all data that each covariance counts besides the expert's own
+---@field max_iter? integer most rounds of fit
+---@field tol? number fit ends when a round raises the mean log-likelihood by less than this
+---@field temperature? number divides the logits: below 1 the gate is more decided, above less
+---@field calibrate? boolean whether a further temperature is found on a fifth of the rows, which the gate is not fitted to
+
+---Each expert's region is a normal distribution of the rows, fitted in closed form.
+---@param options? moe.gate_gaussian_options
+---@return moe.Gate
+function moe.gates.gaussian(options) end
+
+---@class moe.gate_knn_options
+---@field k? integer how many neighbours are asked; all rows if there are fewer
+---@field method? "likelihood"|"union"|"eliminate" what they say: how likely the experts held their targets; how many targets each had right; or who had all right
+---@field sharpness? number how decided the method likelihood is
+---@field standardize? boolean whether differences are divided by the column's deviation
+---@field temperature? number divides the logits: below 1 the gate is more decided, above less
+---@field calibrate? boolean whether a further temperature is found on a fifth of the rows, which the gate is not fitted to
+
+---Who did well on the nearest rows answers: dynamic selection, KNORA-U and KNORA-E among it.
+---@param options? moe.gate_knn_options
+---@return moe.Gate
+function moe.gates.knn(options) end
+
+---@class moe.gate_mlp_options
+---@field temperature? number divides the logits: below 1 the gate is more decided, above less
+---@field calibrate? boolean whether a further temperature is found on a fifth of the rows, which the gate is not fitted to
+---@field load_balance? number what N Σ_e P_e² counts in a row's loss, P being the experts' mean probabilities: it is 1 at balance, N where one expert has everything
+---@field entropy? number what is taken off a row's loss for each unit of its probabilities' entropy: above 0 keeps the gate undecided, below makes it decide
+---@field hidden? integer[] units of each hidden layer; absent: one layer of 64
+---@field activation? "relu"|"tanh"|"gelu"|"silu" what follows each hidden layer
+---@field lr? number step of Adam
+---@field schedule? "cosine"|"constant" how the step changes in a fit: it falls to 0 along half a cosine, or stays
+---@field batch? integer rows of a mini-batch
+---@field epochs? integer passes over the rows in a fit
+---@field weight_decay? number share of the weights that each step takes off, times its length
+---@field validation? number share of the rows that a fit does not train on; the weights of the epoch that is best on them are kept
+---@field patience? integer epochs without a better one after which a fit with validation ends
+---@field standardize? boolean whether dense features, and targets that are numbers, are taken with mean 0 and variance 1
+---@field seed? integer seed of the generator; absent: 0, or drawn from the parent's and the name
+
+---A network with hidden layers and a softmax, trained by Adam to the likelihood of the mixture.
+---@param options? moe.gate_mlp_options
+---@return moe.Gate
+function moe.gates.mlp(options) end
 
 ---@class moe.gate_softmax_options
 ---@field temperature? number divides the logits: below 1 the gate is more decided, above less
----@field l2? number strength of the penalty l2/2 |W|² on the log-likelihood
+---@field calibrate? boolean whether a further temperature is found on a fifth of the rows, which the gate is not fitted to
+---@field load_balance? number what N Σ_e P_e² counts in a row's loss, P being the experts' mean probabilities: it is 1 at balance, N where one expert has everything
+---@field entropy? number what is taken off a row's loss for each unit of its probabilities' entropy: above 0 keeps the gate undecided, below makes it decide
+---@field l2? number strength of the penalty l2/2 |W|² on the log-likelihood; absent: chosen by cross-validation among 30, 3 … 3e-5, but 30 for fewer than 50 rows and by adam
 ---@field standardize? boolean whether the penalty is on the weights of columns with mean 0 and variance 1
 ---@field max_iter? integer most iterations of fit
 ---@field tol? number fit ends where no derivative of the mean log-likelihood, by the weights of standardised columns, exceeds this
+---@field solver? "auto"|"lbfgs"|"adam" lbfgs goes by all rows to the optimum, adam by mini-batches to its neighbourhood; auto: adam where rows × entries of a row × experts exceed 1e8
+---@field lr? number adam: its step, which falls to 0 along half a cosine
+---@field batch? integer adam: rows of a mini-batch
+---@field epochs? integer adam: passes over the rows
+---@field seed? integer seed of the generator; absent: 0, or drawn from the parent's and the name
 
 ---Linear logits and a softmax, fitted to the likelihood of the mixture.
 ---@param options? moe.gate_softmax_options
 ---@return moe.Gate
-function gates.softmax(options) end
+function moe.gates.softmax(options) end
 
 ---@class moe.gate_uniform_options
 
 ---The same weight for every expert.
 ---@param options? moe.gate_uniform_options
 ---@return moe.Gate
-function gates.uniform(options) end
+function moe.gates.uniform(options) end
 
----@class moe.Transform
+---@class moe.Transform: moe.Object
 
----@class moe.transforms
-local transforms = {}
+moe.transforms = {}
 
 ---@class moe.transform_impute_options
 ---@field strategy? "mean"|"median"|"most_frequent"|"constant" what stands for a missing value
@@ -165,7 +328,7 @@ local transforms = {}
 ---Fills missing numbers with the mean, the median, the most frequent value or a constant.
 ---@param options? moe.transform_impute_options
 ---@return moe.Transform
-function transforms.impute(options) end
+function moe.transforms.impute(options) end
 
 ---@class moe.transform_one_hot_options
 ---@field columns? string[] the nominal columns to use, the others are left out; absent: all
@@ -175,7 +338,7 @@ function transforms.impute(options) end
 ---Turns nominal columns into one column of zeros and ones a level; numbers stay as they are.
 ---@param options? moe.transform_one_hot_options
 ---@return moe.Transform
-function transforms.one_hot(options) end
+function moe.transforms.one_hot(options) end
 
 ---@class moe.transform_ordinal_options
 ---@field columns? string[] the nominal columns to use, the others are left out; absent: all
@@ -183,7 +346,7 @@ function transforms.one_hot(options) end
 ---Turns nominal columns into the numbers of their levels; numbers stay as they are.
 ---@param options? moe.transform_ordinal_options
 ---@return moe.Transform
-function transforms.ordinal(options) end
+function moe.transforms.ordinal(options) end
 
 ---@class moe.transform_standard_scaler_options
 ---@field with_mean? boolean whether the mean is subtracted; not possible in sparse data
@@ -192,7 +355,7 @@ function transforms.ordinal(options) end
 ---Standardises columns: (x - mean) / deviation.
 ---@param options? moe.transform_standard_scaler_options
 ---@return moe.Transform
-function transforms.standard_scaler(options) end
+function moe.transforms.standard_scaler(options) end
 
 ---@class moe.transform_text_hasher_options
 ---@field columns? string[] the nominal columns to use, the others are left out; absent: all
@@ -210,4 +373,1018 @@ function transforms.standard_scaler(options) end
 ---Turns columns of strings into sparse counts of hashed words and character n-grams, with TF-IDF weights.
 ---@param options? moe.transform_text_hasher_options
 ---@return moe.Transform
-function transforms.text_hasher(options) end
+function moe.transforms.text_hasher(options) end
+
+---Reads an object that `save` wrote. No code of the file is run.
+---@param path string of the file
+---@param options? table of which there is one:; lua: name or path in the tree → the object to take for one written in Lua
+---@return any # the object; or nil, message, code for a file that is none
+function moe.load(path, options) end
+
+---The same from the bytes that `dump` gave.
+---@param bytes any a string
+---@param options? table as for `load`
+---@return any # the object; or nil, message, code
+function moe.undump(bytes, options) end
+
+---Sends rows to experts by their logits: the routing that mixtures use, by itself.
+---@param logits any n×experts: rows as `predict` takes them
+---@param options? table as listed below
+---@return any # a Routing: indices (n×k, 0: none), weights (n×k), probs (n×experts), counts, rows, choices, dropped
+function moe.route(logits, options) end
+
+---A float32 tensor.
+---@param items any a table of numbers, a table of rows, or a text with a row a line
+---@return any # the tensor
+function moe.tensor(items) end
+
+---A tensor of zeros.
+---@param ... any its lengths, or one table of them
+---@return any # the tensor
+function moe.zeros(...) end
+
+---A tensor of ones.
+---@param ... any its lengths, or one table of them
+---@return any # the tensor
+function moe.ones(...) end
+
+---Numbers drawn from the standard normal distribution.
+---@param ... any the lengths, or one table of them; then options if any: { seed = 0 }
+---@return any # the tensor
+function moe.randn(...) end
+
+---A matrix most of whose cells are 0.
+---@param rows any an array of tables, column → value, and `columns`, their number
+---@return any # the matrix
+function moe.sparse(rows) end
+
+---Limits the threads that calls from this Lua state use: 1 in a host unless set, all cores in the program `moe`.
+---@param n any from 1 to 256
+function moe.set_threads(n) end
+
+---The limit that `set_threads` has set.
+---@return any # a number
+function moe.threads() end
+
+---Seconds of a clock that only goes forward.
+---@return any # a number
+function moe.now() end
+
+---Bytes that objects of this Lua state hold outside Lua's own memory.
+---@return any # a number
+function moe.memory() end
+
+---The library that makes the matrix products.
+---@return any # its name
+function moe.backend() end
+
+---Chooses the library that makes the matrix products, before the first of them.
+---@param name string as `backend` gives it; "portable": none, but this program's own code
+function moe.load_backend(name) end
+
+---The help as a string; the prompt of `moe` prints it.
+---@param name? string of an expert, gate, transform, function, method, module or kind of object; or such a function or object itself; without it the list of them
+---@return any # a string of lines; the pages of all that have this name
+function moe.help(name) end
+
+---Experts behind a gate: moe.mixture { experts = { … }, gate = G.softmax {} }.
+---@param options table as `moe.help "mixture"` lists them; experts is name → learner, or a list of learners
+---@return any # a learner
+function moe.mixture(options) end
+
+---Transforms and the learner behind them as one: moe.pipeline { scaler, model }.
+---@param parts any transforms in order, a learner at the end, and options by name, as `moe.help "pipeline"` lists them
+---@return any # a learner
+function moe.pipeline(parts) end
+
+---A learner from a model that XGBoost (`save_model("model.json")`: gbtree, dart) or LightGBM (`save_model("model.txt")`) trained: it answers as that program's own predict does with all of its trees, and is not fitted again.
+---@param path string of the file
+---@param options? table { classes }: the names of the classes 0, 1, … in a list; the numbers themselves are used without it
+---@return any # a trained learner; or nil, message, code for a file that cannot be read, is no such model, or has something that cannot be imported, which the message names
+function moe.experts.import(path, options) end
+
+moe.data = {}
+
+---Reads a table from comma-separated values.
+---@param path string of the file
+---@param options? table as listed below
+---@return any # a Table; or nil, message, code for a file that cannot be read
+function moe.data.read_csv(path, options) end
+
+---The same from a string.
+---@param text any the bytes
+---@param options? table as `moe.help "read_csv"` lists them
+---@return any # a Table; or nil, message, code
+function moe.data.parse_csv(text, options) end
+
+---A table of columns at hand.
+---@param options table a table of; columns: name → array of numbers or of strings; names: their order; by byte unless given; target: the name of the column to be predicted
+---@return any # a Table
+function moe.data.table(options) end
+
+---Rows to classify: normal clusters around the corners of a hypercube.
+---@param options? table as listed below
+---@return any # a Table
+function moe.data.make_classification(options) end
+
+---Rows to classify: two half circles that interlock.
+---@param options? table as listed below
+---@return any # a Table
+function moe.data.make_moons(options) end
+
+---Rows of numbers: a weighted sum of normal features, and noise.
+---@param options? table as listed below
+---@return any # a Table
+function moe.data.make_regression(options) end
+
+---Rows of numbers: a law of its own in each region of the input space.
+---@param options? table as listed below
+---@return any # a Table, and each row's region in an array
+function moe.data.make_regions(options) end
+
+---Divides row numbers at random into two parts.
+---@param n any how many rows there are
+---@param share any of the first part, between 0 and 1
+---@param options? table a table of; seed = 0: of the generator; strata: an array of labels, of each of which either part has its share; groups: an array of labels; rows of one are never divided
+---@return any # two arrays of row numbers
+function moe.data.split(n, share, options) end
+
+---Deals row numbers into folds.
+---@param n any how many rows there are
+---@param k any how many folds
+---@param options? table as for `split`
+---@return any # an array: of each row its fold, 1 … k
+function moe.data.folds(n, k, options) end
+
+---Stages to be run in order: moe.schedule { S.pretrain {}, S.gate {} }.
+---@param list any of stages (of `moe.stages`) and functions (mixture, data, context)
+---@return any # a schedule, which prints as its stages
+function moe.schedule(list) end
+
+moe.stages = {}
+
+---A stage of one's own.
+---@param name string for the history
+---@param own any its options, for printing and for the mark of a checkpoint
+---@param run any function(stage, mixture, data, context) → a table for the history
+function moe.stages.new(name, own, run) end
+
+---Whether a value is a stage.
+---@param value any anything
+function moe.stages.is_stage(value) end
+
+---Fits the experts, each on the rows of its subset; the gate stays as it is.
+---@param options? table a table of; where: function(row number, target): whether to learn from the row; weights: an array, or such a function: how much each row counts; sample: a share below 1, or a number of rows, drawn anew each time; curriculum: { difficulty, from = 0.2, over }: the easiest rows first (an array, or such a function, says how hard each is), more of them each of so many rounds; subsets: of each row the name of its expert; those of the data unless given; seconds: the most; early_stopping: { metric, patience, rounds, min_gain }: the stage again and again, until the validation rows stop gaining; as in `repeat_until`
+function moe.stages.pretrain(options) end
+
+---Fits the gate; the experts stay as they are.
+---@param options? table as `pretrain`; objective; unseen (true: these rows are new to the experts, which then answer for them as they are, without cross-fitting); what else is named is set in the gate, and stays so: S.gate { l2 = 1 } is set_params { ["gate.l2"] = 1 }
+function moe.stages.gate(options) end
+
+---Fits experts and gate together, from where they are if they are fitted.
+---@param options? table as `pretrain`; method ("em" unless given, or "gradient"); rounds; what else is named (tol, lr, …) is set in the mixture, and stays so
+function moe.stages.joint(options) end
+
+---Row after row in their order: a prediction, then learning from the row.
+---@param options? table metric (accuracy or mean absolute error unless given), rows (the most), seconds
+function moe.stages.stream(options) end
+
+---From here on these experts stay as they are: S.freeze { "a", "b" }.
+---@param names any of experts, or one name
+function moe.stages.freeze(names) end
+
+---From here on these experts learn again.
+---@param names any of experts, or one name
+function moe.stages.unfreeze(names) end
+
+---Scores the mixture, for the history.
+---@param options? table metrics (as for `moe.eval.cross_validate`; accuracy or R² unless given), on ("valid" or "train"; the former where there are validation rows)
+function moe.stages.evaluate(options) end
+
+---Saves the mixture: S.save "model.moe".
+---@param path string of the file
+function moe.stages.save(path) end
+
+---Repeats stages: until a condition holds, or a metric on the validation rows has not gained for `patience` rounds; then the best mixture is restored.
+---@param options table stages in order, and rounds (the most, 100 unless given), metric (a name or function), patience (1 unless given), min_gain, restore (true unless given), condition (function(mixture, data, context): true ends it)
+function moe.stages.repeat_until(options) end
+
+---Stages from a list of stages and functions.
+function moe.stages.list() end
+
+moe.eval = {}
+
+---A classifier whose probabilities are calibrated: "sigmoid" (Platt 1999), for little data and models that are too sure or not sure enough, or "isotonic" (any rising function), for 1000 rows and more.  Of several classes each is calibrated against the rest, and they are divided by their sum.
+---@param model any a classifier; it stays as it is
+---@param X? any rows as `fit` takes them, or a table that knows its target; without them the object is not trained yet
+---@param y? any one label a row
+---@param options? table a table of; method = "sigmoid": or "isotonic"; on = "probability": what a sigmoid is a function of; or "log_odds", which suits models that never say 0 or 1 (logistic, networks); folds = 5: of the cross-fitting; seed = 0: of the folds; processes: as for moe.processes.map; fit: options of `fit`
+---@return any # an object with fit, predict, predict_proba, classes, score, clone, reset, get_state and set_state: an expert written in Lua, for mixtures and moe.experts.foreign
+function moe.eval.calibrate(model, X, y, options) end
+
+---Figure of a minus figure of b on the same rows, with a bootstrap interval: rows are drawn again with replacement, both models being judged on the same ones. An interval without 0 is a difference that other rows would show too.
+---@param a any a fitted model, or an array of predictions
+---@param b any another
+---@param X any rows that neither was trained on, as `predict` takes them, or a table
+---@param y? any one label or number a row
+---@param options? table a table of; metric: as in cross_validate, of moe.metrics; resamples = 2000: how many times the rows are drawn again; level = 0.95: share of the resamples within the interval; method = "percentile": or "bca", which corrects for bias and skewness at the price of one more evaluation a row; seed = 0: of the resamples; processes, progress: as for moe.processes.map
+---@return any # { a, b, difference, low, high, level, method, metric, resamples = how many had a figure }, which prints
+function moe.eval.compare(a, b, X, y, options) end
+
+---Trains clones of a model on folds of the data and judges each on the rows that it has not seen.  The model itself stays as it is.
+---@param model any any learner
+---@param X any rows as `fit` takes them, or a table that knows its target
+---@param y? any one label or number a row
+---@param options? table a table of; folds = 5: how many; repeats = 1: how many times, each with other folds; seed = 0: of the folds; stratify: whether each fold has its share of every label; true of labels that are strings or booleans, and where the model classifies, unless given; groups: an array, or a table's column: rows of one group are never divided; metrics: a name, or a list of names, of { name, option = value }, and of functions (y, predicted, model, X) by a name of your own; accuracy or R² unless given; fit: options of `fit`; of arrays with an item a row each fold gets its own; train_scores: whether the training rows are judged too; probabilities: whether they are kept; processes, progress: as for moe.processes.map
+---@return any # { names, mean, sd (name → number), folds = { { round, fold, rows, scores, fit_seconds, predict_seconds }, … }, fit_seconds, predict_seconds (means), predictions (of each round an array: what was said of each row by the model that had not seen it), probabilities (the same, label → probability) }; prints
+function moe.eval.cross_validate(model, X, y, options) end
+
+---Permutation importance: what a fitted model's figure loses when the values of a feature change places between the rows (Breiman 2001).  Features that tell the same hide each other: each alone is little loss.
+---@param model any a fitted learner
+---@param X any rows, best those that it was not trained on
+---@param y? any one label or number a row
+---@param options? table a table of; metrics: as in cross_validate, of which the first counts; repeats = 5: how many times a feature is shuffled; features: names or places; all unless given; seed = 0: of the shuffles; processes, progress: as for moe.processes.map
+---@return any # { baseline, metric, features = { { name, mean, sd, losses }, … } in the order of the columns, ranked = the same, the largest loss first }, which prints
+function moe.eval.importance(model, X, y, options) end
+
+---What a fitted mixture's figure loses when an expert is taken out of the routing: each row is then answered by as many of the other experts as answered it, those that the gate holds most probable, weighted by their probabilities.  Nothing is trained again; an expert that another can stand in for loses little.
+---@param m any a fitted mixture of two experts or more, or a pipeline with one behind it
+---@param X any rows, best those that it was not trained on
+---@param y? any one label or number a row
+---@param options? table { metrics }: as in cross_validate, of which the first counts
+---@return any # { baseline, metric, experts = { { name, mean = the loss, share = of the rows that it answers }, … }, ranked = the same, the largest loss first }, which prints
+function moe.eval.expert_importance(m, X, y, options) end
+
+---Trains clones of a model on growing parts of the training folds.
+---@param model any any learner; it stays as it is
+---@param X any rows as `fit` takes them, or a table that knows its target
+---@param y? any one label or number a row
+---@param options? table those of cross_validate but train_scores and probabilities, of the metrics the first alone; and; sizes = { 0.1, 0.25, 0.5, 0.75, 1 }: shares of the training rows, or their numbers
+---@return any # { metric, points = { { rows, mean, sd, train_mean, train_sd }, … } }, which prints
+function moe.eval.learning_curve(model, X, y, options) end
+
+---Tries combinations of parameters and says which are best.
+---@param model any any learner; it stays as it is
+---@param space any path → what to try, a path being that of set_params, such as "experts.scope.max_depth": an array of choices, or one of; { uniform = { low, high } }, { log_uniform = { low, high } }: numbers between; { int = { low, high } }, { log_int = { low, high } }: whole numbers, both included; { choice = { … } }: one of these
+---@param X any rows as `fit` takes them, or a table that knows its target
+---@param y? any one label or number a row
+---@param options? table those of cross_validate but train_scores and probabilities, the first of the metrics being the one that ranks; and; method: "grid" (all, in order; where there are only choices and no trials) or "random"; trials = 20: of a random search; minimise: whether less is better (as the metric has it; of a function false); refit = true: whether the best is trained on all rows
+---@return any # { trials = { { params, mean, sd, folds, number }, … }, the best first (of equals the one tried first), best_params, best_score, best = the trained model, metric, paths }, which prints
+function moe.eval.search(model, space, X, y, options) end
+
+moe.metrics = {}
+
+---A figure that is updated row by row.
+---@param name string one of those above
+---@param options? table its own, and window: how many of the last rows count
+---@return any # an object with update, get and reset, which prints
+function moe.metrics.updatable(name, options) end
+
+---What there is: name → { name, kind = what it is a figure of ("confusion": labels, "probability", "regression": numbers), greater = true where more is better, mean = true where it is the weighted mean of its rows' figures, doc }.
+function moe.metrics.types() end
+
+---Gathers figures that are measured several times, over folds or seeds.
+---@return any # a Summary
+function moe.metrics.summary() end
+
+---Share of equal pairs.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.accuracy(y, predicted, options) end
+
+---Precision averaged over the recall gained; of more than two classes as roc_auc.
+---@param y any 
+---@param proba any 
+---@param classes? any 
+---@param options? table 
+function moe.metrics.average_precision(y, proba, classes, options) end
+
+---Mean recall of the classes that occur in y.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.balanced_accuracy(y, predicted, options) end
+
+---Mean squared error of the probabilities, summed over classes; of two, of one of them.
+---@param y any 
+---@param proba any 
+---@param classes? any 
+---@param options? table 
+function moe.metrics.brier(y, proba, classes, options) end
+
+---Agreement beyond chance, 1 at most; 0 where chance alone agrees.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.cohen_kappa(y, predicted, options) end
+
+---{ labels, counts }: counts[i][j] rows are labels[i] and predicted to be labels[j].
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.confusion(y, predicted, options) end
+
+---Harmonic mean of precision and recall.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.f1(y, predicted, options) end
+
+---Mean of −log p(truth); p is not taken below 1e-15.
+---@param y any 
+---@param proba any 
+---@param classes? any 
+---@param options? table 
+function moe.metrics.log_loss(y, proba, classes, options) end
+
+---Mean of the classes' f1, each counting the same.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.macro_f1(y, predicted, options) end
+
+---Mean absolute error.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.mae(y, predicted, options) end
+
+---Matthews correlation coefficient, in [-1, 1]; 0 where one side is constant.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.mcc(y, predicted, options) end
+
+---Mean squared error.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.mse(y, predicted, options) end
+
+---{ [label] = { precision, recall, f1, … } }.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.per_class(y, predicted, options) end
+
+---Mean pinball loss of a predicted quantile; half the mean absolute error at 0.5.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.pinball(y, predicted, options) end
+
+---Of what is predicted to be a class, the share that is.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.precision(y, predicted, options) end
+
+---1 − the squared error over that of the mean; of a constant y 1 if all is exact, else 0.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.r2(y, predicted, options) end
+
+---Of what is a class, the share that is predicted to be.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.recall(y, predicted, options) end
+
+---Root of the mean squared error, in the unit of y.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.rmse(y, predicted, options) end
+
+---Area under the ROC curve; of more than two classes the mean of each against the rest.
+---@param y any 
+---@param proba any 
+---@param classes? any 
+---@param options? table 
+function moe.metrics.roc_auc(y, proba, classes, options) end
+
+moe.processes = {}
+
+---fn(item, i) of every item, in as many processes at a time.  A result is a plain value: nil, a boolean, a number, a string, or a table of those; it arrives exactly as it was sent.  What else a child changes is lost.  A child works on one thread.  Results do not depend on the number of processes as long as fn depends on its arguments alone (a seed belongs into the item); but a child of a process that has used oneDNN multiplies matrices with CBLAS, which agrees to float32's precision.
+---@param items any an array
+---@param fn any a function of an item and its place
+---@param options? table { processes = how many at a time (1: all here, without a fork; as many as `moe.threads()` unless given), progress = a function of how many are done and how many there are }
+---@return any # the results, in the order of the items
+function moe.processes.map(items, fn, options) end
+
+---@class moe.Object
+local Object = {}
+
+---All parameters, or the one at a path such as "experts.scope.max_depth".
+---@param path? string of one of them
+---@return any # name → value, or the value
+function Object:get_params(path) end
+
+---Changes parameters; a model answers as before until it is fitted again.
+---@param params any path → value
+---@return any # the object
+function Object:set_params(params) end
+
+---A copy of its own, fitted as this is.
+---@return any # the copy
+function Object:clone() end
+
+---Forgets what was learned, and keeps the parameters.
+---@return any # the object
+function Object:reset() end
+
+---Becomes what another object of its type is, parameters and all.
+---@param other any an object of the same type, with children of the same types
+---@return any # the object
+function Object:assign(other) end
+
+---What is known of it: type, fitted, bytes; once fitted task, n_features, n_outputs, n_seen, names; and what `moe.help` of its type lists.
+---@return any # a table
+function Object:info() end
+
+---Writes it to a file (safetensors), all at once or not at all.
+---@param path string of the file
+---@return any # true; or nil, message, code
+function Object:save(path) end
+
+---What `save` would write, as a string for `moe.undump`.
+---@return any # the bytes
+function Object:dump() end
+
+---Frees its memory now rather than when the collector comes to it.
+function Object:close() end
+
+---@class moe.Learner: moe.Object
+local Learner = {}
+
+---Trains on rows and their targets.
+---@param X any rows: a tensor, a sparse matrix, an array of arrays, or a Table; one that knows its target is given alone
+---@param y? any one label (string, boolean) or number a row; n×k numbers where the learner has several outputs
+---@param options? table a table of; weights: an array, how much each row counts; groups: an array of labels; rows of one are not divided by cross-fitting; warm: goes on from what was learned before, in learners that can; budget_ms: ends after so long with a usable model; history.done tells; subsets: of a mixture, the name of the expert that each row trains (an array), or "all", "clusters", "residuals"; stage: of a mixture, "all", "experts" or "gate"; method: of a mixture, "two_stage", "em" or "gradient"; rounds: of a mixture, the most rounds of that method; unseen: of a mixture, whether its experts have not trained on these rows
+---@return any # the learner; and a history { done, rows, seconds, notes }, which prints
+function Learner:fit(X, y, options) end
+
+---The same in steps: a job that the caller runs.
+---@param X any as for `fit`
+---@param y? any as for `fit`
+---@param options? table as for `fit`
+---@return any # a Job
+function Learner:start_fit(X, y, options) end
+
+---What it answers for rows.
+---@param X any rows as for `fit`, without their targets
+---@return any # an array of labels as they were given, or of numbers; of several outputs a tensor
+function Learner:predict(X) end
+
+---The probability of each class.
+---@param X any rows as `predict` takes them
+---@return any # a tensor n×C, in the order of `classes()`
+function Learner:predict_proba(X) end
+
+---What it answers for one sample.
+---@param x table an array of numbers, or name → value
+---@param options? table a table of; min_confidence = 0: below this probability the answer is nil
+---@return any # a label and its probability, or a number (an array, of several outputs)
+function Learner:predict_one(x, options) end
+
+---The probability of each class for one sample.
+---@param x table as `predict_one`
+---@return any # label → probability
+function Learner:predict_proba_one(x) end
+
+---The labels that it knows, numbers first, then strings by byte.
+---@return any # an array, or nil where it was fitted to numbers or not at all
+function Learner:classes() end
+
+---Learns from one sample, in learners that are `online`.
+---@param x table an array of numbers, or name → value
+---@param y any its label or number
+---@param weight? number from 0 (1 unless given)
+function Learner:learn_one(x, y, weight) end
+
+---Learns from rows in order, one by one.
+---@param X any rows as for `fit`
+---@param y? any as for `fit`
+---@param options? table { weights }
+---@return any # the learner
+function Learner:learn_many(X, y, options) end
+
+---`learn_many` by scikit-learn's name.
+---@param X any rows as for `fit`
+---@param y? any as for `fit`
+---@param options? table { weights }
+---@return any # the learner
+function Learner:partial_fit(X, y, options) end
+
+---Which experts a mixture asks about rows.
+---@param X any rows as `predict` takes them
+---@param options? table of routing for this call, as `moe.help "route"` lists them
+---@return any # a Routing, with `names`, the experts in the order of its columns
+function Learner:route(X, options) end
+
+---The same for one sample.
+---@param x table an array of numbers, or name → value
+---@return any # { indices, weights, probs, names }, matrices of one row
+function Learner:route_one(x) end
+
+---Accuracy of a classifier, R² of a regressor, on (X, y) or a table.
+---@param X any rows as `predict` takes them, or a table that knows its target
+---@param y? any one label or number a row
+---@return any # accuracy in [0, 1], or R², at most 1
+function Learner:score(X, y) end
+
+---What each feature contributes to what a learner or a gate answers: numbers that, with a bias, sum to what it adds up.  That is the value in regression, the probability of trees (`tree`, `forest`), the score before the link of boosted trees, and the logit of linear models (of two classes, the log odds of each).  In trees they are Shapley values over the shares of the training rows (TreeSHAP), in linear models weight times value, in the softmax gate from the mean row on.  A pipeline tells its model's, if its steps keep the columns.
+---@param x table one sample, an array of numbers or name → value; or rows as `predict` takes them
+---@return any # of a sample: feature → number (by name where columns have names, else by place) and the bias; where there are several outputs, class (or place) → feature → number, and class → bias.  Of rows: a tensor n × (features + 1), the bias last, or n × outputs × (features + 1).  Or nil, message, code where what it answers is no such sum
+function Learner:contributions(x) end
+
+---One sample of a stream: its prediction, made before learning from it.
+---@param x table an array of numbers, or name → value
+---@param y any its label or number
+---@param weight? number from 0 (1 unless given)
+---@return any # what `predict_one` said of x
+function Learner:test_then_learn(x, y, weight) end
+
+---The expert of that name: the very object that was put in.
+---@param name string its name, or its place where the experts are a list
+function Learner:expert(name) end
+
+---Adds an expert; the mixture answers again after the next fit.
+---@param name string a string that none of the experts has, or the place after the last where they are a list
+---@param expert any a learner that is in no mixture yet
+---@return any # the mixture
+function Learner:add_expert(name, expert) end
+
+---Takes an expert out; the mixture answers again after the next fit.
+---@param name string as for `expert`
+---@return any # the expert
+function Learner:remove_expert(name) end
+
+---How a mixture spreads its rows.
+---@param X? any rows as `predict` takes them; without it, the rows it was fitted to
+---@return any # { load, importance, samples, dead }, which prints as lines: load and importance are shares in [0, 1] by expert, samples the rows that each was trained on, dead the names of those with load 0.  Of given rows also { rows, names, cv_load, cv_importance, maxvio, entropy, confidence }.
+function Learner:stats(X) end
+
+---Who answered a sample, and why: the experts by falling probability of the gate, each with its own answer, and the features that moved it and the gate.
+---@param x table an array of numbers, or name → value
+---@param options? table { features }: the most features that each list names, 3 unless given
+---@return any # { prediction, confidence, experts = { { name, prob, weight, chosen, prediction, confidence, index, features, gate_features }, … } }, which prints as a table; confidence is nil in regression, weight 0 where an expert is not chosen, index its column in what `route` gives.  features, of the experts that are chosen, is a list of { name, value }: what a feature contributes to the expert's answer, by falling size; gate_features what it contributes to the gate's logit for this expert, beyond the mean of the experts'.  Both are as `contributions` tells them: nil where it tells none, or x is no array and no name → value
+function Learner:explain(x, options) end
+
+---What a pipeline's model gets to see of X.
+---@param X any rows as `predict` takes them
+---@return any # n×d: a tensor, or a sparse matrix if the last transform makes one; X itself where there are no transforms
+function Learner:transform(X) end
+
+---The same of one sample.
+---@param x table an array of numbers, or name → value
+---@return any # 1×d, as `transform`
+function Learner:transform_one(x) end
+
+---Compares the mixture with its parts on (X, y) or a table.
+---@param X any rows as `predict` takes them, or a table that knows its target
+---@param y? any one label or number a row
+---@param options? table { valid, k }: valid, { X, y } or a table, are rows that neither the experts nor the gate were trained on, other ones than X, for the baselines that weigh the experts by what they are worth there; k, 7 unless given, how many of them are near
+---@return any # a table that prints: mixture, oracle (the best expert of each row), best_single, best_expert, uniform (their plain average), vote (their majority, or their median), experts (name → score), gate_accuracy (share of rows where the gate's first choice is the best expert), names; by expert shares (of the rows: those where it has the first say), own_scores (its score on those; nil where there are none) and losses (what the mixture's score would fall by without it, the others' shares of the gate growing in proportion).  With valid also weighted and, for classes, knora_e and knora_u, for numbers nearest_best and nearest_weighted (`moe.baselines` says what they are).  For classes also macro_f1, labels and classes (label → precision, recall, f1, support).  Scores are accuracy, or R² in regression.
+function Learner:report(X, y, options) end
+
+---@class moe.Gate: moe.Object
+local Gate = {}
+
+---Trains a gate by itself.
+---@param X any rows as a learner's `fit` takes them
+---@param y any n×experts: how much each expert should answer each row
+---@param options? table { weights }
+---@return any # the gate; and a history
+function Gate:fit(X, y, options) end
+
+---Trains a gate in steps, as `Learner:start_fit`.
+---@param X any rows
+---@param y any n×experts
+---@param options? table { weights }
+---@return any # a Job
+function Gate:start_fit(X, y, options) end
+
+---The probability of each expert.
+---@param X any rows as `predict` takes them
+---@return any # a tensor n×experts
+function Gate:forward(X) end
+
+---The probability of each expert for one sample.
+---@param x table an array of numbers, or name → value
+---@return any # place of the expert → probability
+function Gate:forward_one(x) end
+
+---What each feature contributes to the gate's logits, as of a learner.
+---@param x table one sample, or rows, as of a learner
+---@return any # as of a learner, by the place of the expert; or nil, message, code
+function Gate:contributions(x) end
+
+---Learns from rows in order, in gates that are `online`.
+---@param X any rows
+---@param y any n×experts
+---@param options? table { weights }
+---@return any # the gate
+function Gate:partial_fit(X, y, options) end
+
+---@class moe.Transform: moe.Object
+local Transform = {}
+
+---Learns from rows what `transform` needs to know.
+---@param X any a Table, a tensor, a sparse matrix, or an array of arrays
+---@return any # the transform
+function Transform:fit(X) end
+
+---The rows, transformed.
+---@param X any rows like those it was fitted to
+---@return any # a tensor, or a sparse matrix
+function Transform:transform(X) end
+
+---`fit` and `transform` in one.
+---@param X any rows
+---@return any # as `transform`
+function Transform:fit_transform(X) end
+
+---One sample, transformed.
+---@param x table an array of numbers, or name → value
+---@return any # a matrix of one row
+function Transform:transform_one(x) end
+
+---The names of the columns that come out.
+---@return any # an array, or nil where they have none
+function Transform:names() end
+
+---@class moe.Job
+local Job = {}
+
+---Goes on with the training.
+---@param options? table { budget_ms }: how long; without it to the end
+---@return any # whether it is done
+function Job:step(options) end
+
+---Gives the object what was learned so far.
+---@return any # the object; and the history
+function Job:commit() end
+
+---Ends the job; the object stays as it was.
+function Job:close() end
+
+---@class moe.Table
+local Table = {}
+
+---The cells of a column.
+---@param name string of the column
+---@return any # an array; NaN and false are missing
+function Table:column(name) end
+
+---Without these columns.
+---@param names any an array
+---@return any # a Table
+function Table:drop(names) end
+
+---These columns alone, in this order.
+---@param names any an array
+---@return any # a Table
+function Table:select(names) end
+
+---Whether a column holds numbers or strings.
+---@param name string of the column
+---@return any # "number" or "string"
+function Table:kind(name) end
+
+---Rows from one to another, both included.
+---@param first any from 1
+---@param last? any the last row unless given
+---@return any # a Table
+function Table:rows(first, last) end
+
+---One row.
+---@param i any from 1
+---@return any # name → value
+function Table:row(i) end
+
+---Rows by number, in this order.
+---@param rows any an array of row numbers
+---@return any # a Table
+function Table:pick(rows) end
+
+---Two parts, at random.
+---@param share any of the first part, between 0 and 1
+---@param options? table a table of; seed = 0: of the generator; stratify: true (the target) or a column: each part has its share of every value; group: a column: rows with one value are never divided
+---@return any # two Tables
+function Table:split(share, options) end
+
+---Folds for cross-validation by hand.
+---@param k any how many
+---@param options? table as for `split`
+---@return any # an array of { train, test }
+function Table:folds(k, options) end
+
+---The same table with another column to be predicted.
+---@param name? string of the column; none without it
+---@return any # a Table
+function Table:with_target(name) end
+
+---Features and target.
+---@return any # a tensor n×d with `names`; and the target's cells in an array
+function Table:xy() end
+
+---Writes it as comma-separated values.
+---@param path string of the file
+---@param options? table { sep = "," }
+---@return any # true; or nil, message, code
+function Table:write_csv(path, options) end
+
+---Some of the rows, in their order.
+---@param condition any a function of the row (name → value) that is true for those wanted, or a table (name → value) that their cells equal; a missing value (NaN or false) equals missing cells
+---@return any # a table
+function Table:where(condition) end
+
+---A table with one row a column: what it holds, how much is missing, and the figures of numbers (mean, sd, min, max) or strings (how many levels, and the most frequent).
+---@return any # a table of the columns column, kind, missing, mean, sd, min, max, levels and most; sd is that of a sample, and what does not apply is missing
+function Table:describe() end
+
+---The first rows and columns, aligned; what tostring gives.
+---@return any # a string of at most 10 rows, and lines of about 78 characters
+function Table:preview() end
+
+---@class moe.Tensor
+local Tensor = {}
+
+---An item.
+---@param ... any its place in each dimension, from 1
+---@return any # a number
+function Tensor:get(...) end
+
+---Changes an item.
+---@param ... any its place in each dimension, from 1; then the number
+---@return any # the tensor
+function Tensor:set(...) end
+
+---The length of a dimension, or all lengths.
+---@param dim? any from 1
+---@return any # a number, or an array
+function Tensor:size(dim) end
+
+---Rows from one to another, sharing their memory.
+---@param first any from 1
+---@param last? any the last row unless given
+---@return any # a tensor
+function Tensor:rows(first, last) end
+
+---A row, sharing its memory.
+---@param i any from 1
+---@return any # a tensor of one dimension less
+function Tensor:row(i) end
+
+---Copies of rows by number.
+---@param rows any an array of row numbers
+---@return any # a tensor
+function Tensor:select(rows) end
+
+---The same items in another shape, sharing their memory.
+---@param ... any the lengths, or one table of them; one may be -1
+---@return any # a tensor
+function Tensor:reshape(...) end
+
+---Two dimensions exchanged, in a copy.
+---@return any # a tensor
+function Tensor:transpose() end
+
+---A copy.
+---@return any # a tensor
+function Tensor:clone() end
+
+---A copy of float32 items.
+---@return any # a tensor
+function Tensor:float() end
+
+---A copy of int32 items.
+---@return any # a tensor
+function Tensor:int() end
+
+---The items in tables of Lua.
+---@return any # an array, of arrays where there are several dimensions
+function Tensor:totable() end
+
+---Row by row: `for i, row in t:iter() do`.
+---@return any # what `for` takes
+function Tensor:iter() end
+
+---The matrix product.
+---@param other any a matrix
+---@return any # a tensor
+function Tensor:matmul(other) end
+
+---The sum of products of the items of two tensors.
+---@param other any a tensor of as many items
+---@return any # a number
+function Tensor:dot(other) end
+
+---e to the power of each item.
+---@return any # a tensor
+function Tensor:exp() end
+
+---The natural logarithm of each item.
+---@return any # a tensor
+function Tensor:log() end
+
+---The square root of each item.
+---@return any # a tensor
+function Tensor:sqrt() end
+
+---Each item without its sign.
+---@return any # a tensor
+function Tensor:abs() end
+
+---The sum of all items, or along a dimension.
+---@param dim? any from 1
+---@param keep? any whether that dimension stays, of length 1
+---@return any # a number, or a tensor
+function Tensor:sum(dim, keep) end
+
+---The mean, as `sum`.
+---@param dim? any from 1
+---@param keep? any as for `sum`
+---@return any # a number, or a tensor
+function Tensor:mean(dim, keep) end
+
+---The largest item, as `sum`.
+---@param dim? any from 1
+---@param keep? any as for `sum`
+---@return any # a number, or a tensor
+function Tensor:max(dim, keep) end
+
+---The smallest item, as `sum`.
+---@param dim? any from 1
+---@param keep? any as for `sum`
+---@return any # a number, or a tensor
+function Tensor:min(dim, keep) end
+
+---The place of the largest item, from 1, as `sum`.
+---@param dim? any from 1
+---@param keep? any as for `sum`
+---@return any # a number, or a tensor
+function Tensor:argmax(dim, keep) end
+
+---@class moe.Sparse
+local Sparse = {}
+
+---An item.
+---@param i any its row
+---@param j any its column
+---@return any # a number
+function Sparse:get(i, j) end
+
+---The rows as tables.
+---@return any # an array of column → value
+function Sparse:totable() end
+
+---The matrix with all its zeros.
+---@return any # a tensor
+function Sparse:dense() end
+
+---Row by row: `for i, row in s:iter() do`.
+---@return any # what `for` takes; a row is column → value
+function Sparse:iter() end
+
+---Rows from one to another.
+---@param first any from 1
+---@param last? any the last row unless given
+---@return any # a matrix
+function Sparse:rows(first, last) end
+
+---Rows by number.
+---@param rows any an array of row numbers
+---@return any # a matrix
+function Sparse:select(rows) end
+
+---@class moe.Routing
+local Routing = {}
+
+---How evenly the experts are used.
+---@param before? any earlier statistics, whose `total` and `maxvio_running` go on
+---@return any # { rows, load, importance, cv_load, cv_importance, maxvio, maxvio_running, entropy, confidence, dropped, dead, total }
+function Routing:stats(before) end
+
+---A loss that is small where the experts are used evenly, or the logits are small.
+---@param kind any "switch", "gshard", "importance", "collapse", "entropy", "z" or "load"
+---@return any # its value; its gradient by the logits; and that by the deviations of their noise
+function Routing:loss(kind) end
+
+---From gradients by weights and probabilities to those by the logits.
+---@param options table { weights, probs }: matrices of gradients
+---@return any # the gradient by the logits; and that by the deviations of their noise
+function Routing:backward(options) end
+
+---The selection bias after an update by this routing.
+---@return any # an array, a number an expert
+function Routing:next_bias() end
+
+---@class moe.Schedule
+local Schedule = {}
+
+---Runs the stages, in order, on a mixture.
+---@param m any the mixture, or whatever the stages can train
+---@param data any a Table that knows its target, or { X, y, valid = { X, y }, subsets, groups, weights }
+---@param options? table a table of; seed = 0: of what the stages draw; seconds: the most; what is usable then stays; progress: true: a line a stage to standard error; or a function of each entry; checkpoint: a path: the run is kept there after every stage, and the same call goes on from it; seeds: a list: a run of a copy of the mixture for each; processes: for those, how many at a time; metric: to compare them by
+---@return any # the history, a list that prints; with `seeds` the Runs; or nil, message, code where a file cannot be written, or the checkpoint is of another run
+function Schedule:fit(m, data, options) end
+
+---@class moe.History
+local History = {}
+
+---The last score of that name, or nil.
+---@param name string of a metric
+function History:last(name) end
+
+---A Table with a row an entry: place, stage, round, rows, seconds, and a column for each score; `history:table():write_csv(path)` keeps it.
+function History:table() end
+
+---@class moe.Runs
+local Runs = {}
+
+---The trained mixture of one of the seeds.
+---@param seed any one of those that were given
+function Runs:model(seed) end
+
+---@class moe.Updatable
+local Updatable = {}
+
+---One more row.
+---@param y any its truth
+---@param prediction any a label or number; for figures of probabilities label → probability, as predict_proba_one gives it, or a number as in the batch form
+---@param weight? number from 0 (1 unless given)
+---@return any # the object
+function Updatable:update(y, prediction, weight) end
+
+---The figure of the rows so far, or of the last `window` of them.
+---@return any # a number (what its function gives), or nil and why there is none
+function Updatable:get() end
+
+---Forgets all rows.
+---@return any # the object
+function Updatable:reset() end
+
+---@class moe.Summary
+local Summary = {}
+
+---One more measurement.
+---@param name string what was measured
+---@param value any a number
+function Summary:add(name, value) end
+
+---Mean and standard deviation (of the sample; 0 of one) of what was added.
+---@param name string what was measured
+---@return any # two numbers
+function Summary:get(name) end
+
+---All of them as lines: mean ± standard deviation, the largest mean first.
+---@param title any the first line
+function Summary:text(title) end
+
+---@class moe.Calibrated
+local Calibrated = {}
+
+---Trains the model and its calibration: the maps are fitted to what clones of the model, each trained without a fold, say of that fold; the model itself is trained on all rows.
+---@param X any rows as the model's `fit` takes them, or a table that knows its target
+---@param y? any one label a row
+---@param options? table of the model's `fit`
+---@return any # the object
+function Calibrated:fit(X, y, options) end
+
+---Calibrated probabilities.
+---@param X any rows as the model's `predict` takes them
+---@param classes? any the labels of the columns wanted, if not classes()
+---@return any # n×C tensor
+function Calibrated:predict_proba(X, classes) end
+
+---The most probable label of each row.
+---@param X any rows as the model's `predict` takes them
+---@return any # an array
+function Calibrated:predict(X) end
+
+---The labels in the order of the columns; nil before training.
+function Calibrated:classes() end
+
+---Share of rows with the right label.
+---@param X any rows, or a table that knows its target
+---@param y? any one label a row
+---@return any # a number
+function Calibrated:score(X, y) end
+
+---A copy of its own.
+---@return any # the copy
+function Calibrated:clone() end
+
+---The same, not trained.
+---@return any # the object
+function Calibrated:reset() end
+
+---What `save` writes of an expert in Lua, and `load` gives back.
+---@return any # a plain table
+function Calibrated:get_state() end
+
+return moe

@@ -70,7 +70,7 @@ describe("every type", function()
     it(("%s %s documents itself and its parameters"):format(type.family, type.name), function()
       assert.is_true(#type.doc > 10)
       for _, p in ipairs(type.params) do assert.is_true(#p.doc > 3, p.name) end
-      assert.truthy(moe.help(type.name):find(type.doc, 1, true))
+      assert.truthy(moe.help(type.name):gsub("%s+", " "):find(type.doc, 1, true))
     end)
 
     it(("%s %s has defaults inside their ranges"):format(type.family, type.name), function()

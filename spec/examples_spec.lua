@@ -19,7 +19,10 @@ local function number(text, pattern)
   return tonumber((assert(text:match(pattern), "no " .. pattern .. " in\n" .. text)))
 end
 
-local names = { "01_compiler_errors", "02_two_stage", "03_regression", "04_your_own_expert" }
+local names = {
+  "01_compiler_errors", "02_two_stage", "03_regression", "04_your_own_expert", "05_schedule",
+  "06_selection", "07_dynamic_selection", "08_em",
+}
 
 describe("examples", function()
   it("02: the gate finds the specialist", function()
@@ -40,8 +43,43 @@ describe("examples", function()
     assert.truthy(run("examples/04_your_own_expert.lua"):find "the same after loading:\ttrue")
   end)
 
-  -- Ten seconds of training: under one Lua is enough.
+  it("05: what is trained together gains, and what is cut off goes on", function()
+    local out = run "examples/05_schedule.lua"
+    assert.is_true(number(out, "R² on new rows: ([%d.]+)")
+      > 0.4 + number(out, "one linear model ([%d.]+)"))
+    assert.truthy(out:find "the power is gone")
+    assert.truthy(out:find "went on at stage 4, and came to the same model:\ttrue")
+  end)
+
+  it("07: who is asked matters more than who answers", function()
+    local out = run "examples/07_dynamic_selection.lua"
+    local one = number(out, "one line%s+([%d.]+)")
+    assert.is_true(number(out, "forest gate%s+([%d.]+)") > one + 0.1)
+    assert.is_true(number(out, "neighbours%s+([%d.]+)") > one + 0.1)
+    assert.truthy(out:find "KNORA%-E" and out:find "gate moved by")
+  end)
+
+  it("08: EM finds the laws, and its likelihood never falls", function()
+    local out = run "examples/08_em.lua"
+    local before = -math.huge
+    for value in out:gmatch "\n%s+%d+%s+(%-?[%d.]+) #*" do
+      assert.is_true(tonumber(value) >= before)
+      before = tonumber(value)
+    end
+    assert.is_true(before > 0)
+    assert.is_true(number(out, "three lines, by EM%s+([%d.]+)") < 0.25)
+    assert.is_true(number(out, "two pairs of lines, by EM%s+([%d.]+)") < 0.25)
+  end)
+
+  -- Seconds of training: under one Lua is enough.
   if _VERSION == "Lua 5.4" then
+    it("06: selects, and says how sure it is", function()
+      local out = run "examples/06_selection.lua"
+      local low, high = out:match "mixture − line,.-interval %[(%-?[%d.]+), (%-?[%d.]+)%]"
+      assert.is_true(tonumber(low) < 0 and tonumber(high) < 0)
+      assert.truthy(out:find "experts.boosted.learning_rate")
+    end)
+
     it("01: specialists and a gate read compiler errors", function()
       local out = run "examples/01_compiler_errors.lua"
       assert.is_true(number(out, "five forests of 20 trees and a gate%s+([%d.]+)") > 0.92)

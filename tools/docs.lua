@@ -1,6 +1,9 @@
--- Writes what can be said from the catalog's tables alone: docs/experts.md for
--- people and docs/annotations.lua for editors (LuaCATS).  With --check it writes
--- nothing, and fails when a file is not what it would have written.
+-- Writes what can be said from the catalog's tables and from the comments over
+-- functions alone: docs/experts.md and docs/api.md for people, docs/annotations.lua
+-- for editors (LuaCATS), lua/moe/pages.lua for moe.help, and the names of other
+-- libraries in docs/from_scikit_learn.md.  With --check it writes nothing, and fails
+-- when a file is not what it would have written.
+local api = dofile "tools/api.lua"
 local core = require "moe.core"
 
 local families = {
@@ -8,6 +11,9 @@ local families = {
   { name = "gate", title = "Gates", place = "moe.gates", class = "moe.Gate" },
   { name = "transform", title = "Transforms", place = "moe.transforms", class = "moe.Transform" },
 }
+
+-- What some functions take has a table too, though it is no type of the catalog.
+local functions = core._function_types()
 
 local function number(x) return ("%.10g"):format(x) end
 
@@ -35,6 +41,15 @@ local function traits(t)
   return #names > 0 and "\n*" .. table.concat(names, " · ") .. "*\n" or ""
 end
 
+local function add_options(out, t)
+  out[#out + 1] = "| option | allowed | default | |\n| --- | --- | --- | --- |"
+  for _, p in ipairs(t.params) do
+    local cells = { "`" .. p.name .. "`", allowed(p), default(p), p.doc }
+    out[#out + 1] = "| " .. table.concat(cells, " | ") .. " |"
+  end
+  out[#out + 1] = ""
+end
+
 local function page()
   local out = {
     "# Experts, gates and transforms\n",
@@ -45,14 +60,7 @@ local function page()
     for _, t in ipairs(core.types()) do
       if t.family == family.name then
         out[#out + 1] = ("### %s\n\n%s\n%s"):format(t.name, t.doc, traits(t))
-        if #t.params > 0 then
-          out[#out + 1] = "| option | allowed | default | |\n| --- | --- | --- | --- |"
-          for _, p in ipairs(t.params) do
-            local cells = { "`" .. p.name .. "`", allowed(p), default(p), p.doc }
-            out[#out + 1] = "| " .. table.concat(cells, " | ") .. " |"
-          end
-          out[#out + 1] = ""
-        end
+        if #t.params > 0 then add_options(out, t) end
         if #t.gauges > 0 then
           out[#out + 1] = "`info()` also tells:\n"
           for _, g in ipairs(t.gauges) do out[#out + 1] = ("- `%s`: %s"):format(g.name, g.doc) end
@@ -60,6 +68,11 @@ local function page()
         end
       end
     end
+  end
+  out[#out + 1] = "## Options of functions\n"
+  for _, t in ipairs(functions) do
+    out[#out + 1] = ("### %s\n\n%s\n"):format(t.name, t.doc)
+    add_options(out, t)
   end
   return table.concat(out, "\n")
 end
@@ -78,37 +91,43 @@ local function annotation(p)
   return kinds[p.kind]
 end
 
+local function add_constructor(out, family, t)
+  local options = ("moe.%s_%s_options"):format(family.name, t.name)
+  out[#out + 1] = "---@class " .. options
+  for _, p in ipairs(t.params) do
+    out[#out + 1] = ("---@field %s%s %s %s"):format(
+      p.name, (p.optional or p.default ~= nil) and "?" or "", annotation(p), p.doc
+    )
+  end
+  out[#out + 1] = "\n---" .. t.doc
+  out[#out + 1] = "---@param options? " .. options
+  out[#out + 1] = "---@return " .. family.class
+  out[#out + 1] = ("function %s.%s(options) end\n"):format(family.place, t.name)
+end
+
+-- A type without a constructor of its own has a function, which api.lua tells of.
+local made_otherwise = { imported = true }
+
 local function annotations()
   local out = {
-    "---@meta",
-    "-- Annotations for editors, generated from the catalog by `make docs`.",
-    "-- It is never loaded.",
+    "---@meta moe",
+    "-- Annotations for editors, generated from the catalog and from the comments over",
+    "-- functions by `make docs`.  It is never loaded.",
     "",
+    "---@class moe.Object\n",
+    "local moe = {}\n",
   }
   for _, family in ipairs(families) do
-    out[#out + 1] = "---@class " .. family.class
-    out[#out + 1] = ""
-    out[#out + 1] = "---@class " .. family.place
-    out[#out + 1] = ("local %ss = {}"):format(family.name)
-    out[#out + 1] = ""
+    out[#out + 1] = ("---@class %s: moe.Object\n"):format(family.class)
+    out[#out + 1] = family.place .. " = {}\n"
     for _, t in ipairs(core.types()) do
-      if t.family == family.name then
-        local options = ("moe.%s_%s_options"):format(family.name, t.name)
-        out[#out + 1] = "---@class " .. options
-        for _, p in ipairs(t.params) do
-          out[#out + 1] = ("---@field %s%s %s %s"):format(
-            p.name, (p.optional or p.default ~= nil) and "?" or "", annotation(p), p.doc
-          )
-        end
-        out[#out + 1] = ""
-        out[#out + 1] = "---" .. t.doc
-        out[#out + 1] = "---@param options? " .. options
-        out[#out + 1] = "---@return " .. family.class
-        out[#out + 1] = ("function %ss.%s(options) end"):format(family.name, t.name)
-        out[#out + 1] = ""
+      if t.family == family.name and not made_otherwise[t.name] then
+        add_constructor(out, family, t)
       end
     end
   end
+  out[#out + 1] = api.annotations()
+  out[#out + 1] = "return moe\n"
   return table.concat(out, "\n")
 end
 
@@ -119,10 +138,28 @@ local function read(path)
   return text
 end
 
+-- The table of names between the two marks of docs/from_scikit_learn.md.
+local function with_names(guide)
+  local out = {}
+  for _, group in ipairs(require("moe.elsewhere").groups) do
+    out[#out + 1] = ("### %s\n\n| there | here | |\n| --- | --- | --- |"):format(group[1])
+    for i = 2, #group do
+      local theirs = group[i][1]:gsub("[^, ]+", "`%0`")
+      out[#out + 1] = ("| %s | `%s` | %s |"):format(theirs, group[i][2], group[i][3] or "")
+    end
+    out[#out + 1] = ""
+  end
+  local head, tail = guide:match "^(.-<!%-%- made of[^\n]*\n).-(<!%-%- end %-%->.*)$"
+  return head .. "\n" .. table.concat(out, "\n") .. "\n" .. tail
+end
+
 local stale = false
 local outputs = {
   { "docs/experts.md", page() },
   { "docs/annotations.lua", annotations() },
+  { "docs/api.md", api.page() },
+  { "docs/from_scikit_learn.md", with_names(read "docs/from_scikit_learn.md") },
+  { "lua/moe/pages.lua", api.pages() },
 }
 for _, output in ipairs(outputs) do
   local path, text = output[1], output[2]

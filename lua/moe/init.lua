@@ -3,7 +3,7 @@
 -- @module moe
 
 local core = require "moe.core"
-local elsewhere = require "moe.elsewhere"
+local make = require "moe.make"
 
 local moe = {
   _VERSION = core._VERSION,
@@ -24,15 +24,6 @@ local function is_around_model(entry)
     if p.name == "model" and p.family == "learner" then return true end
   end
   return false
-end
-
--- The object; what is wrong with the options is the caller's caller's to hear.
-local function make(...)
-  local good, object = pcall(core.new, ...)
-  if good then return object end
-  if type(object) ~= "string" then error(object, 0) end
-  local unknown = object:match "unknown parameter '([^']*)'$"
-  error(object .. (unknown and elsewhere.hint(unknown) or ""), 3)
 end
 
 -- Every type of the catalog has a constructor that takes one table of options;

@@ -144,7 +144,15 @@ local function mean_of_outputs(type, o, y, predicted)
   return sum / k
 end
 
-local function count(list) return type(list) == "userdata" and list.shape[1] or #list end
+local function count(list)
+  local shape = type(list) == "userdata" and list.shape
+  if shape then return shape[1] end
+  if type(list) ~= "table" then
+    local got = type(list) == "userdata" and tostring(list):match "^[^\n]*" or type(list)
+    error(("metrics: an array or a tensor expected, got %s"):format(got), 0)
+  end
+  return #list
+end
 
 -- What is left of (predicted [, classes] [, options]) when they are told apart.
 local function evaluate(type, y, predicted, classes, given)

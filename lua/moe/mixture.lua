@@ -3,6 +3,7 @@
 
 local core = require "moe.core"
 local check_options = require("moe.options").check
+local make = require "moe.make"
 local text = require "moe.text"
 
 local Learner = core.methods "Learner"
@@ -221,7 +222,7 @@ function Learner:explain(x, options)
   )
 end
 
---- moe.mixture { experts = …, gate = …, … }: the gate is softmax unless given.
+--- Experts behind a gate: moe.mixture { experts = { … }, gate = G.softmax {} }.
 -- @param options as `moe.help "mixture"` lists them; experts is name → learner, or
 -- a list of learners
 -- @return a learner
@@ -234,5 +235,5 @@ return function(options)
   local own = {}
   for name, value in pairs(options) do own[name] = value end
   own.gate = own.gate or core.new("gate", "softmax")
-  return core.new("learner", "mixture", own)
+  return (make("learner", "mixture", own))
 end

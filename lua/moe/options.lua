@@ -70,7 +70,8 @@ function options.check(what, given, known, level)
     if value == nil then value = rule.default end
     local allowed = value and rule[1] and complaint(rule, value)
     if allowed then
-      error(("%s: '%s' must be %s, got %s"):format(what, name, allowed, text.value(value)), level)
+      local got = text.value(value):match "^[^\n]*"
+      error(("%s: '%s' must be %s, got %s"):format(what, name, allowed, got), level)
     end
     checked[name] = value
   end

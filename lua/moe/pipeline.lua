@@ -3,6 +3,7 @@
 -- @module moe.pipeline
 
 local core = require "moe.core"
+local make = require "moe.make"
 
 local Learner = core.methods "Learner"
 
@@ -33,8 +34,9 @@ function Learner:transform_one(x)
   return x
 end
 
---- moe.pipeline { scaler, …, model, seed = … }: transforms in order, a learner
--- at the end, and options by name (`moe.help "pipeline"` lists them).
+--- Transforms and the learner behind them as one: moe.pipeline { scaler, model }.
+-- @param parts transforms in order, a learner at the end, and options by name, as
+-- `moe.help "pipeline"` lists them
 -- @return a learner
 -- @raise if the table is empty, or a part is not what its place asks for
 return function(parts)
@@ -48,5 +50,5 @@ return function(parts)
   for i, part in ipairs(parts) do steps[i] = part end
   options.model = table.remove(steps)
   options.steps = steps
-  return core.new("learner", "pipeline", options)
+  return (make("learner", "pipeline", options))
 end

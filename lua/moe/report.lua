@@ -91,11 +91,22 @@ local function share_agreeing(routing, merit, n)
   return right / n
 end
 
+-- (X, y) from { X = …, y = … }, or from a table that knows its target.
+local function rows_of(given)
+  if type(given) == "table" then return learner.rows_and_targets(given.X, given.y) end
+  return learner.rows_and_targets(given)
+end
+
+-- What stands in the place of y where a table is given alone.
+local function is_options(y)
+  return type(y) == "table" and y[1] == nil and next(y) ~= nil
+end
+
 local function add_baselines(m, report, answers, X, y, score, options)
   report.vote = score(y, baselines.vote(answers.classes, answers.predictions, #y))
   if not options.valid then return end
   local known = {}
-  known.X, known.y = learner.rows_and_targets(options.valid.X, options.valid.y)
+  known.X, known.y = rows_of(options.valid)
   known.predictions = {}
   for e, name in ipairs(report.names) do known.predictions[e] = m:expert(name):predict(known.X) end
   local said =
@@ -178,7 +189,7 @@ end
 --- Compares the mixture with its parts on (X, y) or a table.
 -- @param X rows as `predict` takes them, or a table that knows its target
 -- @param[opt] y one label or number a row
--- @param[opt] options { valid, k }: valid = { X, y } are rows that neither the experts
+-- @param[opt] options { valid, k }: valid, { X, y } or a table, are rows that neither the experts
 -- nor the gate were trained on, other ones than X, for the baselines that weigh the
 -- experts by what they are worth there; k, 7 unless given, how many of them are near
 -- @return a table that prints: mixture, oracle (the best expert of each row),
@@ -194,16 +205,22 @@ end
 -- @raise if this is no mixture, there are no rows, or not as many targets as rows; with
 -- valid, if numbers are missing in X
 function Learner:report(X, y, options)
+  if options == nil and is_options(y) then y, options = nil, y end
   X, y = learner.rows_and_targets(X, y)
   if self:info().type == "pipeline" then
-    local valid = options and options.valid
     local own = {}
     for name, value in pairs(options or {}) do own[name] = value end
-    own.valid = valid and { X = self:transform(valid.X), y = valid.y }
+    if own.valid then
+      local seen, truth = rows_of(own.valid)
+      own.valid = { X = self:transform(seen), y = truth }
+    end
     return self:get_params("model"):report(self:transform(X), y, own)
   end
+  if self:info().type ~= "mixture" then
+    error(("report: %s is not a mixture"):format(self:info().type), 2)
+  end
   options = check_options("report", options, {
-    valid = { "table" }, k = { "integer", min = 1, default = 7 },
+    valid = {}, k = { "integer", min = 1, default = 7 },
   })
   local labels = self:classes()
   local score = labels and metrics.accuracy or metrics.r2

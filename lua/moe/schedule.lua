@@ -53,12 +53,16 @@ local known = {
 -- @param m the mixture, or whatever the stages can train
 -- @param data a Table that knows its target, or { X, y, valid = { X, y }, subsets,
 -- groups, weights }
--- @param[opt] given options: seed (of what the stages draw), seconds (the most; what
--- is usable then stays), progress (true: a line a stage to standard error; or a
--- function of each entry), checkpoint (a path: the run is kept there after every
--- stage, and the same call goes on from it), seeds (a list: a run of a copy of the
--- mixture for each, see below), processes (for those), metric (to compare them)
--- @return the history, a list that prints; with `seeds`, what `seeds` says; or nil,
+-- @param[opt] options a table of
+--   seed = 0: of what the stages draw
+--   seconds: the most; what is usable then stays
+--   progress: true: a line a stage to standard error; or a function of each entry
+--   checkpoint: a path: the run is kept there after every stage, and the same call goes
+--     on from it
+--   seeds: a list: a run of a copy of the mixture for each
+--   processes: for those, how many at a time
+--   metric: to compare them by
+-- @return the history, a list that prints; with `seeds` the Runs; or nil,
 -- message, code where a file cannot be written, or the checkpoint is of another run
 function Schedule:fit(m, data, given)
   local own = options.check("schedule", given, known)
@@ -67,7 +71,8 @@ function Schedule:fit(m, data, given)
   return Run.new(self, m, data, own):go()
 end
 
---- moe.schedule { stage, … }
+--- Stages to be run in order: moe.schedule { S.pretrain {}, S.gate {} }.
+-- @param list of stages (of `moe.stages`) and functions (mixture, data, context)
 -- @return a schedule, which prints as its stages
 -- @raise if there are none, or one is neither a stage nor a function
 return function(list)

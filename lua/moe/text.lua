@@ -31,8 +31,23 @@ function text.columns(rows)
     for k, cell in ipairs(row) do
       cells[k] = k == #row and cell or cell .. (" "):rep(widths[k] - text.width(cell))
     end
-    lines[i] = table.concat(cells, "  ")
+    lines[i] = table.concat(cells, "  "):gsub("%s+$", "")
   end
+  return table.concat(lines, "\n")
+end
+
+--- Words in lines of at most 78 characters, the first behind `first`, the others
+-- behind as many spaces, and `more` of them.
+function text.wrap(words, first, more)
+  local lines, line, empty = {}, first or "", true
+  for word in words:gmatch "%S+" do
+    if not empty and text.width(line) + 1 + text.width(word) > 78 then
+      lines[#lines + 1], empty = line, true
+      line = (" "):rep(text.width(first or "") + (more or 0))
+    end
+    line, empty = line .. (empty and "" or " ") .. word, false
+  end
+  lines[#lines + 1] = line
   return table.concat(lines, "\n")
 end
 

@@ -50,8 +50,8 @@ describe("a schedule", function()
       "schedule of 2 stages",
       "  1      freeze        a",
       "  2      repeat_until  rounds = 3",
-      "    2.1  evaluate      ",
-      "    2.2  function      ",
+      "    2.1  evaluate",
+      "    2.2  function",
     }, "\n"), tostring(run))
   end)
 
@@ -89,6 +89,8 @@ describe("a schedule", function()
     assert.has_error(function() moe.schedule {} end)
     assert.has_error(function() moe.schedule { 7 } end,
       "schedule: stage 1 must be a stage or a function, got a number")
+    assert.has_error(function() moe.schedule { S.gate } end,
+      "schedule: stage 1 is moe.stages.gate itself; call it: gate {}")
     assert.has_error(function() S.pretrain { wheer = print } end,
       "pretrain: unknown option 'wheer'; did you mean 'where'?")
     assert.has_error(function() S.repeat_until { S.evaluate {}, patience = 2 } end,

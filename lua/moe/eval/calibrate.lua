@@ -120,6 +120,8 @@ function Calibrated:predict_proba(X, classes)
 end
 
 --- The most probable label of each row.
+-- @param X rows as the model's `predict` takes them
+-- @return an array
 function Calibrated:predict(X)
   check_fitted(self, "predict")
   local out = calibrate_all(self, X)
@@ -137,6 +139,9 @@ end
 function Calibrated:classes() return self.labels end
 
 --- Share of rows with the right label.
+-- @param X rows, or a table that knows its target
+-- @param[opt] y one label a row
+-- @return a number
 function Calibrated:score(X, y)
   local d = rows.read("score", X, y)
   return metrics.accuracy(d.y, self:predict(d.X))
@@ -147,6 +152,7 @@ local function new(model, settings)
 end
 
 --- A copy of its own.
+-- @return the copy
 function Calibrated:clone()
   local copy = new(self.model:clone(), self.settings)
   copy.labels, copy.maps = self.labels, self.maps
@@ -170,6 +176,7 @@ local function from_hex(text)
 end
 
 --- What `save` writes of an expert in Lua, and `load` gives back.
+-- @return a plain table
 function Calibrated:get_state()
   local s = self.settings
   return {

@@ -218,6 +218,7 @@ end
 -- @usage print(moe.eval.cross_validate(E.forest {}, t, { metrics = { "accuracy", "f1" } }))
 function folding.cross_validate(model, X, y, given)
   local d
+  rows.check_model("cross_validate", model)
   d, given = rows.read("cross_validate", X, y, given)
   local o = options.check("cross_validate", given, known())
   local list = score.read("cross_validate", o.metrics)

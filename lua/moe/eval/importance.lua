@@ -123,6 +123,7 @@ end
 -- @usage print(moe.eval.importance(forest, test))
 function importance.importance(model, X, y, given)
   local d
+  rows.check_model("importance", model)
   d, given = rows.read("importance", X, y, given)
   local o = options.check("importance", given, {
     metrics = {}, repeats = { "integer", min = 1, default = 5 }, features = { "table" },

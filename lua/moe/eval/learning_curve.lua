@@ -95,6 +95,7 @@ function curve.learning_curve(model, X, y, given)
   }
   for name, rule in pairs(folding.options) do known[name] = rule end
   local d
+  rows.check_model("learning_curve", model)
   d, given = rows.read("learning_curve", X, y, given)
   local o = options.check("learning_curve", given, known)
   local list, sizes = score.read("learning_curve", o.metrics), check_sizes(o.sizes)

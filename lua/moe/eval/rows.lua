@@ -66,6 +66,14 @@ function Data:fit(model, list, given)
   return model:fit(part.X, part.y, own)
 end
 
+--- Refuses what is no model: a constructor without its options, or data.
+function rows.check_model(what, model)
+  if type(model) == "table" and model.predict or type(model) == "userdata" and not kind_of(model)
+  then return end
+  local got = type(model) == "userdata" and kind_of(model) or type(model)
+  error(("%s: the model comes first, got a %s"):format(what, got), 3)
+end
+
 local function is_options(value) return type(value) == "table" and value[1] == nil end
 
 --- Reads (X, y, options) or (table, options).

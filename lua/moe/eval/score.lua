@@ -1,8 +1,19 @@
 -- Metrics by name, with options or as functions, of a fitted model.
 
+local core = require "moe.core"
+local elsewhere = require "moe.elsewhere"
 local metrics = require "moe.metrics"
 
 local score = {}
+
+local function unknown(what, metric)
+  local names, text = {}, tostring(metric)
+  for name in pairs(metrics.types()) do names[#names + 1] = name end
+  table.sort(names)
+  local hint, near = elsewhere.hint(text), core.nearest(text, names)
+  if hint == "" and near then hint = ("; did you mean '%s'?"):format(near) end
+  error(("%s: there is no metric '%s'%s"):format(what, text, hint), 0)
+end
 
 local function entry(what, name, given)
   if type(given) == "function" then return { name = name, call = given, greater = true } end
@@ -12,7 +23,7 @@ local function entry(what, name, given)
     for key, value in pairs(given) do own[key] = key ~= 1 and value or nil end
   end
   local type_of = metrics.types()[metric]
-  if not type_of then error(("%s: there is no metric '%s'"):format(what, tostring(metric)), 0) end
+  if not type_of then unknown(what, metric) end
   return { name = name or metric, type = type_of, options = own, greater = type_of.greater }
 end
 

@@ -124,6 +124,7 @@ end
 function searching.search(model, given_space, X, y, given)
   local axes = space.read(given_space)
   local d
+  rows.check_model("search", model)
   d, given = rows.read("search", X, y, given)
   local o = options.check("search", given, known())
   local list = score.read("search", o.metrics)

@@ -24,6 +24,8 @@ function Summary:add(name, value)
 end
 
 --- Mean and standard deviation (of the sample; 0 of one) of what was added.
+-- @param name what was measured
+-- @return two numbers
 -- @raise if nothing was added by that name
 function Summary:get(name)
   local values = self.values[name]

@@ -30,10 +30,9 @@ local function scores_text(entry)
   local trace = entry.log_likelihood
   if trace and #trace > 0 then
     parts[#parts + 1] = ("log-likelihood %.6g to %.6g in %d rounds")
-      :format(trace[1], trace[#trace], #trace)
+      :format(trace[1], trace[#trace], #trace - 1)
   end
   if entry.done == false then parts[#parts + 1] = "not to its end" end
-  for _, note in ipairs(entry.notes or {}) do parts[#parts + 1] = note end
   return table.concat(parts, "; ")
 end
 
@@ -48,13 +47,28 @@ function history.cells(entry)
   }
 end
 
+-- The notes of an entry as lines, but for what the stage has said before.
+local function add_notes(lines, entry, said)
+  for _, note in ipairs(entry.notes or {}) do
+    local known = entry.place .. " " .. note
+    if not said[known] then lines[#lines + 1] = "   " .. note end
+    said[known] = true
+  end
+end
+
 function History:__tostring()
-  local rows = {}
+  local rows, lines, said, k = {}, {}, {}, 0
   for i, entry in ipairs(self) do rows[i] = history.cells(entry) end
-  return text.columns(rows)
+  for line in text.columns(rows):gmatch "[^\n]+" do
+    k = k + 1
+    lines[#lines + 1] = line
+    add_notes(lines, self[k], said)
+  end
+  return table.concat(lines, "\n")
 end
 
 --- The last score of that name, or nil.
+-- @param name of a metric
 function History:last(name)
   for i = #self, 1, -1 do
     local score = (self[i].scores or {})[name]

@@ -14,6 +14,7 @@ local Runs = {}
 Runs.__index = Runs
 
 --- The trained mixture of one of the seeds.
+-- @param seed one of those that were given
 function Runs:model(seed)
   for i, known in ipairs(self.seeds) do
     if known == seed then return assert(core.undump(self.bytes[i])) end

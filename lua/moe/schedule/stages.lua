@@ -26,6 +26,7 @@ function stages.new(name, own, run)
 end
 
 --- Whether a value is a stage.
+-- @param value anything
 function stages.is_stage(value) return getmetatable(value) == Stage end
 
 local early_stopping = { metric = {}, patience = { "integer", min = 1 },
@@ -44,7 +45,16 @@ local function fitting_stage(name, own, run)
 end
 
 --- Fits the experts, each on the rows of its subset; the gate stays as it is.
--- @param own where, weights, sample, curriculum, subsets, seconds, early_stopping
+-- @param[opt] options a table of
+--   where: function(row number, target): whether to learn from the row
+--   weights: an array, or such a function: how much each row counts
+--   sample: a share below 1, or a number of rows, drawn anew each time
+--   curriculum: { difficulty, from = 0.2, over }: the easiest rows first (an array, or
+--     such a function, says how hard each is), more of them each of so many rounds
+--   subsets: of each row the name of its expert; those of the data unless given
+--   seconds: the most
+--   early_stopping: { metric, patience, rounds, min_gain }: the stage again and again,
+--     until the validation rows stop gaining; as in `repeat_until`
 function stages.pretrain(own)
   own = fitting.check_options("pretrain", own)
   return fitting_stage("pretrain", own, function(stage, m, data, context)
@@ -53,7 +63,7 @@ function stages.pretrain(own)
 end
 
 --- Fits the gate; the experts stay as they are.
--- @param own as `pretrain`; objective; unseen (true: these rows are new to the
+-- @param[opt] options as `pretrain`; objective; unseen (true: these rows are new to the
 -- experts, which then answer for them as they are, without cross-fitting); what
 -- else is named is set in the gate, and stays so: S.gate { l2 = 1 } is
 -- set_params { ["gate.l2"] = 1 }
@@ -69,7 +79,7 @@ function stages.gate(own)
 end
 
 --- Fits experts and gate together, from where they are if they are fitted.
--- @param own as `pretrain`; method ("em" unless given, or "gradient"); rounds; what
+-- @param[opt] options as `pretrain`; method ("em" unless given, or "gradient"); rounds; what
 -- else is named (tol, lr, …) is set in the mixture, and stays so
 function stages.joint(own)
   return fitting_stage("joint", own or {}, function(stage, m, data, context)
@@ -82,7 +92,7 @@ function stages.joint(own)
 end
 
 --- Row after row in their order: a prediction, then learning from the row.
--- @param own metric (accuracy or mean absolute error unless given), rows (the
+-- @param[opt] options metric (accuracy or mean absolute error unless given), rows (the
 -- most), seconds
 function stages.stream(own)
   own = options.check("stream", own, {
@@ -112,19 +122,21 @@ local function set_frozen(m, names, frozen)
 end
 
 --- From here on these experts stay as they are: S.freeze { "a", "b" }.
+-- @param names of experts, or one name
 function stages.freeze(names)
   names = check_names("freeze", names)
   return stages.new("freeze", names, function(_, m) return set_frozen(m, names, true) end)
 end
 
 --- From here on these experts learn again.
+-- @param names of experts, or one name
 function stages.unfreeze(names)
   names = check_names("unfreeze", names)
   return stages.new("unfreeze", names, function(_, m) return set_frozen(m, names, false) end)
 end
 
 --- Scores the mixture, for the history.
--- @param own metrics (as for `moe.eval.cross_validate`; accuracy or R² unless
+-- @param[opt] options metrics (as for `moe.eval.cross_validate`; accuracy or R² unless
 -- given), on ("valid" or "train"; the former where there are validation rows)
 function stages.evaluate(own)
   own = options.check("evaluate", own, {
@@ -136,6 +148,7 @@ function stages.evaluate(own)
 end
 
 --- Saves the mixture: S.save "model.moe".
+-- @param path of the file
 function stages.save(path)
   if type(path) ~= "string" then error("save: a path expected, got a " .. type(path), 2) end
   return stages.new("save", { path }, function(_, m)
@@ -147,7 +160,7 @@ end
 
 --- Repeats stages: until a condition holds, or a metric on the validation rows
 -- has not gained for `patience` rounds; then the best mixture is restored.
--- @param own stages in order, and rounds (the most, 100 unless given), metric (a
+-- @param options stages in order, and rounds (the most, 100 unless given), metric (a
 -- name or function), patience (1 unless given), min_gain, restore (true unless
 -- given), condition (function(mixture, data, context): true ends it)
 function stages.repeat_until(own)
@@ -168,10 +181,20 @@ function stages.repeat_until(own)
   return stage
 end
 
+-- A constructor in place of what it makes would be taken for a user's function.
+local function check_made(stage, i)
+  for name, make in pairs(stages) do
+    if stage == make then
+      error(("schedule: stage %d is moe.stages.%s itself; call it: %s {}"):format(i, name, name), 0)
+    end
+  end
+end
+
 --- Stages from a list of stages and functions.
 function stages.list(given)
   local list = {}
   for i, stage in ipairs(given) do
+    check_made(stage, i)
     if type(stage) == "function" then
       stage = stages.new("function", {}, function(_, m, data, context)
         local said = given[i](m, data, context)
