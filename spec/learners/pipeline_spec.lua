@@ -164,6 +164,34 @@ describe("pipeline", function()
     assert.equal(2, #deeper)
   end)
 
+  -- 4,000 rows: no piece of work may be all of them.
+  it("fits and applies its transforms in pieces, to the same bits", function()
+    local columns, y = { code = {}, line = {}, width = {} }, {}
+    for i = 1, 4000 do
+      columns.code[i] = "E" .. i % 50
+      columns.line[i] = i % 9 == 0 and nan or i % 13
+      columns.width[i], y[i] = i * 0.37 % 1, i % 3 == 0 and "a" or "b"
+    end
+    local t = moe.data.table { columns = columns }
+    for _, steps in ipairs {
+      { T.one_hot { columns = { "code" } } },
+      { T.one_hot {}, T.impute {}, T.standard_scaler {} },
+      { T.ordinal {}, T.impute { strategy = "median", indicator = true } },
+      { T.text_hasher { buckets = 64, pass_numeric = true, sparse = false }, T.impute {} },
+      { T.text_hasher { pass_numeric = true }, T.impute { strategy = "most_frequent" } },
+    } do
+      local deepest = #steps
+      steps[deepest + 1] = E.constant {}
+      local p = moe.pipeline(steps)
+      p:fit(t, y)
+      local whole, job, pieces = p:dump(), p:start_fit(t, y), 1
+      while not job:step { budget_ms = 1e-6 } do pieces = pieces + 1 end
+      job:commit()
+      assert.is_true(whole == p:dump())
+      assert.is_true(pieces > 9 * deepest) -- checked, fitted, applied: three times or more each
+    end
+  end)
+
   it("takes its parts for itself while it is fitted", function()
     local t = repairs()
     local scaler, model = T.standard_scaler {}, E.logistic {}

@@ -84,6 +84,29 @@ describe("impute", function()
     end
   end)
 
+  -- Closed form: 1 … n in a scattered order (a step prime to n), 4n / 5 of them
+  -- again as 7, so that n numbers are sorted in many runs.
+  it("finds the middle and the most frequent of many", function()
+    local n = 10007
+    local rows, sparse = {}, { columns = 1 }
+    for i = 1, n do
+      local x = i * 7919 % n + 1
+      rows[i] = { x, i % 5 == 0 and x or 7, i % 3 == 0 and nan or x }
+      sparse[i] = { x }
+    end
+    local fill = impute { strategy = "median" }:fit(rows):info().fill
+    local kept = {}
+    for i = 1, n do if i % 3 ~= 0 then kept[#kept + 1] = rows[i][1] end end
+    table.sort(kept)
+    local half = #kept / 2
+    near.rows({ { (n + 1) / 2, 7, (kept[half] + kept[half + 1]) / 2 } }, { fill }, 0)
+    assert.equal(0, #kept % 2)
+    fill = impute { strategy = "most_frequent" }:fit(rows):info().fill
+    near.rows({ { 1, 7, kept[1] } }, { fill }, 0)
+    fill = impute { strategy = "median" }:fit(moe.sparse(sparse)):info().fill
+    near.rows({ { (n + 1) / 2 } }, { fill }, 0)
+  end)
+
   it("refuses strings, naming what turns them into numbers", function()
     local t = moe.data.table { columns = { kind = { "a", "b" } } }
     assert.error_matches(function()

@@ -170,6 +170,16 @@ describe("text_hasher", function()
     end
   end)
 
+  -- A column of more texts than rows is read otherwise than one of few.
+  it("gives the same rows whichever table they are in", function()
+    local texts, again = {}, {}
+    for i = 1, 40 do texts[i] = docs[i % 4 + 1] .. " number " .. i end
+    for i = 1, 5 do again[i] = texts[7 * i] end
+    local t = hasher { chars = { 3 }, buckets = 100, signed = true }:fit(messages(texts))
+    local among = messages(texts):pick { 7, 14, 21, 28, 35 }
+    near.rows(t:transform(messages(again)):totable(), t:transform(among):totable(), 0)
+  end)
+
   it("keeps what it was fitted with when parameters change afterwards", function()
     local t = hasher {}:fit(messages(docs))
     local before = t:transform(messages(docs)):totable()

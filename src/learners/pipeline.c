@@ -16,14 +16,18 @@ typedef struct pipeline_params {
 
 typedef struct pipeline_work {
   size_t n_steps;
-  size_t next;      /* piece of work: fit step 0, apply it, fit step 1, … */
+  size_t next; /* part of the work: fit step 0, apply it, fit step 1, … */
   int32_t *counted; /* rows of the batch with a weight above 0; NULL: all */
+  int32_t *sources; /* the same, as rows of the batch's source */
   size_t n_counted;
-  void **states;     /* what each step learned; after the commit, what it was */
-  moe_frame frame;   /* the training rows as transformed so far */
-  moe_batch batch;   /* those, for the model */
-  moe_target target; /* of the frame's rows */
-  void *copies[5];   /* what is in batch and target */
+  void **states;   /* what each step learned; after the commit, what it was */
+  moe_frame frame; /* the training rows as transformed so far */
+  moe_frame made;  /* and as the step in hand transforms them … */
+  size_t row;      /* … from this row on */
+  moe_transform_job fitting; /* of the step in hand */
+  moe_batch batch;           /* those, for the model */
+  moe_target target;         /* of the frame's rows */
+  void *copies[5];           /* what is in batch and target */
   size_t n_copies;
   moe_job *job;  /* the model's */
   int64_t *lent; /* the model's seed, which it has for this job only */
@@ -55,8 +59,12 @@ static moe_status count_rows(moe_call *call, moe_job *job) {
   pipeline_work *w = job->work;
   if (b->weight == NULL) return MOE_OK;
   MOE_TRY(moe_new_array(call, &w->counted, b->x.n, sizeof *w->counted));
-  for (size_t i = 0; i < b->x.n; i++)
-    if (moe_batch_weight(b, i) > 0) w->counted[w->n_counted++] = (int32_t)i;
+  MOE_TRY(moe_new_array(call, &w->sources, b->x.n, sizeof *w->sources));
+  for (size_t i = 0; i < b->x.n; i++) {
+    if (moe_batch_weight(b, i) <= 0) continue;
+    w->sources[w->n_counted] = (int32_t)moe_rows_at(&b->x, i);
+    w->counted[w->n_counted++] = (int32_t)i;
+  }
   return MOE_OK;
 }
 
@@ -146,41 +154,55 @@ static moe_status step_model(moe_call *call, moe_job *job) {
   return MOE_OK;
 }
 
-static moe_status fit_step(moe_call *call, pipeline_work *w,
-                           const moe_object *step, const moe_rows *x,
-                           void **state) {
-  moe_rows rows = *x;
-  if (w->counted != NULL)
-    MOE_TRY(moe_rows_select(call, x, w->counted, w->n_counted, &rows));
-  return moe_transform_fit_state(call, step, &rows, state);
-}
-
-static moe_status apply_step(moe_call *call, pipeline_work *w,
-                             const moe_object *step, void *state,
-                             const moe_rows *x) {
-  moe_frame next;
-  MOE_TRY(moe_transform_apply(call, step, state, x, &next));
-  moe_frame_free(&w->frame);
-  w->frame = next;
-  return MOE_OK;
-}
-
-/* Fits the step that is next, or applies it. */
-static moe_status run_step(moe_call *call, moe_job *job) {
-  const pipeline_params *p = job->object->params;
-  pipeline_work *w = job->work;
-  moe_scratch_mark mark = moe_scratch_now(call);
-  size_t k = w->next / 2;
-  const moe_object *step = p->steps.items[k];
+/* The rows that step k is fitted on or applied to. */
+static moe_rows rows_of(const moe_job *job, size_t k, bool fitting) {
+  const pipeline_work *w = job->work;
   moe_rows x =
       k == 0 ? job->batch.x
              : moe_frame_rows(&w->frame, &shape_of(w->states[k - 1])->output);
-  if (w->next % 2 == 0)
-    MOE_TRY(fit_step(call, w, step, &x, &w->states[k]));
-  else
-    MOE_TRY(apply_step(call, w, step, w->states[k], &x));
-  moe_scratch_drop(call, mark);
+  if (!fitting || w->counted == NULL) return x;
+  x.pick = k == 0 ? w->sources : w->counted;
+  x.origin = 0;
+  x.n = w->n_counted;
+  return x;
+}
+
+static moe_status fit_step(moe_call *call, moe_job *job, size_t k) {
+  const pipeline_params *p = job->object->params;
+  pipeline_work *w = job->work;
+  moe_rows x = rows_of(job, k, true);
+  if (w->fitting.object == NULL)
+    MOE_TRY(moe_transform_begin(call, p->steps.items[k], &x, &w->fitting));
+  MOE_TRY(moe_transform_step(call, &w->fitting));
+  if (!w->fitting.done) return MOE_OK;
+  w->states[k] = w->fitting.state;
+  w->fitting.state = NULL;
+  moe_transform_end(&w->fitting);
   w->next++;
+  return MOE_OK;
+}
+
+static moe_status apply_step(moe_call *call, moe_job *job, size_t k) {
+  const pipeline_params *p = job->object->params;
+  pipeline_work *w = job->work;
+  moe_rows x = rows_of(job, k, false);
+  MOE_TRY(moe_transform_go_on(call, p->steps.items[k], w->states[k], &x,
+                              &w->row, &w->made));
+  if (w->row < x.n) return MOE_OK;
+  moe_frame_free(&w->frame);
+  w->frame = w->made;
+  w->made = (moe_frame){0};
+  w->row = 0;
+  w->next++;
+  return MOE_OK;
+}
+
+/* Goes on with the step that is next: fits it, or applies it. */
+static moe_status run_step(moe_call *call, moe_job *job) {
+  const pipeline_work *w = job->work;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  MOE_TRY((w->next % 2 == 0 ? fit_step : apply_step)(call, job, w->next / 2));
+  moe_scratch_drop(call, mark);
   return MOE_OK;
 }
 
@@ -261,9 +283,12 @@ static void end(moe_job *job) {
     if (w->marked) moe_object_mark_fitting(p->steps.items[k], false);
   }
   for (size_t k = 0; k < w->n_copies; k++) moe_free(w->copies[k]);
+  moe_transform_end(&w->fitting);
   moe_free(w->states);
   moe_free(w->counted);
+  moe_free(w->sources);
   moe_frame_free(&w->frame);
+  moe_frame_free(&w->made);
 }
 
 /* ------------------------------------------------------------------ answers */

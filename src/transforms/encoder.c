@@ -63,30 +63,54 @@ static int compare_levels(const void *a, const void *b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Room to mark every code of every nominal column. */
+static moe_status begin_marks(moe_call *call, moe_transform_job *job) {
+  moe_encoder_work *w = job->work;
+  moe_encoder *e = job->state;
+  const moe_rows *x = &job->x;
+  MOE_TRY(moe_new_array(call, &e->starts, x->d + 1, sizeof *e->starts));
+  MOE_TRY(moe_new_array(call, &w->places, x->d + 1, sizeof *w->places));
+  for (size_t j = 0; j < x->d; j++) {
+    const moe_column *c = moe_cells_nominal(x, j);
+    size_t codes = e->shaped.roles[j] == MOE_ROLE_TEXT ? c->n_levels : 0;
+    w->places[j + 1] = w->places[j] + codes;
+  }
+  return moe_new_array(call, &w->occurs, w->places[x->d], sizeof *w->occurs);
+}
+
+static void mark_codes(moe_transform_job *job, moe_span span) {
+  const moe_encoder_work *w = job->work;
+  const moe_encoder *e = job->state;
+  for (size_t j = 0; j < job->x.d; j++) {
+    const moe_column *c = moe_cells_nominal(&job->x, j);
+    if (e->shaped.roles[j] != MOE_ROLE_TEXT) continue;
+    for (size_t i = span.first; i < span.first + span.n; i++) {
+      int32_t code = moe_cells_code(&job->x, c, i);
+      if (code >= 0) w->occurs[w->places[j] + (size_t)code] = true;
+    }
+  }
+}
+
 /* The levels that occur in the rows, ordered. */
-static moe_status gather(moe_call *call, const moe_rows *x, const moe_column *c,
-                         const char ***out, size_t *n) {
-  uint8_t *occurs;
-  MOE_SCRATCH(call, occurs, c->n_levels);
+static moe_status gather(moe_call *call, const moe_column *c,
+                         const uint8_t *occurs, const char ***out, size_t *n) {
   MOE_SCRATCH(call, *out, c->n_levels);
   *n = 0;
-  for (size_t i = 0; i < x->n; i++) {
-    int32_t code = moe_cells_code(x, c, i);
-    if (code < 0 || occurs[code]) continue;
-    occurs[code] = true;
-    (*out)[(*n)++] = c->levels[code];
-  }
+  for (size_t code = 0; code < c->n_levels; code++)
+    if (occurs[code]) (*out)[(*n)++] = c->levels[code];
   qsort(*out, *n, sizeof **out, compare_levels);
   return MOE_OK;
 }
 
-static moe_status learn_levels(moe_call *call, moe_encoder *e,
-                               const moe_rows *x, size_t column, size_t *room) {
-  moe_scratch_mark mark = moe_scratch_now(call);
+static moe_status learn_levels(moe_call *call, moe_transform_job *job,
+                               size_t column) {
+  moe_encoder_work *w = job->work;
+  moe_encoder *e = job->state;
   const char **texts;
   size_t n;
-  MOE_TRY(gather(call, x, moe_cells_nominal(x, column), &texts, &n));
-  MOE_TRY(moe_reserve(call, &e->levels.items, room, e->levels.n, n,
+  MOE_TRY(gather(call, moe_cells_nominal(&job->x, column),
+                 w->occurs + w->places[column], &texts, &n));
+  MOE_TRY(moe_reserve(call, &e->levels.items, &w->room, e->levels.n, n,
                       sizeof *e->levels.items));
   for (size_t k = 0; k < n; k++) {
     char *copy = moe_copy_text(texts[k]);
@@ -94,7 +118,6 @@ static moe_status learn_levels(moe_call *call, moe_encoder *e,
       return moe_fail(call, MOE_ENOMEM, "not enough memory for the levels");
     e->levels.items[e->levels.n++] = copy;
   }
-  moe_scratch_drop(call, mark);
   return MOE_OK;
 }
 
@@ -113,19 +136,34 @@ static moe_status name_columns(moe_call *call, const moe_encoding *how,
   return MOE_OK;
 }
 
-moe_status moe_encoder_fit(moe_call *call, const moe_object *o, void *state,
-                           const moe_rows *x) {
-  const moe_encoding *how = encoding_of(o);
-  moe_encoder *e = state;
-  size_t room = 0;
-  MOE_TRY(moe_new_array(call, &e->starts, x->d + 1, sizeof *e->starts));
-  for (size_t j = 0; j < x->d; j++) {
-    if (e->shaped.roles[j] == MOE_ROLE_TEXT)
-      MOE_TRY(learn_levels(call, e, x, j, &room));
-    e->starts[j + 1] = (int64_t)e->levels.n;
-  }
+static moe_status name_all(moe_call *call, moe_transform_job *job) {
+  const moe_encoding *how = encoding_of(job->object);
+  moe_encoder *e = job->state;
   MOE_TRY(moe_shaped_outputs(call, &e->shaped, plan_places(how, e, NULL)));
+  job->done = true;
   return name_columns(call, how, e);
+}
+
+/* A pass over the rows, then the columns one by one. */
+moe_status moe_encoder_step(moe_call *call, moe_transform_job *job) {
+  moe_encoder_work *w = job->work;
+  moe_encoder *e = job->state;
+  size_t j = w->column;
+  if (w->occurs == NULL) MOE_TRY(begin_marks(call, job));
+  if (job->passes == 0) {
+    mark_codes(job, moe_transform_next(job, job->x.d));
+    return MOE_OK;
+  }
+  if (j == job->x.d) return name_all(call, job);
+  if (e->shaped.roles[j] == MOE_ROLE_TEXT) MOE_TRY(learn_levels(call, job, j));
+  e->starts[++w->column] = (int64_t)e->levels.n;
+  return MOE_OK;
+}
+
+void moe_encoder_end(moe_transform_job *job) {
+  moe_encoder_work *w = job->work;
+  moe_free(w->places);
+  moe_free(w->occurs);
 }
 
 /* ---------------------------------------------------------------- applying */
@@ -187,18 +225,16 @@ static moe_status set_row(const moe_encoder_run *run, const lookup *l,
   return MOE_OK;
 }
 
-moe_status moe_encoder_apply(moe_encoder_run *run, bool sparse) {
+moe_status moe_encoder_apply(moe_encoder_run *run) {
   moe_scratch_mark mark = moe_scratch_now(run->call);
   const moe_rows *x = run->x;
-  size_t tile = moe_cells_tile(x->d);
+  size_t tile = moe_cells_tile(x->d), last = run->span.first + run->span.n;
   double *block;
   lookup l;
-  MOE_TRY(moe_frame_new(run->call, x->n, run->encoder->shaped.output.n, sparse,
-                        run->out));
   MOE_TRY(begin(run, &l));
   MOE_SCRATCH(run->call, block, moe_size(tile, x->d));
-  for (size_t first = 0; first < x->n; first += tile) {
-    size_t n = x->n - first < tile ? x->n - first : tile;
+  for (size_t first = run->span.first; first < last; first += tile) {
+    size_t n = last - first < tile ? last - first : tile;
     moe_cells_read(x, first, n, block);
     for (size_t i = 0; i < n; i++)
       MOE_TRY(set_row(run, &l, first + i, block + i * x->d));

@@ -27,8 +27,17 @@ typedef struct moe_encoder_run {
   const moe_object *object;
   const moe_encoder *encoder;
   const moe_rows *x;
+  moe_span span;
   moe_frame *out;
 } moe_encoder_run;
+
+/* What a fit has found so far. */
+typedef struct moe_encoder_work {
+  size_t *places;  /* input columns and one: where a column's codes begin … */
+  uint8_t *occurs; /* … of these, whether a row has them */
+  size_t column;   /* whose levels come next */
+  size_t room;     /* for levels */
+} moe_encoder_work;
 
 /* How a nominal column is encoded: the columns that it becomes, the names of
    them (a copy, or NULL when memory is short), and the numbers of a row, the
@@ -41,13 +50,13 @@ typedef struct moe_encoding {
                     size_t place, int32_t level);
 } moe_encoding;
 
-/* fit, visit and check of a type that has an encoding, and what its own apply
-   consists in. */
-moe_status moe_encoder_fit(moe_call *call, const moe_object *o, void *state,
-                           const moe_rows *x);
+/* step, end, visit and check of a type that has an encoding, and what its own
+   apply consists in. */
+moe_status moe_encoder_step(moe_call *call, moe_transform_job *job);
+void moe_encoder_end(moe_transform_job *job);
 moe_status moe_encoder_visit(void *state, moe_visitor *v);
 moe_status moe_encoder_check(moe_call *call, const moe_object *o);
-moe_status moe_encoder_apply(moe_encoder_run *run, bool sparse);
+moe_status moe_encoder_apply(moe_encoder_run *run);
 
 /* Gauge: the levels of each nominal column, by its name. */
 moe_status moe_encoder_levels(moe_call *call, const moe_object *o,

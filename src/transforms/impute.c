@@ -63,8 +63,8 @@ static moe_status check(moe_call *call, const moe_object *o) {
 
 /* --------------------------------------------------------------- statistics */
 
-/* The values of a column, and how many zeros it has besides them; sorted where
-   the order matters. */
+/* The values of a column, sorted where the order matters, and how many zeros it
+   has besides them. */
 typedef struct sample {
   double *values;
   size_t n, zeros;
@@ -108,74 +108,146 @@ static double find_most_frequent(const sample *s) {
   return best;
 }
 
-static double summarise(const impute_params *p, sample *s) {
+static double summarise(const impute_params *p, const sample *s) {
   if (p->strategy == CONSTANT || s->n + s->zeros == 0) return p->fill_value;
   if (p->strategy == MEAN) return find_mean(s);
-  qsort(s->values, s->n, sizeof *s->values, compare_numbers);
   return p->strategy == MEDIAN ? find_median(s) : find_most_frequent(s);
 }
 
-/* ------------------------------------------------------------------ fitting */
+/* ------------------------------------------------------------------ fitting
+   One column after the other: its values are gathered, sorted where the order
+   matters, and summarised.  Those of sparse rows are brought into the order of
+   columns first, in two passes. */
 
-static moe_status fill_dense(moe_call *call, const impute_params *p,
-                             const moe_rows *x, double *fill) {
-  double *values;
-  MOE_SCRATCH(call, values, x->n);
-  for (size_t j = 0; j < x->d; j++) {
-    int32_t column = x->map != NULL ? x->map[j] : (int32_t)j;
-    moe_rows one = *x;
-    sample s = {.values = values};
-    one.d = 1;
-    one.map = &column;
-    moe_cells_read(&one, 0, x->n, values);
-    for (size_t i = 0; i < x->n; i++)
-      if (!isnan(values[i])) values[s.n++] = values[i];
-    fill[j] = summarise(p, &s);
-  }
-  return MOE_OK;
+typedef struct impute_work {
+  size_t column;
+  sample own;           /* values of the column in hand … */
+  bool gathered;        /* … all of which are there */
+  size_t sorted, run;   /* so many of them lie in sorted runs, of this length */
+  double *room, *spare; /* for a column's values, and to merge runs into */
+  size_t *ends, *absent; /* sparse: where a column's entries end, and NaNs */
+  double *entries;       /* of all columns */
+} impute_work;
+
+enum { RUN = 4096 /* values sorted at a time */ };
+
+static bool needs_order(const impute_params *p) {
+  return p->strategy == MEDIAN || p->strategy == MOST_FREQUENT;
 }
 
-/* The entries of sparse rows, column by column: those of column j end at
-   ends[j] in the end, and are filled in from ends[j − 1] on. */
-typedef struct columns {
-  size_t *ends, *missing;
-  double *values;
-} columns;
+static moe_status begin(moe_call *call, moe_transform_job *job) {
+  impute_work *w = job->work;
+  impute *s = job->state;
+  size_t n = job->x.n, d = job->x.d;
+  MOE_TRY(moe_new_array(call, &s->fill, d, sizeof *s->fill));
+  MOE_TRY(moe_new_array(call, &s->marks, d, sizeof *s->marks));
+  MOE_TRY(moe_new_array(call, &w->absent, d, sizeof *w->absent));
+  if (needs_order(job->object->params))
+    MOE_TRY(moe_new_array(call, &w->spare, n, sizeof *w->spare));
+  if (job->x.source == MOE_FROM_CSR)
+    return moe_new_array(call, &w->ends, d + 1, sizeof *w->ends);
+  return moe_new_array(call, &w->room, n, sizeof *w->room);
+}
 
 static void count_entry(void *context, size_t row, size_t column, double x) {
-  columns *c = context;
+  impute_work *w = context;
   (void)row;
-  c->ends[column + 1] += !isnan(x);
-  c->missing[column] += isnan(x);
+  w->ends[column + 1] += !isnan(x);
+  w->absent[column] += isnan(x);
 }
 
 static void place_entry(void *context, size_t row, size_t column, double x) {
-  columns *c = context;
+  impute_work *w = context;
   (void)row;
-  if (!isnan(x)) c->values[c->ends[column]++] = x;
+  if (!isnan(x)) w->entries[w->ends[column]++] = x;
 }
 
-static moe_status fill_sparse(moe_call *call, const impute_params *p,
-                              const moe_rows *x, double *fill) {
-  columns c;
-  MOE_SCRATCH(call, c.ends, x->d + 1);
-  MOE_SCRATCH(call, c.missing, x->d);
-  MOE_TRY(moe_cells_each(call, x, count_entry, &c));
-  for (size_t j = 0; j < x->d; j++) c.ends[j + 1] += c.ends[j];
-  MOE_SCRATCH(call, c.values, c.ends[x->d]);
-  MOE_TRY(moe_cells_each(call, x, place_entry, &c));
-  for (size_t j = 0; j < x->d; j++) {
-    size_t start = j > 0 ? c.ends[j - 1] : 0, n = c.ends[j] - start;
-    sample s = {c.values + start, n, x->n - n - c.missing[j]};
-    fill[j] = summarise(p, &s);
+/* Those of column j begin at ends[j] after the first pass, and end there after
+   the second. */
+static moe_status place_entries(moe_call *call, moe_transform_job *job) {
+  impute_work *w = job->work;
+  size_t pass = job->passes, d = job->x.d;
+  moe_span span = moe_transform_next(job, moe_cells_cost(&job->x));
+  MOE_TRY(moe_cells_each(call, &job->x, span,
+                         pass == 0 ? count_entry : place_entry, w));
+  if (job->passes == 1 && pass == 0) {
+    for (size_t j = 0; j < d; j++) w->ends[j + 1] += w->ends[j];
+    return moe_new_array(call, &w->entries, w->ends[d], sizeof(double));
   }
   return MOE_OK;
 }
 
-static void see_mark(void *context, size_t row, size_t column, double x) {
-  uint8_t *marks = context;
-  (void)row;
-  if (isnan(x)) marks[column] = 1;
+static void take_entries(moe_transform_job *job) {
+  impute_work *w = job->work;
+  size_t j = w->column, start = j > 0 ? w->ends[j - 1] : 0;
+  size_t n = w->ends[j] - start;
+  w->own = (sample){w->entries + start, n, job->x.n - n - w->absent[j]};
+}
+
+/* More values of the column in hand; true when they are complete. */
+static bool read_column(moe_transform_job *job) {
+  impute_work *w = job->work;
+  size_t pass = job->passes;
+  const moe_rows *x = &job->x;
+  int32_t column = x->map != NULL ? x->map[w->column] : (int32_t)w->column;
+  moe_span span = moe_transform_next(job, 1);
+  moe_rows one = *x;
+  one.d = 1;
+  one.map = &column;
+  w->own.values = w->room;
+  double *values = w->room + w->own.n;
+  moe_cells_read(&one, span.first, span.n, values);
+  for (size_t i = 0; i < span.n; i++)
+    if (!isnan(values[i])) w->room[w->own.n++] = values[i];
+  w->absent[w->column] = x->n - w->own.n;
+  return job->passes > pass;
+}
+
+static void merge(const double *a, size_t n_a, const double *b, size_t n_b,
+                  double *out) {
+  while (n_a > 0 && n_b > 0) {
+    bool second = *b < *a;
+    *out++ = second ? *b++ : *a++;
+    n_a -= !second;
+    n_b -= second;
+  }
+  for (; n_a > 0; n_a--) *out++ = *a++;
+  for (; n_b > 0; n_b--) *out++ = *b++;
+}
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* One more run, or runs merged in pairs; true when all is in order. */
+static bool sort_column(impute_work *w) {
+  sample *s = &w->own;
+  double *values = s->values;
+  if (w->sorted < s->n) {
+    size_t n = least(s->n - w->sorted, RUN);
+    qsort(values + w->sorted, n, sizeof *values, compare_numbers);
+    w->sorted += n;
+    w->run = RUN;
+    return s->n <= RUN;
+  }
+  for (size_t i = 0; i < s->n; i += 2 * w->run) {
+    size_t middle = least(i + w->run, s->n);
+    merge(values + i, middle - i, values + middle,
+          least(middle + w->run, s->n) - middle, w->spare + i);
+  }
+  memcpy(values, w->spare, s->n * sizeof *values);
+  w->run *= 2;
+  return s->n <= w->run;
+}
+
+static void end_column(moe_transform_job *job) {
+  const impute_params *p = job->object->params;
+  impute_work *w = job->work;
+  impute *s = job->state;
+  size_t j = w->column++;
+  s->fill[j] = summarise(p, &w->own);
+  s->marks[j] = p->indicator && w->absent[j] > 0;
+  w->own = (sample){0};
+  w->sorted = 0;
+  w->gathered = false;
 }
 
 static char *name_output(const impute *s, size_t j, bool mark) {
@@ -202,20 +274,28 @@ static moe_status name_outputs(moe_call *call, impute *s) {
   return MOE_OK;
 }
 
-static moe_status fit(moe_call *call, const moe_object *o, void *state,
-                      const moe_rows *x) {
-  const impute_params *p = o->params;
-  moe_scratch_mark mark = moe_scratch_now(call);
-  impute *s = state;
-  MOE_TRY(moe_new_array(call, &s->fill, x->d, sizeof *s->fill));
-  MOE_TRY(moe_new_array(call, &s->marks, x->d, sizeof *s->marks));
-  if (p->indicator) MOE_TRY(moe_cells_each(call, x, see_mark, s->marks));
-  if (x->source == MOE_FROM_CSR)
-    MOE_TRY(fill_sparse(call, p, x, s->fill));
-  else
-    MOE_TRY(fill_dense(call, p, x, s->fill));
-  moe_scratch_drop(call, mark);
-  return name_outputs(call, s);
+static moe_status step(moe_call *call, moe_transform_job *job) {
+  impute_work *w = job->work;
+  bool sparse = job->x.source == MOE_FROM_CSR;
+  if (w->absent == NULL) MOE_TRY(begin(call, job));
+  if (sparse && job->passes < 2) return place_entries(call, job);
+  if (w->column == job->x.d) {
+    job->done = true;
+    return name_outputs(call, job->state);
+  }
+  if (!w->gathered) {
+    if (sparse) take_entries(job);
+    w->gathered = sparse || read_column(job);
+  } else if (!needs_order(job->object->params) || sort_column(w)) {
+    end_column(job);
+  }
+  return MOE_OK;
+}
+
+static void end(moe_transform_job *job) {
+  impute_work *w = job->work;
+  void *const owned[] = {w->room, w->spare, w->ends, w->absent, w->entries};
+  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) moe_free(owned[i]);
 }
 
 /* ----------------------------------------------------------------- applying */
@@ -224,41 +304,37 @@ typedef struct writer {
   moe_call *call;
   const impute *impute;
   const size_t *places; /* of the marked columns' indicators */
-  size_t row;           /* of the frame */
   moe_frame *out;
   moe_status status;
 } writer;
 
-static void write_cell(writer *w, size_t column, double x) {
+static void write_cell(writer *w, size_t row, size_t column, double x) {
   if (w->status == MOE_OK)
-    w->status = moe_frame_set(w->call, w->out, w->row, column, moe_narrow(x));
+    w->status = moe_frame_set(w->call, w->out, row, column, moe_narrow(x));
 }
 
 static void set_value(void *context, size_t row, size_t column, double x) {
   writer *w = context;
-  (void)row;
-  write_cell(w, column, isnan(x) ? w->impute->fill[column] : x);
+  write_cell(w, row, column, isnan(x) ? w->impute->fill[column] : x);
 }
 
 static void set_mark(void *context, size_t row, size_t column, double x) {
   writer *w = context;
-  (void)row;
-  if (isnan(x) && w->impute->marks[column]) write_cell(w, w->places[column], 1);
+  if (isnan(x) && w->impute->marks[column])
+    write_cell(w, row, w->places[column], 1);
 }
 
 static moe_status apply(moe_call *call, const moe_object *o, const void *state,
-                        const moe_rows *x, moe_frame *out) {
+                        const moe_rows *x, moe_span span, moe_frame *out) {
   const impute *s = state;
-  size_t *places, n = x->d;
+  size_t *places, n = x->d, last = span.first + span.n;
   (void)o;
   MOE_SCRATCH(call, places, x->d);
   for (size_t j = 0; j < x->d; n += s->marks[j++]) places[j] = n;
-  MOE_TRY(moe_frame_new(call, x->n, n, x->source == MOE_FROM_CSR, out));
-  writer w = {call, s, places, 0, out, MOE_OK};
-  for (; w.row < x->n; w.row++) {
-    moe_rows one = moe_rows_range(x, w.row, 1);
-    MOE_TRY(moe_cells_each(call, &one, set_value, &w));
-    if (n > x->d) MOE_TRY(moe_cells_each(call, &one, set_mark, &w));
+  writer w = {call, s, places, out, MOE_OK};
+  for (moe_span row = {span.first, 1}; row.first < last; row.first++) {
+    MOE_TRY(moe_cells_each(call, x, row, set_value, &w));
+    if (n > x->d) MOE_TRY(moe_cells_each(call, x, row, set_mark, &w));
   }
   return w.status;
 }
@@ -285,5 +361,7 @@ const moe_transform_type moe_impute = {
              .check = check},
     .takes = MOE_TAKES_CSR,
     .instead = "one_hot or ordinal before it",
-    .fit = fit,
+    .work_size = sizeof(impute_work),
+    .step = step,
+    .end = end,
     .apply = apply};

@@ -52,10 +52,9 @@ static moe_status set(const moe_encoder_run *run, size_t row, size_t column,
 static const moe_encoding encoding = {moe_encoder_count, name_output, set};
 
 static moe_status apply(moe_call *call, const moe_object *o, const void *state,
-                        const moe_rows *x, moe_frame *out) {
-  const one_hot_params *p = o->params;
-  moe_encoder_run run = {call, o, state, x, out};
-  return moe_encoder_apply(&run, p->sparse);
+                        const moe_rows *x, moe_span span, moe_frame *out) {
+  moe_encoder_run run = {call, o, state, x, span, out};
+  return moe_encoder_apply(&run);
 }
 
 static const moe_gauge gauges[] = {MOE_ENCODER_GAUGES{0}};
@@ -73,5 +72,7 @@ const moe_transform_type moe_one_hot = {
              .check = moe_encoder_check},
     .takes = MOE_TAKES_TEXT,
     .encoding = &encoding,
-    .fit = moe_encoder_fit,
+    .work_size = sizeof(moe_encoder_work),
+    .step = moe_encoder_step,
+    .end = moe_encoder_end,
     .apply = apply};

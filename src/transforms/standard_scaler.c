@@ -107,36 +107,58 @@ static double end_squares(const moments *m, size_t rows) {
   return m->low < m->high && deviation > 0 ? deviation : 1;
 }
 
-static moe_status measure(moe_call *call, const moe_rows *x, moments *m) {
-  for (size_t j = 0; j < x->d; j++)
-    m[j] = (moments){.low = INFINITY, .high = -INFINITY};
-  MOE_TRY(moe_cells_each(call, x, see_range, m));
-  for (size_t j = 0; j < x->d; j++) end_range(&m[j], x->n);
-  MOE_TRY(moe_cells_each(call, x, see_sum, m));
-  for (size_t j = 0; j < x->d; j++) end_sum(&m[j]);
-  return moe_cells_each(call, x, see_squares, m);
-}
+typedef struct scaler_work {
+  moments *moments; /* one a column */
+} scaler_work;
 
-static moe_status fit(moe_call *call, const moe_object *o, void *state,
-                      const moe_rows *x) {
-  const scaler_params *p = o->params;
-  scaler *s = state;
-  moments *m;
-  if (p->with_mean && x->source == MOE_FROM_CSR)
+static moe_status begin(moe_call *call, moe_transform_job *job) {
+  const scaler_params *p = job->object->params;
+  scaler_work *w = job->work;
+  scaler *s = job->state;
+  size_t d = job->x.d;
+  if (p->with_mean && job->x.source == MOE_FROM_CSR)
     return moe_fail(call, MOE_EDATA,
                     "standard_scaler: sparse data cannot be centred; use "
                     "with_mean = false");
   s->centred = p->with_mean;
   MOE_TRY(moe_shaped_keep(call, &s->shaped));
-  MOE_TRY(moe_new_array(call, &s->mean, x->d, sizeof *s->mean));
-  MOE_TRY(moe_new_array(call, &s->deviation, x->d, sizeof *s->deviation));
-  MOE_SCRATCH(call, m, x->d);
-  MOE_TRY(measure(call, x, m));
-  for (size_t j = 0; j < x->d; j++) {
-    s->mean[j] = p->with_mean ? m[j].mean / m[j].unit : 0;
-    s->deviation[j] = p->with_std ? end_squares(&m[j], x->n) : 1;
-  }
+  MOE_TRY(moe_new_array(call, &s->mean, d, sizeof *s->mean));
+  MOE_TRY(moe_new_array(call, &s->deviation, d, sizeof *s->deviation));
+  MOE_TRY(moe_new_array(call, &w->moments, d, sizeof *w->moments));
+  for (size_t j = 0; j < d; j++)
+    w->moments[j] = (moments){.low = INFINITY, .high = -INFINITY};
   return MOE_OK;
+}
+
+static void finish(moe_transform_job *job) {
+  const scaler_params *p = job->object->params;
+  const moments *m = ((const scaler_work *)job->work)->moments;
+  scaler *s = job->state;
+  for (size_t j = 0; j < job->x.d; j++) {
+    s->mean[j] = p->with_mean ? m[j].mean / m[j].unit : 0;
+    s->deviation[j] = p->with_std ? end_squares(&m[j], job->x.n) : 1;
+  }
+  job->done = true;
+}
+
+/* A pass for the range, one for the mean, one for the squares. */
+static moe_status step(moe_call *call, moe_transform_job *job) {
+  static const moe_cell_visit see[] = {see_range, see_sum, see_squares};
+  const scaler_work *w = job->work;
+  size_t pass = job->passes;
+  if (w->moments == NULL) MOE_TRY(begin(call, job));
+  moments *m = w->moments;
+  moe_span span = moe_transform_next(job, moe_cells_cost(&job->x));
+  MOE_TRY(moe_cells_each(call, &job->x, span, see[pass], m));
+  if (job->passes == pass) return MOE_OK;
+  for (size_t j = 0; pass == 0 && j < job->x.d; j++) end_range(&m[j], job->x.n);
+  for (size_t j = 0; pass == 1 && j < job->x.d; j++) end_sum(&m[j]);
+  if (pass == 2) finish(job);
+  return MOE_OK;
+}
+
+static void end(moe_transform_job *job) {
+  moe_free(((scaler_work *)job->work)->moments);
 }
 
 /* ----------------------------------------------------------------- applying */
@@ -166,16 +188,14 @@ static void see_cell(void *context, size_t row, size_t column, double x) {
 }
 
 static moe_status apply(moe_call *call, const moe_object *o, const void *state,
-                        const moe_rows *x, moe_frame *out) {
+                        const moe_rows *x, moe_span span, moe_frame *out) {
   scaling s = {call, state, out, MOE_OK};
-  bool sparse = x->source == MOE_FROM_CSR;
   (void)o;
-  if (sparse && s.scaler->centred)
+  if (x->source == MOE_FROM_CSR && s.scaler->centred)
     return moe_fail(call, MOE_EDATA,
                     "standard_scaler: sparse data cannot be centred; fit with "
                     "with_mean = false");
-  MOE_TRY(moe_frame_new(call, x->n, x->d, sparse, out));
-  MOE_TRY(moe_cells_each(call, x, see_cell, &s));
+  MOE_TRY(moe_cells_each(call, x, span, see_cell, &s));
   return s.status;
 }
 
@@ -210,5 +230,7 @@ const moe_transform_type moe_standard_scaler = {
              .check = check},
     .takes = MOE_TAKES_CSR,
     .instead = "one_hot or ordinal before it",
-    .fit = fit,
+    .work_size = sizeof(scaler_work),
+    .step = step,
+    .end = end,
     .apply = apply};

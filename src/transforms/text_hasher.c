@@ -112,20 +112,22 @@ static moe_status check(moe_call *call, const moe_object *o) {
 
 /* ------------------------------------------------------------------ reading */
 
+enum { TEXT_COST = 255 /* of reading a row, beside that of seeing a number */ };
+
 /* The terms of a level. */
 typedef struct segment {
   bool read;
   size_t start, n;
 } segment;
 
-/* Reads rows; every text of the table once, and only if it occurs. */
+/* Reads rows.  Every text of the table is read once, and only if it occurs,
+   unless there are more texts than rows. */
 typedef struct reader {
-  moe_call *call;
   const hasher *hasher;
   const moe_rows *x;
   const moe_column **nominal; /* one a column; NULL: of no use */
   uint64_t *seeds;
-  segment **known;  /* one a column, for each of its codes */
+  segment **known;  /* one a column, for each of its codes, or NULL */
   moe_terms levels; /* the terms of those read so far */
   moe_terms row;    /* the terms of the row in hand */
 } reader;
@@ -135,52 +137,66 @@ static uint64_t seed_of(const hasher *s, size_t column) {
   return moe_terms_seed(names->n > 0 ? names->items[column] : "");
 }
 
+/* To be ended also when this fails. */
 static moe_status begin_reading(moe_call *call, const hasher *s,
-                                const moe_rows *x, reader *out) {
-  *out = (reader){.call = call, .hasher = s, .x = x};
-  MOE_SCRATCH(call, out->nominal, x->d);
-  MOE_SCRATCH(call, out->seeds, x->d);
-  MOE_SCRATCH(call, out->known, x->d);
+                                const moe_rows *x, size_t rows, reader *out) {
+  *out = (reader){.hasher = s, .x = x};
+  MOE_TRY(moe_new_array(call, &out->nominal, x->d, sizeof *out->nominal));
+  MOE_TRY(moe_new_array(call, &out->seeds, x->d, sizeof *out->seeds));
+  MOE_TRY(moe_new_array(call, &out->known, x->d, sizeof *out->known));
   for (size_t j = 0; j < x->d; j++) {
     if (s->shaped.roles[j] != MOE_ROLE_TEXT) continue;
     out->seeds[j] = seed_of(s, j);
-    out->nominal[j] = moe_cells_nominal(x, j);
-    if (out->nominal[j] != NULL)
-      MOE_SCRATCH(call, out->known[j], out->nominal[j]->n_levels);
+    const moe_column *c = out->nominal[j] = moe_cells_nominal(x, j);
+    if (c != NULL && c->n_levels <= rows)
+      MOE_TRY(moe_new_array(call, &out->known[j], c->n_levels,
+                            sizeof *out->known[j]));
   }
   return MOE_OK;
 }
 
 static void end_reading(reader *r) {
-  moe_free(r->levels.items);
-  moe_free(r->row.items);
+  for (size_t j = 0; r->known != NULL && j < r->x->d; j++)
+    moe_free(r->known[j]);
+  void *const owned[] = {r->nominal, r->seeds, r->known, r->levels.items,
+                         r->row.items};
+  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) moe_free(owned[i]);
 }
 
-static moe_status read_level(reader *r, size_t column, int32_t code) {
+static moe_status read_text(moe_call *call, const reader *r, size_t column,
+                            int32_t code, moe_terms *out) {
+  return moe_terms_add_text(call, out, &r->hasher->rules, r->seeds[column],
+                            r->nominal[column]->levels[code]);
+}
+
+static moe_status read_level(moe_call *call, reader *r, size_t column,
+                             int32_t code) {
   segment *s = &r->known[column][code];
   s->start = r->levels.n;
-  MOE_TRY(moe_terms_add_text(r->call, &r->levels, &r->hasher->rules,
-                             r->seeds[column],
-                             r->nominal[column]->levels[code]));
+  MOE_TRY(read_text(call, r, column, code, &r->levels));
   moe_terms_fold(&r->levels, s->start);
   s->n = r->levels.n - s->start;
   s->read = true;
   return MOE_OK;
 }
 
+static moe_status read_cell(moe_call *call, reader *r, size_t column,
+                            int32_t code) {
+  if (r->known[column] == NULL)
+    return read_text(call, r, column, code, &r->row);
+  const segment *s = &r->known[column][code];
+  if (!s->read) MOE_TRY(read_level(call, r, column, code));
+  return moe_terms_append(call, &r->row, r->levels.items + s->start, s->n);
+}
+
 /* Fills r->row with the terms of a row, ordered by bucket. */
-static moe_status read_row(reader *r, size_t row) {
-  size_t texts = 0;
+static moe_status read_row(moe_call *call, reader *r, size_t row) {
   r->row.n = 0;
   for (size_t j = 0; j < r->x->d; j++) {
     int32_t code = moe_cells_code(r->x, r->nominal[j], row);
-    if (code < 0) continue;
-    if (!r->known[j][code].read) MOE_TRY(read_level(r, j, code));
-    segment s = r->known[j][code];
-    MOE_TRY(moe_terms_append(r->call, &r->row, r->levels.items + s.start, s.n));
-    texts++;
+    if (code >= 0) MOE_TRY(read_cell(call, r, j, code));
   }
-  if (texts > 1) moe_terms_fold(&r->row, 0);
+  moe_terms_fold(&r->row, 0);
   for (size_t k = 0; r->hasher->binary && k < r->row.n; k++)
     r->row.items[k].count = r->row.items[k].count > 0 ? 1 : -1;
   return MOE_OK;
@@ -221,43 +237,65 @@ static moe_status remember(moe_call *call, const hasher_params *p, hasher *s) {
   return MOE_OK;
 }
 
-static moe_status count_rows(reader *r, int32_t *rows_with) {
-  for (size_t i = 0; i < r->x->n; i++) {
-    MOE_TRY(read_row(r, i));
-    for (size_t k = 0; k < r->row.n; k++) rows_with[r->row.items[k].bucket]++;
+typedef struct hasher_work {
+  int32_t *rows_with; /* one a bucket */
+  reader reader;
+} hasher_work;
+
+static moe_status begin(moe_call *call, moe_transform_job *job) {
+  hasher_work *w = job->work;
+  hasher *s = job->state;
+  s->n_idf = (size_t)s->rules.buckets;
+  MOE_TRY(moe_new_array(call, &s->idf, s->n_idf, sizeof *s->idf));
+  MOE_TRY(moe_new_array(call, &w->rows_with, s->n_idf, sizeof *w->rows_with));
+  return begin_reading(call, s, &job->x, job->x.n, &w->reader);
+}
+
+static float weigh(size_t rows, int32_t rows_with) {
+  return (float)(log((1 + (double)rows) / (1 + (double)rows_with)) + 1);
+}
+
+/* Most buckets have no row. */
+static void weigh_buckets(moe_transform_job *job) {
+  const hasher_work *w = job->work;
+  hasher *s = job->state;
+  float unseen = weigh(job->x.n, 0);
+  for (size_t k = 0; k < s->n_idf; k++)
+    s->idf[k] = w->rows_with[k] > 0 ? weigh(job->x.n, w->rows_with[k]) : unseen;
+}
+
+/* A pass that counts the rows with each bucket. */
+static moe_status count_rows(moe_call *call, moe_transform_job *job) {
+  hasher_work *w = job->work;
+  reader *r = &w->reader;
+  if (w->rows_with == NULL) MOE_TRY(begin(call, job));
+  moe_span span = moe_transform_next(job, TEXT_COST);
+  for (size_t i = span.first; i < span.first + span.n; i++) {
+    MOE_TRY(read_row(call, r, i));
+    for (size_t k = 0; k < r->row.n; k++)
+      w->rows_with[r->row.items[k].bucket]++;
   }
+  if (job->passes > 0) weigh_buckets(job);
   return MOE_OK;
 }
 
-static moe_status weigh_buckets(moe_call *call, hasher *s, const moe_rows *x) {
-  size_t n = (size_t)s->rules.buckets;
-  int32_t *rows_with;
-  reader r;
-  MOE_SCRATCH(call, rows_with, n);
-  MOE_TRY(moe_new_array(call, &s->idf, n, sizeof *s->idf));
-  s->n_idf = n;
-  MOE_TRY(begin_reading(call, s, x, &r));
-  moe_status status = count_rows(&r, rows_with);
-  end_reading(&r);
-  for (size_t k = 0; k < n; k++)
-    s->idf[k] =
-        (float)(log((1 + (double)x->n) / (1 + (double)rows_with[k])) + 1);
-  return status;
-}
-
-static moe_status fit(moe_call *call, const moe_object *o, void *state,
-                      const moe_rows *x) {
-  const hasher_params *p = o->params;
-  moe_scratch_mark mark = moe_scratch_now(call);
-  hasher *s = state;
+static moe_status step(moe_call *call, moe_transform_job *job) {
+  const hasher_params *p = job->object->params;
+  hasher *s = job->state;
   MOE_TRY(remember(call, p, s));
   if (count_role(s, MOE_ROLE_TEXT) == 0)
     return moe_fail(call, MOE_EDATA,
                     "text_hasher needs a column of strings, and there is none");
-  if (p->tfidf) MOE_TRY(weigh_buckets(call, s, x));
+  if (p->tfidf) MOE_TRY(count_rows(call, job));
+  job->done = !p->tfidf || job->passes > 0;
   s->shaped.output.n = total_width(s);
-  moe_scratch_drop(call, mark);
   return MOE_OK;
+}
+
+static void end(moe_transform_job *job) {
+  hasher_work *w = job->work;
+  moe_free(w->rows_with);
+  end_reading(&w->reader);
 }
 
 /* ----------------------------------------------------------------- applying */
@@ -276,50 +314,47 @@ static double length_of(const hasher *s, const moe_terms *row) {
   return s->norm && sum > 0 ? sqrt(sum) : 1;
 }
 
-static moe_status set_terms(reader *r, size_t row, moe_frame *out) {
+static moe_status set_terms(moe_call *call, reader *r, size_t row,
+                            moe_frame *out) {
   const hasher *s = r->hasher;
   double length;
-  MOE_TRY(read_row(r, row));
+  MOE_TRY(read_row(call, r, row));
   length = length_of(s, &r->row);
   for (size_t k = 0; k < r->row.n; k++)
-    MOE_TRY(moe_frame_set(r->call, out, row, (size_t)r->row.items[k].bucket,
+    MOE_TRY(moe_frame_set(call, out, row, (size_t)r->row.items[k].bucket,
                           (float)(weight_of(s, r->row.items[k]) / length)));
   return MOE_OK;
 }
 
-static moe_status set_numbers(const reader *r, size_t row, double *numbers,
-                              moe_frame *out) {
+static moe_status set_numbers(moe_call *call, const reader *r, size_t row,
+                              double *numbers, moe_frame *out) {
   const hasher *s = r->hasher;
   size_t column = (size_t)s->rules.buckets;
   moe_cells_read(r->x, row, 1, numbers);
   for (size_t j = 0; j < r->x->d; j++)
     if (s->shaped.roles[j] == MOE_ROLE_NUMBER)
-      MOE_TRY(
-          moe_frame_set(r->call, out, row, column++, moe_narrow(numbers[j])));
+      MOE_TRY(moe_frame_set(call, out, row, column++, moe_narrow(numbers[j])));
   return MOE_OK;
 }
 
-static moe_status set_rows(reader *r, moe_frame *out) {
+static moe_status set_rows(moe_call *call, reader *r, moe_span span,
+                           moe_frame *out) {
   double *numbers;
-  MOE_SCRATCH(r->call, numbers, r->x->d);
-  for (size_t i = 0; i < r->x->n; i++) {
-    MOE_TRY(set_terms(r, i, out));
-    if (r->hasher->pass_numeric) MOE_TRY(set_numbers(r, i, numbers, out));
+  MOE_SCRATCH(call, numbers, r->x->d);
+  for (size_t i = span.first; i < span.first + span.n; i++) {
+    MOE_TRY(set_terms(call, r, i, out));
+    if (r->hasher->pass_numeric) MOE_TRY(set_numbers(call, r, i, numbers, out));
   }
   return MOE_OK;
 }
 
 static moe_status apply(moe_call *call, const moe_object *o, const void *state,
-                        const moe_rows *x, moe_frame *out) {
-  const hasher_params *p = o->params;
-  const hasher *s = state;
-  moe_scratch_mark mark = moe_scratch_now(call);
+                        const moe_rows *x, moe_span span, moe_frame *out) {
   reader r;
-  MOE_TRY(moe_frame_new(call, x->n, s->shaped.output.n, p->sparse, out));
-  MOE_TRY(begin_reading(call, s, x, &r));
-  moe_status status = set_rows(&r, out);
+  (void)o;
+  moe_status status = begin_reading(call, state, x, span.n, &r);
+  if (status == MOE_OK) status = set_rows(call, &r, span, out);
   end_reading(&r);
-  moe_scratch_drop(call, mark);
   return status;
 }
 
@@ -334,5 +369,7 @@ const moe_transform_type moe_text_hasher = {
              .visit = visit,
              .check = check},
     .takes = MOE_TAKES_TEXT,
-    .fit = fit,
+    .work_size = sizeof(hasher_work),
+    .step = step,
+    .end = end,
     .apply = apply};

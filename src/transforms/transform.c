@@ -72,27 +72,27 @@ void moe_cells_read(const moe_rows *x, size_t first, size_t n, double *out) {
   }
 }
 
-static void visit_entries(const moe_rows *x, moe_cell_visit see,
+static void visit_entries(const moe_rows *x, moe_span span, moe_cell_visit see,
                           void *context) {
-  for (size_t i = 0; i < x->n; i++) {
+  for (size_t i = span.first; i < span.first + span.n; i++) {
     moe_entries e = moe_rows_entries(x, i);
     for (size_t k = 0; k < e.n; k++)
       see(context, i, (size_t)e.index[k], (double)e.value[k]);
   }
 }
 
-moe_status moe_cells_each(moe_call *call, const moe_rows *x, moe_cell_visit see,
-                          void *context) {
+moe_status moe_cells_each(moe_call *call, const moe_rows *x, moe_span span,
+                          moe_cell_visit see, void *context) {
   moe_scratch_mark mark = moe_scratch_now(call);
-  size_t tile = moe_cells_tile(x->d);
+  size_t tile = moe_cells_tile(x->d), last = span.first + span.n;
   double *block;
   if (x->source == MOE_FROM_CSR) {
-    visit_entries(x, see, context);
+    visit_entries(x, span, see, context);
     return MOE_OK;
   }
   MOE_SCRATCH(call, block, moe_size(tile, x->d));
-  for (size_t first = 0; first < x->n; first += tile) {
-    size_t n = x->n - first < tile ? x->n - first : tile;
+  for (size_t first = span.first; first < last; first += tile) {
+    size_t n = last - first < tile ? last - first : tile;
     moe_cells_read(x, first, n, block);
     for (size_t i = 0; i < n; i++)
       for (size_t j = 0; j < x->d; j++)
@@ -100,6 +100,16 @@ moe_status moe_cells_each(moe_call *call, const moe_rows *x, moe_cell_visit see,
   }
   moe_scratch_drop(call, mark);
   return MOE_OK;
+}
+
+/* A piece of work is this many numbers, but no more than MOST_ROWS rows, for a
+   text may be long. */
+enum { PIECE = 1 << 16, MOST_ROWS = 1024 };
+
+static moe_span next_span(const moe_rows *x, size_t first, size_t cost) {
+  size_t n = PIECE / (cost + 1) + 1;
+  if (n > MOST_ROWS) n = MOST_ROWS;
+  return (moe_span){first, x->n - first < n ? x->n - first : n};
 }
 
 /* ---------------------------------------------------------------- refusals */
@@ -136,11 +146,12 @@ static moe_status refuse_cell(moe_call *call, const moe_shaped *shaped,
 }
 
 static moe_status refuse_texts(moe_call *call, const moe_shaped *shaped,
-                               const moe_rows *x, size_t column) {
+                               const moe_rows *x, moe_span span,
+                               size_t column) {
   const moe_column *c = moe_cells_nominal(x, column);
   char name[100];
   if (c == NULL || shaped->roles[column] != MOE_ROLE_NUMBER) return MOE_OK;
-  for (size_t i = 0; i < x->n; i++) {
+  for (size_t i = span.first; i < span.first + span.n; i++) {
     int32_t code = moe_cells_code(x, c, i);
     if (code < 0) continue;
     moe_schema_print(&shaped->input, column, name, sizeof name);
@@ -153,11 +164,11 @@ static moe_status refuse_texts(moe_call *call, const moe_shaped *shaped,
 }
 
 static moe_status check_cells(moe_call *call, const moe_shaped *shaped,
-                              const moe_rows *x) {
+                              const moe_rows *x, moe_span span) {
   suspect s = {.roles = shaped->roles};
   for (size_t j = 0; x->source == MOE_FROM_COLUMNS && j < x->d; j++)
-    MOE_TRY(refuse_texts(call, shaped, x, j));
-  MOE_TRY(moe_cells_each(call, x, suspect_cell, &s));
+    MOE_TRY(refuse_texts(call, shaped, x, span, j));
+  MOE_TRY(moe_cells_each(call, x, span, suspect_cell, &s));
   return s.found ? refuse_cell(call, shaped, &s) : MOE_OK;
 }
 
@@ -236,75 +247,151 @@ static moe_status check_output(moe_call *call, const moe_object *o,
                   o->type->name, names->items[again]);
 }
 
-static moe_status fill_state(moe_call *call, const moe_object *o,
-                             const moe_rows *x, moe_shaped *s) {
+static moe_status begin_state(moe_call *call, moe_transform_job *job) {
+  const moe_rows *x = &job->x;
   const moe_schema unnamed = {.n = x->d};
+  moe_shaped *s = job->state;
   MOE_TRY(moe_schema_copy(call, x->schema != NULL ? x->schema : &unnamed,
                           &s->input));
-  MOE_TRY(find_roles(call, o, x, s));
-  MOE_TRY(choose_columns(call, o, s));
-  MOE_TRY(check_cells(call, s, x));
-  MOE_TRY(moe_transform_type_of(o)->fit(call, o, s, x));
-  return check_output(call, o, s);
+  MOE_TRY(find_roles(call, job->object, x, s));
+  return choose_columns(call, job->object, s);
 }
 
-moe_status moe_transform_fit_state(moe_call *call, const moe_object *o,
-                                   const moe_rows *x, void **state) {
-  *state = NULL;
+moe_status moe_transform_begin(moe_call *call, const moe_object *o,
+                               const moe_rows *x, moe_transform_job *out) {
+  moe_scratch_mark mark = moe_scratch_now(call);
+  *out = (moe_transform_job){.object = o, .x = *x};
   if (x->n == 0 || x->d == 0)
     return moe_fail(call, MOE_EDATA,
                     "%s needs data: X is %zu rows × %zu columns", o->type->name,
                     x->n, x->d);
   MOE_TRY(check_source(call, o, x));
-  MOE_TRY(moe_state_new(call, o->type, state));
-  moe_status status = fill_state(call, o, x, *state);
-  if (status == MOE_OK) return MOE_OK;
-  moe_state_free(o->type, *state);
-  *state = NULL;
-  return status;
+  MOE_TRY(moe_state_new(call, o->type, &out->state));
+  MOE_TRY(
+      moe_new_array(call, &out->work, 1, moe_transform_type_of(o)->work_size));
+  MOE_TRY(begin_state(call, out));
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+moe_span moe_transform_next(moe_transform_job *job, size_t cost) {
+  moe_span span = next_span(&job->x, job->next, cost);
+  job->next += span.n;
+  if (job->next < job->x.n) return span;
+  job->next = 0;
+  job->passes++;
+  return span;
+}
+
+/* Rows are checked before anything is learned from one. */
+static moe_status do_piece(moe_call *call, moe_transform_job *job) {
+  if (job->checked < job->x.n) {
+    moe_span span = next_span(&job->x, job->checked, moe_cells_cost(&job->x));
+    job->checked += span.n;
+    return check_cells(call, job->state, &job->x, span);
+  }
+  MOE_TRY(moe_transform_type_of(job->object)->step(call, job));
+  return job->done ? check_output(call, job->object, job->state) : MOE_OK;
+}
+
+moe_status moe_transform_step(moe_call *call, moe_transform_job *job) {
+  do {
+    moe_scratch_mark mark = moe_scratch_now(call);
+    MOE_TRY(do_piece(call, job));
+    moe_scratch_drop(call, mark);
+  } while (!job->done && !moe_call_pausing(call));
+  return MOE_OK;
+}
+
+void moe_transform_end(moe_transform_job *job) {
+  if (job->object == NULL) return;
+  const moe_transform_type *type = moe_transform_type_of(job->object);
+  if (type->end != NULL && job->work != NULL) type->end(job);
+  moe_free(job->work);
+  moe_state_free(&type->type, job->state);
+  *job = (moe_transform_job){0};
 }
 
 moe_status moe_transform_fit(moe_call *call, moe_object *o, const moe_rows *x) {
-  void *state;
+  moe_transform_job job;
   MOE_TRY(moe_object_check_idle(call, o, true));
-  MOE_TRY(moe_transform_fit_state(call, o, x, &state));
-  moe_state_free(o->type, o->state);
-  o->state = state;
-  return MOE_OK;
+  moe_status status = moe_transform_begin(call, o, x, &job);
+  while (status == MOE_OK && !job.done) status = moe_transform_step(call, &job);
+  if (status == MOE_OK) {
+    void *before = o->state;
+    o->state = job.state;
+    job.state = before;
+  }
+  moe_transform_end(&job);
+  return status;
 }
 
 /* ---------------------------------------------------------------- applying */
 
-static moe_status prepare(moe_call *call, const moe_object *o,
-                          const moe_shaped *shaped, moe_rows *x) {
+static moe_status find_columns(moe_call *call, const moe_object *o,
+                               const moe_shaped *shaped, moe_rows *x) {
   if (shaped == NULL)
     return moe_fail(call, MOE_ESTATE, "%s has not been fitted yet",
                     o->type->name);
   MOE_TRY(check_source(call, o, x));
-  MOE_TRY(moe_rows_follow(call, x, &shaped->input));
-  return check_cells(call, shaped, x);
+  return moe_rows_follow(call, x, &shaped->input);
 }
 
 moe_status moe_transform_check(moe_call *call, const moe_object *o,
                                const void *state, const moe_rows *x) {
   moe_rows rows = *x;
-  return prepare(call, o, state, &rows);
+  MOE_TRY(find_columns(call, o, state, &rows));
+  return check_cells(call, state, &rows, (moe_span){0, x->n});
+}
+
+/* As the parameter `sparse` says, or as the rows are. */
+static bool makes_sparse(const moe_object *o, const moe_rows *x) {
+  const moe_param *p = moe_type_find_param(o->type, "sparse");
+  if (p == NULL) return x->source == MOE_FROM_CSR;
+  return *(const bool *)((const char *)o->params + p->offset);
+}
+
+/* The rows of the span, which are checked. */
+static moe_status apply_span(moe_call *call, const moe_object *o,
+                             const moe_shaped *shaped, const moe_rows *x,
+                             moe_span span, moe_frame *out) {
+  moe_object *counted = (moe_object *)o;
+  if (span.first == 0)
+    MOE_TRY(
+        moe_frame_new(call, x->n, shaped->output.n, makes_sparse(o, x), out));
+  atomic_fetch_add(&counted->uses, 1);
+  moe_status status =
+      moe_transform_type_of(o)->apply(call, o, shaped, x, span, out);
+  atomic_fetch_sub(&counted->uses, 1);
+  if (status == MOE_OK && span.first + span.n == x->n) moe_frame_end(out);
+  return status;
 }
 
 moe_status moe_transform_apply(moe_call *call, const moe_object *o,
                                const void *state, const moe_rows *x,
                                moe_frame *out) {
-  moe_object *counted = (moe_object *)o;
+  const moe_span all = {0, x->n};
   moe_rows rows = *x;
   *out = (moe_frame){0};
-  MOE_TRY(prepare(call, o, state, &rows));
-  atomic_fetch_add(&counted->uses, 1);
-  moe_status status =
-      moe_transform_type_of(o)->apply(call, o, state, &rows, out);
-  atomic_fetch_sub(&counted->uses, 1);
-  if (status == MOE_OK)
-    moe_frame_end(out);
-  else
-    moe_frame_free(out);
+  MOE_TRY(find_columns(call, o, state, &rows));
+  MOE_TRY(check_cells(call, state, &rows, all));
+  moe_status status = apply_span(call, o, state, &rows, all, out);
+  if (status != MOE_OK) moe_frame_free(out);
   return status;
+}
+
+moe_status moe_transform_go_on(moe_call *call, const moe_object *o,
+                               const void *state, const moe_rows *x,
+                               size_t *next, moe_frame *out) {
+  moe_rows rows = *x;
+  MOE_TRY(find_columns(call, o, state, &rows));
+  do {
+    moe_scratch_mark mark = moe_scratch_now(call);
+    moe_span span = next_span(&rows, *next, moe_cells_cost(&rows));
+    MOE_TRY(check_cells(call, state, &rows, span));
+    MOE_TRY(apply_span(call, o, state, &rows, span, out));
+    moe_scratch_drop(call, mark);
+    *next += span.n;
+  } while (*next < x->n && !moe_call_pausing(call));
+  return MOE_OK;
 }
