@@ -14,7 +14,7 @@ local function specialists()
   for _, family in ipairs { "scope", "type", "method", "trait", "borrow" } do
     experts[family] = E.forest { trees = 20 }
   end
-  return moe.mixture { experts = experts, gate = G.softmax { l2 = 1 }, top_k = 2, seed = 1 }
+  return moe.mixture { experts = experts, gate = G.softmax {}, top_k = 2, seed = 1 }
 end
 
 -- What one can do without reading: the most frequent repair of each error code.

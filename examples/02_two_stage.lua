@@ -50,7 +50,7 @@ end
 
 local m = moe.mixture {
   experts = { straight = E.forest { trees = 50 }, round = E.forest { trees = 50 } },
-  gate = G.softmax { l2 = 1 }, top_k = 1, seed = 1,
+  gate = G.softmax {}, top_k = 1, seed = 1,
 }
 print(select(2, m:fit(train.X, train.y, { subsets = train.shape })))
 print(m:report(test.X, test.y))

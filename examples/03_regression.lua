@@ -25,7 +25,7 @@ line:fit(train.X, train.y)
 
 local m = moe.mixture {
   experts = { left = E.linear {}, right = E.linear {} },
-  gate = G.softmax { l2 = 0.01 }, seed = 1,
+  gate = G.softmax {}, seed = 1,
 }
 m:fit(train.X, train.y, { subsets = train.region })
 

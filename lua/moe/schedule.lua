@@ -1,6 +1,8 @@
 --- Schedules: what is trained, in which order, on which rows, said as a list of
 -- stages.  moe.schedule { S.pretrain { subsets = groups }, S.gate {} } is what
--- m:fit(X, y, { subsets = groups }) does.
+-- m:fit(X, y, { subsets = groups }) does, to the bit; but for experts that keep
+-- out-of-bag predictions (forests), which last as long as their fit: a gate of a
+-- later stage learns from cross-fitting instead.
 -- @module moe.schedule
 
 local Run = require "moe.schedule.run"

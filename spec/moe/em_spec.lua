@@ -151,6 +151,14 @@ describe("em", function()
     assert.is_true(m:score(X, y) > 0.98)
   end)
 
+  it("gives the gate a slight penalty: rows that are seen cannot judge one", function()
+    local X, y = two_lines(300, 0.2, 9)
+    local m = lines { gate = G.softmax {} }
+    m:fit(X, y)
+    assert.equal(0.01, m:get_params("gate"):info().l2)
+    assert.is_true(m:score(X, y) > 0.98)
+  end)
+
   it("goes on from what there is: two stages, then rounds of em", function()
     local X, y = two_lines(200, 0.2, 9)
     local m = lines { training = "two_stage", subsets = "clusters" }
@@ -206,6 +214,64 @@ describe("em", function()
       return list[#list]
     end
     assert.is_true(fit(6) >= fit(1))
+  end)
+
+  it("publishes the most likely so far, in later runs too", function()
+    local X, y = planes(40, 2, 4, 3)
+    local m = lines { restarts = 6, rounds = 10 }
+    local job, before, commits, steps = m:start_fit(X, y), -math.huge, 0, 0
+    while not job:step { budget_ms = 1e-6 } do
+      steps = steps + 1
+      if steps % 50 == 0 and pcall(job.commit, job) then
+        local now = log_likelihood(m, X, y)
+        assert.is_true(now >= before - 1e-4, ("%.9g after %.9g"):format(now, before))
+        before, commits = now, commits + 1
+      end
+    end
+    job:commit()
+    assert.is_true(commits > 20 and log_likelihood(m, X, y) >= before - 1e-4)
+  end)
+
+  it("can be saved after targets whose squares no number holds", function()
+    local X, y = two_lines(50, 0.3, 5)
+    for i = 1, 50 do y[i] = 1e200 * y[i] end
+    for _, training in ipairs { "em", "two_stage", "gradient" } do
+      local m = lines { training = training }
+      m:fit(X, y)
+      assert.same(m:predict(X), moe.undump(m:dump()):predict(X))
+    end
+  end)
+
+  it("refuses experts that are frozen and answer something else", function()
+    local X, y = two_lines(30, 0.3, 5)
+    local pairs_of_y, names = {}, {}
+    for i, v in ipairs(y) do
+      pairs_of_y[i], names[i] = { v, -v }, v > 0 and "up" or "down"
+    end
+    local wide, class = E.linear {}, E.logistic {}
+    wide:fit(X, moe.tensor(pairs_of_y))
+    class:fit(X, names)
+    for _, training in ipairs { "em", "gradient", "two_stage" } do
+      for _, expert in ipairs { wide, class } do
+        local m = lines {
+          training = training, frozen = { "a" }, experts = { a = expert, b = E.linear {} },
+        }
+        local ok, message = pcall(m.fit, m, X, y)
+        assert.is_false(ok)
+        assert.truthy(message:find("'a' is frozen, but was fitted to other targets", 1, true))
+      end
+    end
+  end)
+
+  it("refuses to score experts as they are that answer something else", function()
+    local X, y = two_lines(30, 0.3, 5)
+    local two = {}
+    for i, v in ipairs(y) do two[i] = { v, -v } end
+    local m = lines { training = "two_stage" }
+    m:fit(X, moe.tensor(two))
+    local ok, message = pcall(m.fit, m, X, y, { stage = "gate", unseen = true })
+    assert.is_false(ok)
+    assert.truthy(message:find("'a' was fitted to other targets", 1, true))
   end)
 
   it("leaves what is frozen as it is, the gate too", function()

@@ -117,6 +117,7 @@ typedef struct moe_target {
                     expert in place of a log-likelihood: n × width × errors */
   bool soft;     /* gating: the target is each expert's share in the row's
                     likelihood, in place of that itself */
+  bool seen;     /* gating: the experts have learned from these rows */
 } moe_target;
 
 /* What a learner is fitted on. */

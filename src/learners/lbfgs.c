@@ -31,6 +31,14 @@ void moe_lbfgs_free(moe_lbfgs *o) {
   *o = (moe_lbfgs){0};
 }
 
+void moe_lbfgs_restart(moe_lbfgs *o, double scale) {
+  memset(o->x, 0, o->n * sizeof *o->x);
+  o->scale = scale;
+  o->stored = 0;
+  o->iterations = 0;
+  o->started = false;
+}
+
 /* The two loops: direction = −H gradient, with H from the stored pairs, newest
    first on the way in. */
 static void find_direction(moe_lbfgs *o) {

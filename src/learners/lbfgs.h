@@ -42,6 +42,10 @@ moe_status moe_lbfgs_new(moe_call *call, size_t n, double scale,
                          double tolerance, moe_lbfgs *out);
 void moe_lbfgs_free(moe_lbfgs *o);
 
+/* Begins anew, as moe_lbfgs_new does, with another function of as many
+   variables; `best` stays what it is until the first value is told. */
+void moe_lbfgs_restart(moe_lbfgs *o, double scale);
+
 /* Tells the value at x, whose gradient is filled in. */
 moe_lbfgs_state moe_lbfgs_tell(moe_lbfgs *o, double value);
 

@@ -210,7 +210,8 @@ void moe_softmax_fit_penalize(moe_softmax_fit *s, double l2) {
   moe_scale(l2 / s->plan.l2, s->sweep.penalty, s->sweep.columns);
   s->plan.l2 = s->sweep.plan.l2 = l2;
   s->done = false;
-  moe_lbfgs_restart(&s->lbfgs);
+  moe_lbfgs_restart(&s->lbfgs, 1 / curvature(s));
+  choose_start(s);
 }
 
 /* Two classes share their vector's two halves; a gate that has come to less

@@ -50,8 +50,9 @@ moe_status moe_softmax_fit_begin(moe_call *call, const moe_softmax_plan *plan,
 /* Goes on until it is done, or until the call is pausing. */
 moe_status moe_softmax_fit_run(moe_call *call, moe_softmax_fit *s);
 
-/* A fit that is done, and had a penalty, goes on from where it is to the
-   optimum with another one. */
+/* A fit that is done, and had a penalty, is to be made again with another one:
+   from the same start, since the optima of a mixture's likelihood with a strong
+   penalty do not lead to the best with a weak one. */
 void moe_softmax_fit_penalize(moe_softmax_fit *s, double l2);
 
 /* Notes how a fit that is done fell short of tol, if it did. */

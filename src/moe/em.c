@@ -83,17 +83,23 @@ static moe_status reserve(moe_call *call, moe_job *job) {
   return moe_new_array(call, &w->em.best, experts + 1, sizeof(moe_object *));
 }
 
-/* A warm job needs all experts; the gate may be new. */
+/* A warm job needs all experts; the gate may be new, but not that of a mixture
+   within. */
 moe_status moe__em_check_warm(moe_call *call, const moe_job *job) {
   const moe_mixture_job *w = job->work;
   const moe_mixture *old = job->object->state;
-  bool sound = old->n_experts == w->trainees.n;
-  for (size_t e = 0; sound && e < w->trainees.n; e++)
-    sound = moe_learner_fitted(w->trainees.items[e]) != NULL;
-  if (sound) return MOE_OK;
-  return moe_fail(call, MOE_ESTATE,
-                  "mixture: it has changed since it was fitted, and cannot go "
-                  "on from there");
+  if (old->n_experts != w->trainees.n)
+    return moe_fail(call, MOE_ESTATE,
+                    "mixture: it had %zu experts when it was fitted, and "
+                    "cannot go on from there with %zu",
+                    old->n_experts, w->trainees.n);
+  for (size_t e = 0; e < w->trainees.n; e++) {
+    const moe_object *expert = w->trainees.items[e];
+    MOE_TRY(moe__mixture_check_answers(call, job, e));
+    if (expert->type == &moe_mixture_of_experts.type)
+      MOE_TRY(moe__mixture_check(call, expert));
+  }
+  return MOE_OK;
 }
 
 moe_status moe__em_start(moe_call *call, moe_job *job) {
@@ -107,7 +113,7 @@ moe_status moe__em_start(moe_call *call, moe_job *job) {
     w->em.least = fmax(LEAST_VARIANCE * variance, 1e-300);
   }
   for (size_t e = 0; e < w->trainees.n; e++) w->sharpness[e] = 1;
-  w->em.plan = (moe_plan){MOE_EM, -1, MOE_WHOLE, false, 1};
+  w->em.plan = (moe_plan){.training = MOE_EM, .subsets = -1, .rounds = 1};
   return start_run(call, job);
 }
 
@@ -231,14 +237,19 @@ static moe_status train(moe_call *call, moe_job *job) {
   return moe__mixture_finish_job(call, w);
 }
 
-static double sum_weighted(const moe_mixture_job *w, const moe_rows *x,
-                           const double *values, size_t stride) {
-  double sum = 0;
+/* The mean over the rows as they count for the expert in hand, found as it
+   runs, so that no weights are too large to be summed; 0 where none counts. */
+static double find_mean(const moe_mixture_job *w, const moe_rows *x,
+                        const double *values, size_t stride) {
+  double weight = 0, mean = 0;
   for (size_t i = 0; i < w->n; i++) {
     size_t at = moe_rows_at(x, i);
-    sum += w->em.weight[at] * values[at * stride];
+    double own = w->em.weight[at];
+    if (own == 0) continue;
+    weight += own;
+    mean += own / weight * (values[at * stride] - mean);
   }
-  return sum;
+  return mean;
 }
 
 /* The candidate takes the expert's place if it holds the expert's rows no less
@@ -248,8 +259,8 @@ static void choose_expert(moe_job *job, size_t e) {
   const moe_rows *x = &job->batch.x;
   size_t experts = w->trainees.n;
   double *fit = w->em.fit + e;
-  bool taken = !w->em.known[e] || sum_weighted(w, x, w->em.trial, 1) >=
-                                      sum_weighted(w, x, fit, experts);
+  bool taken = !w->em.known[e] ||
+               find_mean(w, x, w->em.trial, 1) >= find_mean(w, x, fit, experts);
   if (taken && w->em.candidate != NULL)
     moe_object_exchange_states(w->trainees.items[e], w->em.candidate);
   for (size_t i = 0; i < w->n && taken; i++) {
@@ -269,10 +280,10 @@ static void take_densities(moe_job *job, size_t e) {
   size_t experts = w->trainees.n, width = job->batch.y->width;
   double weight = 0;
   for (size_t i = 0; i < w->n; i++) weight += w->em.weight[moe_rows_at(x, i)];
-  if (moe__is_gaussian(expert) && weight > 0) {
-    double squares = -2 * sum_weighted(w, x, w->em.fit + e, experts);
-    w->noise[e] = sqrt(fmax(squares / weight / (double)width, w->em.least));
-  }
+  if (moe__is_gaussian(expert) && weight > 0)
+    w->noise[e] = moe__deviation_of(
+        -2 * find_mean(w, x, w->em.fit + e, experts) / (double)width,
+        w->em.least);
   for (size_t i = 0; i < w->n; i++) {
     size_t place = moe_rows_at(x, i) * experts + e;
     w->em.density[place] =
@@ -330,7 +341,8 @@ static moe_status start_gate(moe_call *call, moe_job *job) {
                            .n = job->batch.y->n,
                            .values = em->density,
                            .width = w->trainees.n,
-                           .labels = &w->names};
+                           .labels = &w->names,
+                           .seen = true};
   w->batch = job->batch;
   w->batch.y = &w->target;
   w->batch.subset = NULL;
@@ -421,7 +433,7 @@ static moe_status end_round(moe_call *call, moe_job *job) {
   w->expert = 0;
   w->piece = start_expert;
   if (w->plan.training == MOE_GRADIENT) return moe__joint_descend(call, job);
-  if (++em->round >= w->plan.rounds || gain < params_of(job)->tol)
+  if (++em->round >= w->plan.rounds || !(gain >= params_of(job)->tol))
     return end_run(call, job);
   moe_call_progress(call, "em", (double)em->round / (double)w->plan.rounds);
   return MOE_OK;
@@ -475,6 +487,21 @@ static void take_best(moe_job *job) {
   moe_job_forget(job, "log_likelihood");
   for (size_t k = 0; k < em->n_best; k++)
     moe_job_record(job, "log_likelihood", em->best_rounds[k]);
+}
+
+void moe__em_exchange_best(moe_job *job) {
+  moe_mixture_job *w = job->work;
+  moe_em *em = &w->em;
+  double *noise = w->noise;
+  int64_t *samples = w->samples;
+  if (em->run == 0 || em->run >= params_of(job)->restarts || job->warm) return;
+  for (size_t e = 0; e <= w->trainees.n; e++)
+    if (em->best[e] != NULL)
+      moe_object_exchange_states(part_of(w, e), em->best[e]);
+  w->noise = em->best_noise;
+  em->best_noise = noise;
+  w->samples = em->best_samples;
+  em->best_samples = samples;
 }
 
 static void note_dead(moe_job *job) {

@@ -4,7 +4,8 @@
    g_e(x_i) exp(v_ie) + l2/2 |W|² at temperature 1, with v_ie the log-likelihood
    that expert e gives to the target of row i.  L-BFGS, begun from nothing, ends
    nowhere less likely, on these rows, than the best constant weights; Adam, for
-   data in large, goes by mini-batches to the neighbourhood of an optimum. */
+   data in large, goes by mini-batches to the neighbourhood of an optimum.
+   Without an l2 L-BFGS finds one (gate_penalty.h). */
 #include <math.h>
 #include <string.h>
 
@@ -32,6 +33,8 @@ typedef struct softmax_work {
   bool by_adam;
   int stage;
   moe_softmax_fit fit;
+  bool again; /* with the penalty that was chosen; until it is done, what the
+                 state has stays */
   moe_penalty_search search;
   moe_neural line; /* by Adam: a network without a hidden layer */
   moe_neural_fit line_fit;
@@ -50,8 +53,8 @@ static const moe_param params[] = {
     MOE_P_GATE_TERMS(softmax_params),
     MOE_P_OPT_REAL(softmax_params, l2, 0, 1e300,
                    "strength of the penalty l2/2 |W|² on the log-likelihood; "
-                   "absent: from 30 down to 0.003 what rows held out ask for, "
-                   "and 30 of fewer than 50 rows or by adam"),
+                   "absent: chosen by cross-validation among 30, 3 … 3e-5, "
+                   "but 30 for fewer than 50 rows and by adam, and 0.01 in em"),
     MOE_P_FLAG(softmax_params, standardize, true,
                "whether the penalty is on the weights of columns with mean 0 "
                "and variance 1"),
@@ -102,11 +105,14 @@ static bool is_for_adam(const softmax_params *p, const moe_batch *b) {
   return entries * (double)b->y->width > MANY;
 }
 
-/* What is given, or what was chosen before, or the strongest. */
+/* What is given, or what was chosen before, or the strongest; but a slight one
+   where the experts' scores are of rows that they learned from, by which no
+   penalty can be judged. */
 static double first_penalty(const moe_job *job) {
   const softmax_params *p = job->object->params;
   const softmax_gate *before = job->object->state;
   if (!isnan(p->l2)) return p->l2;
+  if (job->batch.y->seen) return MOE_SLIGHT_PENALTY;
   return job->warm && before->l2 > 0 ? before->l2 : MOE_GATE_PENALTY;
 }
 
@@ -125,7 +131,7 @@ static moe_status begin_lbfgs(moe_call *call, moe_job *job) {
                            .terms = p->terms};
   work->stage = FIT;
   MOE_TRY(moe_softmax_fit_begin(call, &plan, &work->fit));
-  if (job->warm) work->fit.start = &((softmax_gate *)job->object->state)->affine;
+  if (job->warm) work->fit.start = job->object->state;
   return MOE_OK;
 }
 
@@ -181,14 +187,20 @@ static void export_line(const moe_neural *line, softmax_gate *g) {
     memcpy(g->centre, line->centre, d * sizeof *g->centre);
 }
 
+static void export_fit(const softmax_work *work, softmax_gate *g) {
+  moe_softmax_fit_export(&work->fit, &g->affine);
+  moe_softmax_fit_centre(&work->fit, g->centre);
+  g->l2 = work->fit.plan.l2;
+}
+
 static void export(moe_job *job) {
   softmax_gate *g = job->state;
   softmax_work *work = job->work;
+  if (work->again && !work->fit.done) return;
   if (work->by_adam) {
     export_line(&work->line, g);
   } else {
-    moe_softmax_fit_export(&work->fit, &g->affine);
-    moe_softmax_fit_centre(&work->fit, g->centre);
+    export_fit(work, g);
   }
 }
 
@@ -203,24 +215,26 @@ static moe_status calibrate(moe_call *call, const moe_held_out *h,
   return MOE_OK;
 }
 
-/* The fit to all rows comes first, so that there soon is a gate, and goes on
-   with the penalty that is chosen. */
+/* Where the penalty is to be chosen there is a fit to all rows before, so that
+   there soon is a gate.  Who goes on keeps what was chosen. */
 static moe_status end_fit(moe_call *call, moe_job *job) {
   const softmax_params *p = job->object->params;
   softmax_work *work = job->work;
-  work->stage = isnan(p->l2) ? SEARCH : FINISH;
-  if (!isnan(p->l2)) return MOE_OK;
+  bool chooses = isnan(p->l2) && !job->warm && !job->batch.y->seen;
+  work->stage = chooses ? SEARCH : FINISH;
+  if (!chooses) return MOE_OK;
   return moe_penalty_search_begin(call, &work->fit.plan, &work->search);
 }
 
 static void end_search(moe_job *job) {
   softmax_gate *g = job->state;
   softmax_work *work = job->work;
-  moe_job_note(job, "penalty l2 chosen: %.3g", work->search.l2);
-  if (work->search.l2 != g->l2)
-    moe_softmax_fit_penalize(&work->fit, work->search.l2);
-  g->l2 = work->search.l2;
+  moe_job_note(job, "the gate's penalty is l2 = %.3g", work->search.l2);
   work->stage = FINISH;
+  work->again = work->search.l2 != g->l2;
+  if (!work->again) return;
+  export_fit(work, g);
+  moe_softmax_fit_penalize(&work->fit, work->search.l2);
 }
 
 static moe_status advance(moe_call *call, moe_job *job) {
@@ -295,8 +309,7 @@ static moe_status differentiate(moe_call *call, const moe_object *o,
                                   &gating, loss, gradient);
 }
 
-static moe_status read_l2(moe_call *call, const moe_object *o,
-                          moe_value *out) {
+static moe_status read_l2(moe_call *call, const moe_object *o, moe_value *out) {
   const softmax_gate *g = o->state;
   (void)call;
   *out = moe_number_value(g->l2);
@@ -304,9 +317,8 @@ static moe_status read_l2(moe_call *call, const moe_object *o,
 }
 
 static const moe_gauge gauges[] = {
-    MOE_AFFINE_GAUGES{"l2", "the penalty of the fit, given or chosen",
-                      read_l2},
-    {0}};
+    {"l2", "the penalty of the fit, given or chosen", read_l2},
+    MOE_AFFINE_GAUGES{0}};
 
 const moe_learner_type moe_softmax_gate = {
     .type = {.name = "softmax",
