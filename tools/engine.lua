@@ -190,7 +190,9 @@
 --   weights: an array, how much each row counts
 --   groups: an array of labels; rows of one are not divided by cross-fitting
 --   warm: goes on from what was learned before, in learners that can
---   budget_ms: ends after so long with a usable model; history.done tells
+--   budget_ms: ends after so long with a usable model; history.done tells.
+--     To go on to the same end as without, start_fit; from what there is,
+--     in learners that can, warm
 --   subsets: of a mixture, the name of the expert that each row trains (an array), or
 --     "all", "clusters", "residuals"
 --   stage: of a mixture, "all", "experts" or "gate"
@@ -334,7 +336,8 @@
 -- @param[opt] options { budget_ms }: how long; without it to the end
 -- @return whether it is done
 
---- Gives the object what was learned so far.
+--- Gives the object what was learned so far, once it is of use: before the end
+-- a copy, and the job can go on, to the same bits as without.
 -- @function Job:commit
 -- @return the object; and the history
 

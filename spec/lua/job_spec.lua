@@ -91,6 +91,29 @@ describe("a job", function()
     assert.is_true(f:score(X, y) > 0.6)
   end)
 
+  it("is closed by a callback of its own when that is over, and can do nothing else", function()
+    for _, verb in ipairs { "close", "step", "commit" } do
+      local job, said
+      local expert = { task = "regression" }
+      function expert:fit() said = select(2, pcall(job[verb], job)) end
+      function expert:predict(rows)
+        local out = {}
+        for i = 1, rows.shape[1] do out[i] = 0 end
+        return out
+      end
+      local m = moe.mixture { experts = { a = expert, b = E.constant {} }, gate = moe.gates.uniform {} }
+      job = m:start_fit({ { 1 }, { 2 }, { 3 } }, { 1, 2, 3 }, { stage = "experts" })
+      if verb == "close" then
+        refuses("closed by a callback", job.step, job)
+        assert.equal("job: ended", tostring(job))
+      else
+        job:step()
+        assert.truthy(tostring(said):find("at work", 1, true), tostring(said))
+        job:close()
+      end
+    end
+  end)
+
   it("says what it is about", function()
     local job = E.tree {}:start_fit(X, y)
     assert.equal("job: tree on 120 rows, running", tostring(job))

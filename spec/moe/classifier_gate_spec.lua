@@ -173,4 +173,22 @@ describe("classifier gate", function()
     assert.is_true(right / #test > 0.93, tostring(right / #test))
     assert.is_true(m:score(test) > 0.95, tostring(m:score(test)))
   end)
+
+  it("has its model's seed from the mixture's, unless it has one", function()
+    local uniform, X, y = data.uniform(3), {}, {}
+    for i = 1, 60 do X[i], y[i] = { uniform(), uniform() }, uniform() < 0.5 and "a" or "b" end
+    local function probs(seed, own)
+      local m = moe.mixture {
+        experts = { a = E.logistic {}, b = E.tree {} }, seed = seed, frozen = { "a", "b" },
+        gate = G.classifier { model = E.forest { trees = 2, seed = own } },
+      }
+      m:expert("a"):fit(X, y)
+      m:expert("b"):fit({ X[1], X[2], X[3], X[4], X[5], X[6] }, { y[1], y[2], y[3], y[4], y[5], y[6] })
+      m:fit(X, y)
+      return m:route(X).probs:totable()
+    end
+    assert.same(probs(1, 5), probs(2, 5))
+    assert.same(probs(1), probs(1))
+    assert.is_false(pcall(assert.same, probs(1), probs(2)))
+  end)
 end)

@@ -1,5 +1,6 @@
 -- Training by the gradient of the mixture's likelihood.
 local moe = require "moe"
+local allocations = require "spec.support.allocations"
 local data = require "spec.support.data"
 
 local E, G = moe.experts, moe.gates
@@ -87,6 +88,91 @@ describe("gradient", function()
       experts = { n = mixture("logistic"), l = E.logistic {} },
       gate = G.softmax { l2 = 1 }, training = "gradient", epochs = 2,
     }, X, y)
+  end)
+
+  it("has rows do without experts, by expert_dropout, with that loss's derivative", function()
+    local X, y = two_lines(40, 6)
+    local m = mixture("linear", { expert_dropout = 0.4, epochs = 2, gate = G.softmax {
+      l2 = 0.01, load_balance = 0.3, entropy = 0.1,
+    } })
+    m:fit(X, y)
+    local weights, _, gradient = m:_gradient(X, y, nil, 7)
+    for k = 1, #weights do
+      local h, at = 1e-5, weights[k]
+      local function value(w)
+        weights[k] = w
+        return select(2, m:_gradient(X, y, weights, 7))
+      end
+      local slope = (value(at + h) - value(at - h)) / (2 * h)
+      weights[k] = at
+      assert.is_true(math.abs(slope - gradient[k]) <= 1e-4 * (1 + math.abs(slope)), k)
+    end
+  end)
+
+  it("leaves each row one expert, any, where expert_dropout is 1", function()
+    local X, y = two_lines(40, 6)
+    local m = mixture("linear", { expert_dropout = 1, epochs = 2 })
+    m:fit(X, y)
+    local times = { a = 0, b = 0 }
+    for i = 1, 40 do
+      local _, loss = m:_gradient({ X[i] }, { y[i] }, nil, i)
+      for name in pairs(times) do
+        local noise = m:info().noise[name]
+        local error = (y[i] - m:expert(name):predict_one(X[i])) / noise
+        local alone = error ^ 2 / 2 + math.log(2 * math.pi * noise ^ 2) / 2
+        if math.abs(loss - alone) < 1e-6 * (1 + math.abs(alone)) then
+          times[name] = times[name] + 1
+        end
+      end
+    end
+    assert.equal(40, times.a + times.b)
+    assert.is_true(times.a > 8 and times.b > 8)
+  end)
+
+  it("publishes the best weights, not those of the last step", function()
+    local X, y = two_lines(200, 4)
+    local m = mixture("linear", { training = "em", lr = 5, batch_size = 10 })
+    m:fit(X, y)
+    local before = m:_gradient(X, y)
+    local job = m:start_fit(X, y, { method = "gradient", warm = true })
+    local done, commits = false, 0
+    while not done and commits < 5 do
+      done = job:step { budget_ms = 1e-6 }
+      if not done and pcall(job.commit, job) then commits = commits + 1 end
+    end
+    job:close()
+    assert.equal(5, commits)
+    for k, w in ipairs((m:_gradient(X, y))) do
+      assert.is_true(math.abs(w - before[k]) <= 1e-12 * (1 + math.abs(w)), k)
+    end
+  end)
+
+  it("refuses to go on from a mixture in which a mixture has changed", function()
+    local X, y = two_lines(60, 4)
+    for _, method in ipairs { "em", "gradient" } do
+      local inner = mixture("linear")
+      local m = moe.mixture {
+        experts = { inner = inner, b = E.linear {} }, gate = G.softmax {}, training = "em",
+      }
+      m:fit(X, y)
+      inner:expert("a"):reset()
+      refuses("expert 'a' was reset", m.fit, m, X, y, { method = method, warm = true })
+    end
+  end)
+
+  it("survives the failure of any allocation, a commit in the middle among them", function()
+    local X, y = two_lines(20, 6)
+    local function life()
+      local m = mixture("linear", { expert_dropout = 0.3, epochs = 1, batch_size = 16 })
+      local job = m:start_fit(X, y)
+      while not job:step { budget_ms = 1e-6 } do
+        local ok, message = pcall(job.commit, job)
+        if not ok and not message:find "nothing usable" then error(message, 0) end
+      end
+      job:commit()
+      m:close()
+    end
+    assert.is_true(allocations.fail(life) > 100)
   end)
 
   it("goes on from a mixture that is there", function()

@@ -536,4 +536,19 @@ describe("what a mixture tells", function()
     assert.equal(3, r.classes.y.support)
     assert.truthy(tostring(r):find "oracle")
   end)
+
+  it("routes the same whatever the unit of the numbers is", function()
+    local X, y = data.plane(80, 3, 0.1)
+    local function probs(unit)
+      local own = {}
+      for i, v in ipairs(y) do own[i] = unit * (v + (X[i][1] > 0.5 and 2 or 0)) end
+      local m = moe.mixture {
+        experts = { a = E.linear {}, b = E.constant {} }, gate = G.softmax {}, folds = 2,
+      }
+      m:fit(X, own)
+      return m:route(X).probs:totable()
+    end
+    local plain, tiny = probs(1), probs(2 ^ -60)
+    for i = 1, 80 do assert.is_true(math.abs(plain[i][1] - tiny[i][1]) < 1e-4) end
+  end)
 end)

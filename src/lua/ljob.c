@@ -16,6 +16,8 @@ typedef struct running {
   moe_job *job; /* NULL once it has ended */
   lmoe_call *c;
   double started;
+  bool busy;   /* in a step or a commit, which may call back */
+  bool closed; /* meanwhile: it ends when that is over */
 } running;
 
 /* The option as one of the names, counted from 0; -1 where it is nil. */
@@ -79,6 +81,18 @@ static void end_running(running *r) {
   r->job = NULL;
 }
 
+/* What the engine does with the job, during which callbacks find it busy. */
+static moe_status work(lua_State *L, running *r,
+                       moe_status (*act)(moe_call *call, moe_job *job)) {
+  r->c->L = L;
+  r->busy = true;
+  moe_status status = act(&r->c->call, r->job);
+  r->busy = false;
+  if (!r->closed) return status;
+  end_running(r);
+  return luaL_error(L, "the job was closed by a callback of its own");
+}
+
 static void warm(lua_State *L, running *r, int options) {
   if (!lua_istable(L, options) || !lmoe_opt_flag(L, options, "warm", false))
     return;
@@ -128,9 +142,8 @@ static void check_job(lua_State *L, running *r, moe_status status) {
 }
 
 static bool run(lua_State *L, running *r, double budget_ms) {
-  r->c->L = L;
   r->c->deadline = budget_ms > 0 ? lmoe_now() + budget_ms / 1000 : 0;
-  do check_job(L, r, moe_job_step(&r->c->call, r->job));
+  do check_job(L, r, work(L, r, moe_job_step));
   while (!r->job->done && !moe_call_pausing(&r->c->call));
   return r->job->done;
 }
@@ -192,7 +205,7 @@ static int l_fit(lua_State *L) {
   double budget_ms;
   running *r = push_running(L, &budget_ms);
   bool done = run(L, r, budget_ms);
-  check_job(L, r, moe_job_commit(&r->c->call, r->job));
+  check_job(L, r, work(L, r, moe_job_commit));
   push_committed(L, r);
   if (done) return 2;
   end_running(r);
@@ -213,6 +226,7 @@ static running *want_running(lua_State *L) {
 static running *check_running(lua_State *L) {
   running *r = want_running(L);
   if (r->job == NULL) luaL_error(L, "the job has ended");
+  if (r->busy) luaL_error(L, "the job is at work: this is a callback of it");
   return r;
 }
 
@@ -228,14 +242,15 @@ static int l_step(lua_State *L) {
    as it was. */
 static int l_commit(lua_State *L) {
   running *r = check_running(L);
-  r->c->L = L;
-  if (moe_job_commit(&r->c->call, r->job) != MOE_OK)
+  if (work(L, r, moe_job_commit) != MOE_OK)
     return luaL_error(L, "%s", r->c->call.error.text);
   return push_committed(L, r);
 }
 
 static int l_close(lua_State *L) {
-  end_running(want_running(L));
+  running *r = want_running(L);
+  r->closed = true;
+  if (!r->busy) end_running(r);
   return 0;
 }
 
@@ -258,7 +273,9 @@ static int l_print_history(lua_State *L) {
   lua_getfield(L, 1, "done");
   snprintf(line, sizeof line, "fitted on %.0f rows in %.3f s%s",
            lua_tonumber(L, -3), lua_tonumber(L, -2),
-           lua_toboolean(L, -1) ? "" : " (out of budget: not done)");
+           lua_toboolean(L, -1)
+               ? ""
+               : " (out of budget: not done; a job of start_fit can go on)");
   lua_getfield(L, 1, "notes");
   luaL_buffinit(L, &b);
   luaL_addstring(&b, line);

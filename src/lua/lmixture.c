@@ -182,17 +182,21 @@ static void push_numbers(lua_State *L, const double *x, size_t n) {
   }
 }
 
-/* _gradient(X, y, weights): the weights, which are set first where they are
-   given; the loss on these rows; and its derivative by each weight. */
+/* _gradient(X, y, weights, seed): the weights, which are set first where they
+   are given; the loss on these rows; and its derivative by each weight.  With a
+   seed, of rows that drop experts by it. */
 static int l_gradient(lua_State *L) {
   moe_object *o = (moe_object *)check_mixture(L);
   const moe_learner_type *type = moe_learner_type_of(o);
-  lua_settop(L, 4);
+  lua_settop(L, 5);
   lmoe_call *c = lmoe_begin(L);
+  moe_plan plan = {.drops = !lua_isnil(L, 5)};
   moe_batch b;
   double loss;
   lmoe_check_batch(L, c, 2, o, &b);
-  if (o->state == NULL) luaL_error(L, "mixture has not been fitted yet");
+  plan.seed = (uint64_t)luaL_optinteger(L, 5, 0);
+  b.plan = &plan;
+  LMOE_TRY(L, c, moe__mixture_check(&c->call, o));
   size_t n = type->n_weights(o);
   double *weights = new_numbers(L, c, n), *gradient = new_numbers(L, c, n);
   type->get_weights(o, weights);

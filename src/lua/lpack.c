@@ -131,7 +131,7 @@ static void push_table(reader *r, int depth) {
   luaL_checkstack(r->L, 4, "values nested too deeply");
   lua_newtable(r->L);
   while (push_value(r, depth + 1)) {
-    push_value(r, depth + 1);
+    if (!push_value(r, depth + 1)) luaL_error(r->L, "a key has no value");
     lua_rawset(r->L, -3);
   }
 }

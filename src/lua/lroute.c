@@ -352,6 +352,7 @@ static void copy_config(const moe_route_config *from, lmoe_routed *w) {
   to->renormalize = from->renormalize;
   to->temperature = from->temperature;
   to->threshold = from->threshold;
+  to->expert_dropout = from->expert_dropout;
 }
 
 static void check_inputs(lua_State *L, lmoe_call *c, int options,

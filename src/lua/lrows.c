@@ -66,7 +66,9 @@ static void check_tensor_rows(lua_State *L, lmoe_call *c, const moe_tensor *t,
   moe_tensor *view;
   size_t d;
   if (t->ndim != 2 || t->dtype != MOE_F32)
-    luaL_error(L, "X must be a float tensor of 2 dimensions (rows × columns)");
+    luaL_error(L,
+               "X must be a float tensor of 2 dimensions (rows × columns); one "
+               "sample goes to predict_one");
   LMOE_TRY(L, c, moe_tensor_rows(&c->call, t, 0, t->shape[0], &view));
   lmoe_hold(c, view, release_tensor);
   d = (size_t)t->shape[1];

@@ -68,11 +68,18 @@ static moe_status hold_out(moe_call *call, moe_job *job) {
   return MOE_OK;
 }
 
+/* Of a mini-batch, at most. */
+static size_t rows_of_batch(const moe_job *job) {
+  const moe_mixture_job *w = job->work;
+  size_t rows = (size_t)params_of(job)->batch_size;
+  return rows < w->n ? rows : w->n;
+}
+
 static moe_status reserve_batch(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   moe_joint *g = &w->joint;
   const moe_target *y = job->batch.y;
-  size_t rows = (size_t)params_of(job)->batch_size, size = sizeof(double);
+  size_t rows = rows_of_batch(job), size = sizeof(double);
   MOE_TRY(moe_new_array(call, &g->weight, rows, size));
   if (y->ids != NULL)
     MOE_TRY(moe_new_array(call, &g->ids, rows, sizeof *g->ids));
@@ -96,6 +103,7 @@ moe_status moe__joint_descend(moe_call *call, moe_job *job) {
   MOE_TRY(hold_out(call, job));
   MOE_TRY(reserve_batch(call, job));
   moe__parts_get(&p, g->weights);
+  moe__parts_set(&p, g->weights); /* to the bit what a commit gives back */
   memcpy(g->best, g->weights, n * size);
   MOE_TRY(judge(call, job, &g->best_loss));
   for (size_t e = 0; e < w->trainees.n; e++) w->sharpness[e] = 1;
@@ -175,14 +183,18 @@ static void take_step(const moe_joint *g, double lr) {
 static moe_status descend_batch(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   moe_joint *g = &w->joint;
-  size_t size = (size_t)params_of(job)->batch_size, left = g->n_own - g->next;
+  size_t size = rows_of_batch(job), left = g->n_own - g->next;
   moe_parts p = parts_of(job);
+  moe_plan plan = {.drops = true,
+                   .seed = moe_seed_at(moe_seed_of(seed_of(job), "dropout"),
+                                       (uint64_t)g->step)};
   moe_batch b;
   double loss, weight = 0;
   MOE_TRY(copy_rows(call, job, g->next, left < size ? left : size, &b));
   g->next += b.x.n;
   for (size_t k = 0; k < b.x.n; k++) weight += b.weight[k];
   if (weight == 0) return MOE_OK;
+  b.plan = &plan;
   MOE_TRY(moe__parts_differentiate(call, &p, &b, &loss, g->gradient));
   g->sum += loss;
   g->step++;
@@ -196,7 +208,7 @@ static moe_status descend_batch(moe_call *call, moe_job *job) {
 static moe_status judge(moe_call *call, moe_job *job, double *out) {
   moe_mixture_job *w = job->work;
   moe_joint *g = &w->joint;
-  size_t size = (size_t)params_of(job)->batch_size;
+  size_t size = rows_of_batch(job);
   moe_parts p = parts_of(job);
   double sum = 0, loss;
   moe_batch b;
@@ -262,6 +274,13 @@ static moe_status descend(moe_call *call, moe_job *job) {
   MOE_TRY(descend_batch(call, job));
   moe_scratch_drop(call, mark);
   return g->next == g->n_own ? end_epoch(call, job) : MOE_OK;
+}
+
+void moe__joint_show_best(moe_job *job, bool best) {
+  moe_mixture_job *w = job->work;
+  moe_parts p = parts_of(job);
+  if (w->piece == descend)
+    moe__parts_set(&p, best ? w->joint.best : w->joint.weights);
 }
 
 void moe__joint_free(moe_joint *g) {

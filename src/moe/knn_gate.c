@@ -10,7 +10,10 @@
    right answers nearby is Woods, Kegelmeyer & Bowyer's local accuracy, 1997,
    doi 10.1109/34.588027).  An expert is right where the target is at least half
    as likely to it as to the best: so a row that all get wrong accuses nobody.
- */
+   Overall local accuracy (OLA) is `union` in a mixture whose top_k is 1.  Not
+   here: what asks for an expert's answer to the row in hand (LCA, MCB), for a
+   gate sees rows, not answers; and a model of competence (META-DES), of which
+   the classifier gate, taught who is best where, is the plain form. */
 #include <math.h>
 
 #include "gate.h"
@@ -226,7 +229,8 @@ static moe_status keep_rows(moe_call *call, const moe_batch *b, knn_gate *g) {
                         sizeof *g->score));
   MOE_TRY(keep_scores(call, b, g, pick, &n));
   MOE_TRY(moe_rows_select(call, &b->x, pick, n, &kept));
-  MOE_TRY(moe_neighbours_fill(call, &g->rows, &kept));
+  MOE_TRY(moe_neighbours_reserve(call, &g->rows, kept.n, kept.d));
+  MOE_TRY(moe_neighbours_fill(call, &g->rows, &kept, 0));
   moe_scratch_drop(call, mark);
   return MOE_OK;
 }
@@ -270,7 +274,8 @@ const moe_learner_type moe_knn_gate = {
     .type = {.name = "knn",
              .family = "gate",
              .doc = "Who did well on the nearest rows answers: dynamic "
-                    "selection, KNORA-U and KNORA-E among it.",
+                    "selection, as KNORA-U, KNORA-E and, with union and top_k "
+                    "1, OLA.",
              .params_size = sizeof(knn_gate_params),
              .state_size = sizeof(knn_gate),
              .params = params,

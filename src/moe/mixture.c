@@ -74,6 +74,10 @@ static const moe_param params[] = {
                "keep the best weights by; 0: none, all epochs"),
     MOE_P_INT(moe_mixture_params, patience, 10, 1, 0x1p53,
               "epochs without a better loss on them, after which it stops"),
+    {"expert_dropout", MOE_REAL,
+     offsetof(moe_mixture_params, route.expert_dropout), 0, 0, 1, 0, 0, 0,
+     "share of the experts that a row does without in a step of gradient, "
+     "drawn anew each time; one is always left"},
     MOE_P_ROUTE(moe_mixture_params),
     MOE_P_CHOICE(moe_mixture_params, balance, MOE_UNBALANCED, balances,
                  "where top_k leaves experts out: whether a bias by which the "
@@ -113,7 +117,8 @@ static size_t count_columns(const moe_children *experts) {
 /* An expert's column k in the mixture, or -1. */
 static ptrdiff_t find_column(const moe_mixture *m, const moe_fitted *expert,
                              size_t k) {
-  if (m->fitted.task != MOE_CLASSIFICATION) return (ptrdiff_t)k;
+  if (m->fitted.task != MOE_CLASSIFICATION)
+    return expert->n_outputs == m->fitted.n_outputs ? (ptrdiff_t)k : -1;
   return moe_labels_find(&m->fitted.labels, &expert->labels.items[k]);
 }
 
@@ -178,15 +183,30 @@ void moe__take_logs(double *p, size_t n) {
   for (size_t i = 0; i < n; i++) p[i] = log(p[i] > 1e-300 ? p[i] : 1e-300);
 }
 
+static moe_status check_gate(moe_call *call, const moe_object *o) {
+  const moe_mixture_params *p = moe_mixture_params_of(o);
+  const moe_fitted *gate = moe_learner_fitted(p->gate);
+  if (gate != NULL && gate->n_outputs == p->experts.n) return MOE_OK;
+  return moe_fail(call, MOE_ESTATE,
+                  "mixture: the gate was reset or replaced since; fit the "
+                  "mixture again");
+}
+
+moe_status moe__mixture_check(moe_call *call, const moe_object *o) {
+  const moe_children *experts = &moe_mixture_params_of(o)->experts;
+  MOE_TRY(check_experts(call, o));
+  MOE_TRY(check_gate(call, o));
+  for (size_t e = 0; e < experts->n; e++)
+    if (experts->items[e]->type == o->type)
+      MOE_TRY(moe__mixture_check(call, experts->items[e]));
+  return MOE_OK;
+}
+
 moe_status moe_mixture_logits(moe_call *call, const moe_object *o,
                               const moe_rows *x, double *out) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
   MOE_TRY(check_experts(call, o));
-  if (moe_learner_fitted(p->gate) == NULL ||
-      moe_learner_fitted(p->gate)->n_outputs != p->experts.n)
-    return moe_fail(call, MOE_ESTATE,
-                    "mixture: the gate was reset or replaced since; fit the "
-                    "mixture again");
+  MOE_TRY(check_gate(call, o));
   moe_object_use(o, 1);
   moe_status status = moe_learner_predict(call, p->gate, x, out);
   moe_object_use(o, -1);

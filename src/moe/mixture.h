@@ -30,6 +30,8 @@ typedef struct moe_plan {
   int stage;      /* which parts are trained, of two_stage; the others stay */
   bool unseen;    /* the rows are new to the experts that are not trained */
   int64_t rounds; /* em: at most; gradient: epochs */
+  bool drops;     /* a step of gradient, in which rows do without some … */
+  uint64_t seed;  /* … experts, drawn by this */
 } moe_plan;
 
 typedef struct moe_mixture_params {
@@ -72,6 +74,10 @@ static inline const moe_mixture_params *moe_mixture_params_of(
    or trained on other classes since. */
 moe_status moe_mixture_route(moe_call *call, const moe_object *o,
                              const moe_rows *x, moe_routing *out);
+
+/* MOE_ESTATE where moe_mixture_route would say so of this mixture, or of one
+   within it. */
+moe_status moe__mixture_check(moe_call *call, const moe_object *o);
 
 /* The gate's log-probabilities of the rows (x->n × experts), which are what is
    routed; statuses as of moe_mixture_route.  And the bias of the selection, or

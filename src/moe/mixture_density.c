@@ -10,6 +10,7 @@
 #include "responsibility.h"
 
 #include "mixture_fit.h"
+#include "vector.h"
 
 enum { BLOCK = 1024 }; /* rows measured at a time: bounds the scratch */
 
@@ -140,6 +141,26 @@ typedef struct held {
   double loss; /* Σ w · −log Σ g p */
 } held;
 
+static bool drops_experts(const moe_parts *p, const moe_batch *b) {
+  return b->plan != NULL && b->plan->drops &&
+         moe_mixture_params_of(p->mixture)->route.expert_dropout > 0;
+}
+
+/* The row's gate without the experts that it does without: log 0 for these, and
+   for the others what makes them all there is. */
+static void drop_experts(const moe_parts *p, const moe_batch *b, size_t i,
+                         double *gate) {
+  const moe_route_config *config = &moe_mixture_params_of(p->mixture)->route;
+  size_t experts = p->experts->n;
+  double most = -INFINITY, sum = 0;
+  moe_random random;
+  moe_random_seed(&random, moe_seed_at(b->plan->seed, i));
+  moe_route_drop(config->expert_dropout, experts, &random, gate);
+  for (size_t e = 0; e < experts; e++) most = fmax(most, gate[e]);
+  for (size_t e = 0; e < experts; e++) sum += exp(gate[e] - most);
+  for (size_t e = 0; e < experts; e++) gate[e] -= most + log(sum);
+}
+
 static moe_status measure(moe_call *call, const moe_parts *p,
                           const moe_batch *b, held *h) {
   size_t experts = p->experts->n, n = b->x.n;
@@ -162,6 +183,8 @@ static moe_status measure(moe_call *call, const moe_parts *p,
     }
   }
   MOE_TRY(moe__measure_gate(call, p->gate, &b->x, gate));
+  for (size_t i = 0; i < n && drops_experts(p, b); i++)
+    drop_experts(p, b, i, gate + i * experts);
   for (size_t i = 0; i < n; i++)
     memcpy(h->gate + moe_rows_at(&b->x, i) * experts, gate + i * experts,
            experts * sizeof *gate);
@@ -181,34 +204,81 @@ static moe_status derive_expert(moe_call *call, const moe_parts *p,
   double unit = has_deviation(p, e) ? p->noise[e] * p->noise[e] : 1;
   double *weight, unused;
   moe_batch own = *batch;
+  moe_plan plan;
   MOE_SCRATCH(call, weight, batch->y->n);
   for (size_t i = 0; i < batch->x.n; i++) {
     size_t at = moe_rows_at(&batch->x, i);
     weight[at] = moe_batch_weight(batch, i) * h->share[at * experts + e] / unit;
   }
   own.weight = weight;
+  if (batch->plan != NULL) { /* a mixture draws its own dropout */
+    plan = *batch->plan;
+    plan.seed = moe_seed_at(plan.seed, batch->x.n + e);
+    own.plan = &plan;
+  }
   return moe_learner_differentiate(call, part, &own, &unused, gradient);
 }
 
-/* The gate's own loss is that of the mixture, up to what the likeliest expert
-   of each row has, and with the terms of its own. */
+/* Adds `sign` times the gate's own loss, where `values` are the experts'
+   log-likelihoods, and its derivative. */
+static moe_status add_gate_loss(moe_call *call, const moe_parts *p,
+                                const moe_batch *batch, const double *values,
+                                double sign, double *loss, double *gradient) {
+  size_t n = count_of(p->gate);
+  moe_target target = {.task = MOE_GATING,
+                       .n = batch->y->n,
+                       .values = values,
+                       .width = p->experts->n};
+  moe_batch own = *batch;
+  double *slope, value;
+  own.y = &target;
+  MOE_SCRATCH(call, slope, n);
+  MOE_TRY(moe_learner_differentiate(call, p->gate, &own, &value, slope));
+  *loss += sign * value;
+  moe_axpy(sign, slope, gradient, n);
+  return MOE_OK;
+}
+
+/* The gate's loss comes without what the likeliest expert of each row has. */
+static double sum_most(const moe_batch *batch, const double *values,
+                       size_t experts) {
+  double sum = 0;
+  for (size_t i = 0; i < batch->x.n; i++) {
+    const double *v = values + moe_rows_at(&batch->x, i) * experts;
+    double most = v[0];
+    for (size_t e = 1; e < experts; e++) most = fmax(most, v[e]);
+    sum += moe_batch_weight(batch, i) * most;
+  }
+  return sum;
+}
+
+/* −log Σ g p over the experts that are left, less −log Σ g over them: a gate
+   among these alone.  What else is in a gate's loss, its terms, is that of all
+   experts, for whom log Σ g is 0. */
+static moe_status derive_dropped(moe_call *call, const moe_parts *p,
+                                 const moe_batch *batch, const held *h,
+                                 double *loss, double *gradient) {
+  size_t experts = p->experts->n;
+  double *left, *none;
+  MOE_SCRATCH(call, left, moe_size(batch->y->n, experts));
+  MOE_SCRATCH(call, none, moe_size(batch->y->n, experts));
+  for (size_t k = 0; k < batch->y->n * experts; k++) {
+    left[k] = h->gate[k] > -INFINITY ? 0 : -INFINITY;
+    if (left[k] < 0) h->density[k] = -INFINITY;
+  }
+  MOE_TRY(add_gate_loss(call, p, batch, left, -1, loss, gradient));
+  return add_gate_loss(call, p, batch, none, 1, loss, gradient);
+}
+
 static moe_status derive_gate(moe_call *call, const moe_parts *p,
                               const moe_batch *batch, const held *h,
                               double *loss, double *gradient) {
-  size_t experts = p->experts->n;
-  moe_target target = {.task = MOE_GATING,
-                       .n = batch->y->n,
-                       .values = h->density,
-                       .width = experts};
-  moe_batch own = *batch;
-  own.y = &target;
-  MOE_TRY(moe_learner_differentiate(call, p->gate, &own, loss, gradient));
-  for (size_t i = 0; i < batch->x.n; i++) {
-    const double *v = h->density + moe_rows_at(&batch->x, i) * experts;
-    double most = v[0];
-    for (size_t e = 1; e < experts; e++) most = fmax(most, v[e]);
-    *loss -= moe_batch_weight(batch, i) * most;
-  }
+  memset(gradient, 0, count_of(p->gate) * sizeof *gradient);
+  *loss = 0;
+  if (drops_experts(p, batch))
+    MOE_TRY(derive_dropped(call, p, batch, h, loss, gradient));
+  MOE_TRY(add_gate_loss(call, p, batch, h->density, 1, loss, gradient));
+  *loss -= sum_most(batch, h->density, p->experts->n);
   return MOE_OK;
 }
 

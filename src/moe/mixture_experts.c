@@ -167,9 +167,7 @@ static moe_status end_experts(moe_call *call, moe_job *job) {
 static moe_status pass_training(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   size_t e = w->expert;
-  if (moe_learner_fitted(w->trainees.items[e]) == NULL)
-    return moe_fail(call, MOE_ESTATE, "mixture: expert '%s' was never fitted",
-                    w->trainees.names[e]);
+  MOE_TRY(moe__mixture_check_answers(call, job, e));
   if (w->plan.stage == MOE_EXPERTS_ONLY) {
     w->expert++;
     return MOE_OK;

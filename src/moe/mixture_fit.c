@@ -50,6 +50,25 @@ bool moe__mixture_gate_is_frozen(const moe_object *o) {
   return false;
 }
 
+moe_status moe__mixture_check_answers(moe_call *call, const moe_job *job,
+                                      size_t e) {
+  const moe_mixture_params *p = params_of(job);
+  const moe_fitted *own = job->state;
+  const moe_fitted *f = moe_learner_fitted(p->experts.items[e]);
+  bool frozen = moe__mixture_is_frozen(job->object, e);
+  const char *why = frozen ? "is frozen, but " : "";
+  if (f == NULL)
+    return moe_fail(call, MOE_ESTATE, "mixture: expert '%s' %swas never fitted",
+                    p->experts.names[e], why);
+  if (f->task == own->task &&
+      (f->task == MOE_CLASSIFICATION || f->n_outputs == own->n_outputs))
+    return MOE_OK;
+  return moe_fail(call, MOE_ESTATE,
+                  "mixture: expert '%s' %swas fitted to other targets: classes "
+                  "instead of numbers, or numbers of another width",
+                  p->experts.names[e], why);
+}
+
 static moe_status check_frozen(moe_call *call, const moe_job *job) {
   const moe_mixture_params *p = params_of(job);
   for (size_t i = 0; i < p->frozen.n; i++)
@@ -59,11 +78,8 @@ static moe_status check_frozen(moe_call *call, const moe_job *job) {
                       "mixture: 'frozen' names '%.60s', which is no expert",
                       p->frozen.items[i]);
   for (size_t e = 0; e < p->experts.n; e++)
-    if (moe__mixture_is_frozen(job->object, e) &&
-        p->experts.items[e]->state == NULL)
-      return moe_fail(call, MOE_ESTATE,
-                      "mixture: expert '%s' is frozen, but was never fitted",
-                      p->experts.names[e]);
+    if (moe__mixture_is_frozen(job->object, e))
+      MOE_TRY(moe__mixture_check_answers(call, job, e));
   const moe_fitted *gate = moe_learner_fitted(p->gate);
   if (moe__mixture_gate_is_frozen(job->object) &&
       (gate == NULL || gate->n_outputs != p->experts.n))
@@ -96,18 +112,33 @@ static moe_status check_params(moe_call *call, const moe_job *job) {
   return check_frozen(call, job);
 }
 
-/* A child without a seed draws it from the mixture's and from its name. */
-static moe_status seed_child(moe_call *call, moe_object *child, int64_t seed,
-                             const char *name) {
+static moe_status seed_child(moe_call *call, moe_object *child, uint64_t seed);
+
+/* What has no seed itself hands one down to its own children. */
+static moe_status seed_children(moe_call *call, const moe_object *o,
+                                uint64_t seed) {
+  for (const moe_param *p = o->type->params; p->name != NULL; p++) {
+    void *at = (char *)o->params + p->offset;
+    moe_children all = {0};
+    if (p->kind == MOE_CHILDREN) all = *(moe_children *)at;
+    if (p->kind == MOE_CHILD && *(moe_object **)at != NULL)
+      MOE_TRY(seed_child(call, *(moe_object **)at, moe_seed_of(seed, p->name)));
+    for (size_t i = 0; i < all.n; i++)
+      MOE_TRY(seed_child(call, all.items[i], moe_seed_of(seed, all.names[i])));
+  }
+  return MOE_OK;
+}
+
+/* A seed that is given stays. */
+static moe_status seed_child(moe_call *call, moe_object *child, uint64_t seed) {
   const moe_param *p = moe_type_find_param(child->type, "seed");
   moe_value map;
-  if (p == NULL ||
-      *(int64_t *)((char *)child->params + p->offset) != MOE_NO_INT)
+  if (p == NULL) return seed_children(call, child, seed);
+  if (*(int64_t *)((char *)child->params + p->offset) != MOE_NO_INT)
     return MOE_OK;
   MOE_TRY(moe_map_value(call, 1, &map));
   map.keys[0] = moe_text_value("seed");
-  map.items[0] = moe_number_value(
-      (double)moe_seed_of(seed == MOE_NO_INT ? 0 : (uint64_t)seed, name));
+  map.items[0] = moe_number_value((double)seed);
   return moe_object_set(call, child, &map);
 }
 
@@ -115,13 +146,15 @@ static moe_status seed_child(moe_call *call, moe_object *child, int64_t seed,
 static moe_status new_trainee(moe_call *call, const moe_job *job,
                               moe_object *original, const char *name,
                               moe_object **out) {
+  int64_t seed = params_of(job)->seed;
+  uint64_t own = seed == MOE_NO_INT ? 0 : (uint64_t)seed;
   *out = NULL;
   if (moe_learner_traits(original) & MOE_HOST_ONLY) {
     *out = moe_object_retain(original);
     return MOE_OK;
   }
   MOE_TRY(moe_object_clone(call, original, out));
-  moe_status status = seed_child(call, *out, params_of(job)->seed, name);
+  moe_status status = seed_child(call, *out, moe_seed_of(own, name));
   if (status == MOE_OK) return MOE_OK;
   moe_object_release(*out);
   *out = NULL;
@@ -178,7 +211,9 @@ static void choose_plan(moe_job *job) {
   const moe_plan *given = job->batch.plan;
   moe_mixture_job *w = job->work;
   w->plan =
-      given != NULL ? *given : (moe_plan){-1, -1, MOE_WHOLE, false, MOE_NO_INT};
+      given != NULL
+          ? *given
+          : (moe_plan){.training = -1, .subsets = -1, .rounds = MOE_NO_INT};
   if (w->plan.training < 0) w->plan.training = p->training;
   if (w->plan.subsets < 0) w->plan.subsets = p->subsets;
   if (w->plan.rounds == MOE_NO_INT)
@@ -310,6 +345,7 @@ static moe_status train_gate(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   MOE_TRY(moe_job_step(call, w->job));
   if (!w->job->done) return MOE_OK;
+  moe_job_adopt(job, w->job);
   MOE_TRY(moe__mixture_finish_job(call, w));
   w->piece = moe__mixture_start_routing;
   return MOE_OK;
@@ -357,13 +393,14 @@ static moe_status route_block(moe_call *call, moe_job *job, size_t first,
 static moe_status new_routing(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   moe_routing *r = &w->routing;
-  size_t n = moe_size(w->n, w->trainees.n);
+  size_t n = moe_size(w->n, w->trainees.n), slots;
   r->n = w->n;
   r->experts = w->trainees.n;
   r->width = moe_route_width(&params_of(job)->route, r->experts);
+  slots = moe_size(r->n, r->width);
   if (r->probs != NULL) return MOE_OK;
-  MOE_TRY(moe_new_array(call, &r->indices, n, sizeof *r->indices));
-  MOE_TRY(moe_new_array(call, &r->weights, n, sizeof *r->weights));
+  MOE_TRY(moe_new_array(call, &r->indices, slots, sizeof *r->indices));
+  MOE_TRY(moe_new_array(call, &r->weights, slots, sizeof *r->weights));
   if (is_balanced(job))
     MOE_TRY(moe_new_array(call, &r->logits, n, sizeof *r->logits));
   return moe_new_array(call, &r->probs, n, sizeof *r->probs);
@@ -493,7 +530,11 @@ moe_status moe__mixture_publish(moe_call *call, moe_job *job) {
   moe_object **copies;
   void *state = NULL;
   MOE_SCRATCH(call, copies, w->trainees.n + 1);
+  moe__em_exchange_best(job);
+  moe__joint_show_best(job, true);
   moe_status status = publish_copies(call, job, copies, &state);
+  moe__joint_show_best(job, false);
+  moe__em_exchange_best(job);
   for (size_t e = 0; e <= w->trainees.n; e++) moe_object_release(copies[e]);
   moe_state_free(job->object->type, state);
   moe_scratch_drop(call, mark);

@@ -122,6 +122,11 @@ moe_status moe__mixture_finish_job(moe_call *call, moe_mixture_job *w);
 bool moe__mixture_is_frozen(const moe_object *mixture, size_t e);
 bool moe__mixture_gate_is_frozen(const moe_object *mixture);
 
+/* MOE_ESTATE unless expert e, which is not trained, was fitted to targets of
+   this kind and width. */
+moe_status moe__mixture_check_answers(moe_call *call, const moe_job *job,
+                                      size_t e);
+
 /* Whether there is a gate that was fitted to as many experts. */
 bool moe__mixture_has_gate(const moe_mixture_job *w);
 
@@ -135,6 +140,12 @@ moe_status moe__em_start(moe_call *call, moe_job *job);
 /* Whether a warm job has all that a mixture is made of. */
 moe_status moe__em_check_warm(moe_call *call, const moe_job *job);
 void moe__em_free(moe_em *em, size_t experts);
+
+/* What a commit in the middle publishes, and then what goes on: while a later
+   run of em is under way the best one so far takes its place, or gives it back;
+   gradient shows the weights that were best, or those of its last step. */
+void moe__em_exchange_best(moe_job *job);
+void moe__joint_show_best(moe_job *job, bool best);
 
 /* By the gradient (joint.c): begins as em does. */
 moe_status moe__joint_start(moe_call *call, moe_job *job);
@@ -152,6 +163,10 @@ void moe__sharpness_add(const moe_mixture *m, const moe_batch *batch,
                         const float *kept, size_t first, size_t n,
                         moe_sharpness *s);
 bool moe__sharpness_step(moe_sharpness *s); /* true: it is found */
+
+/* The deviation of such a variance, which is neither below `least` nor so large
+   that it could not be squared again. */
+double moe__deviation_of(double variance, double least);
 
 /* The standard deviation of an expert's unseen errors. */
 double moe__find_noise(const moe_mixture *m, const moe_batch *batch,

@@ -8,7 +8,9 @@
    1706.04599), which changes no expert's first choice. */
 #include <math.h>
 
+#include "frame.h"
 #include "mixture_fit.h"
+#include "vector.h"
 
 /* A class that an expert thinks impossible costs it no more than this. */
 static const double floor_share = 1e-6;
@@ -27,7 +29,7 @@ moe_status moe__keep_answers(moe_call *call, const moe_mixture *m,
     float *row = kept + (size_t)rows[i] * width;
     for (size_t k = 0; k < width; k++) row[k] = 0;
     for (size_t k = 0; k < f->n_outputs; k++)
-      if (column[k] >= 0) row[column[k]] = (float)answers[k];
+      if (column[k] >= 0) row[column[k]] = moe_narrow(answers[k]);
     if (isnan(answers[0])) row[0] = NAN;
   }
   return MOE_OK;
@@ -103,19 +105,31 @@ static double squared_error(const double *y, const float *p, size_t width) {
   return sum;
 }
 
+double moe__deviation_of(double variance, double least) {
+  return sqrt(fmin(fmax(variance, least), 1e300));
+}
+
+/* Of float32 answers to targets of that size, an error that is nothing. */
+static const double LEAST_ERROR = 1e-24;
+
+/* Means as they run, so that no weights are too large to be summed. */
 double moe__find_noise(const moe_mixture *m, const moe_batch *batch,
                        const float *kept) {
   size_t width = m->fitted.n_outputs;
-  double sum = 0, weight = 0;
+  double weight = 0, errors = 0, targets = 0;
   for (size_t i = 0; i < batch->x.n; i++) {
     size_t at = moe_rows_at(&batch->x, i);
+    const double *y = batch->y->values + at * width;
     const float *row = kept + at * width;
     double w = moe_batch_weight(batch, i);
     if (isnan(row[0]) || w == 0) continue;
-    sum += w * squared_error(batch->y->values + at * width, row, width);
-    weight += w * (double)width;
+    weight += w;
+    errors += w / weight * (squared_error(y, row, width) - errors);
+    targets += w / weight * (moe_dot(y, y, width) - targets);
   }
-  return sqrt(weight > 0 ? fmax(sum / weight, 1e-24) : 1);
+  if (weight == 0) return 1;
+  double least = LEAST_ERROR * (targets > 0 ? targets : 1);
+  return moe__deviation_of(errors / (double)width, least / (double)width);
 }
 
 static double value_score(const moe_scoring *s, const float *row,

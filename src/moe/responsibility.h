@@ -44,7 +44,9 @@ moe_status moe__mixture_log_likelihood(moe_call *call, const moe_object *o,
 /* What learns by gradients, in a mixture: the weights of its experts, those of
    its gate, then the logarithms of its Gaussian experts' deviations.  Parts
    that are frozen or have no gradient have no weights here.  The loss is that
-   of all experts together, unsharpened, whatever is selected. */
+   of all experts together, unsharpened, whatever is selected; or, with a plan
+   of the batch that drops, of those that expert_dropout leaves the row, and the
+   gate's probabilities of these. */
 typedef struct moe_parts {
   const moe_object *mixture; /* says what is frozen */
   const moe_children *experts;

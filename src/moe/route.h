@@ -9,6 +9,7 @@
 #define MOE_ROUTE_H
 
 #include "object.h"
+#include "random.h"
 
 enum moe_router {
   MOE_TOP_K,
@@ -204,6 +205,12 @@ typedef struct moe_route_input {
    `room` (experts). */
 void moe_route_rows(const moe_route_config *config, const moe_route_input *in,
                     size_t first, size_t n, double *room, moe_routing *out);
+
+/* Expert dropout: takes each expert out of a row (its logit becomes -Inf) with
+   a chance of `share`, but never the last: it is then one at random that stays.
+ */
+void moe_route_drop(double share, size_t experts, moe_random *random,
+                    double *logits);
 
 /* Rows that each expert takes of n under the expert_choice router: factor · k ·
    n / experts, rounded down, where the factor is the configured one of the

@@ -55,16 +55,25 @@ static void forbid(const moe_route_input *in, size_t i, double *z) {
     if (!allowed[e]) z[e] = -INFINITY;
 }
 
-/* Drops experts of the row at random, unless that would leave none. */
-static void drop_experts(const moe_route_config *config, size_t experts,
-                         moe_random *random, double *z) {
-  moe_random again = *random;
-  size_t left = 0;
+/* The draw that keeps its expert though it may be below the share: the highest
+   of those that may be selected. */
+static size_t find_spared(size_t experts, moe_random random, const double *z) {
+  double highest = -1;
+  size_t spared = experts;
+  for (size_t e = 0; e < experts; e++) {
+    double drawn = moe_random_unit(&random);
+    if (z[e] == -INFINITY || drawn <= highest) continue;
+    highest = drawn;
+    spared = e;
+  }
+  return spared;
+}
+
+void moe_route_drop(double share, size_t experts, moe_random *random,
+                    double *z) {
+  size_t spared = find_spared(experts, *random, z);
   for (size_t e = 0; e < experts; e++)
-    left +=
-        moe_random_unit(&again) >= config->expert_dropout && z[e] > -INFINITY;
-  for (size_t e = 0; left > 0 && e < experts; e++)
-    if (moe_random_unit(random) < config->expert_dropout) z[e] = -INFINITY;
+    if (moe_random_unit(random) < share && e != spared) z[e] = -INFINITY;
 }
 
 /* The logits of row i as they are compared, in out->logits or in `room`. */
@@ -85,7 +94,7 @@ static double *prepare(const moe_route_config *config,
   if (is_noisy(config, in) || is_jittered(config, in))
     disturb(config, in, i, &random, z);
   if (in->allowed != NULL) forbid(in, i, z);
-  if (drops) drop_experts(config, n, &random, z);
+  if (drops) moe_route_drop(config->expert_dropout, n, &random, z);
   return z;
 }
 
