@@ -86,6 +86,13 @@ static bool extremes(void) {
   return true;
 }
 
+/* What has gone wrong shows, instead of looking like an answer. */
+static bool not_a_number(void) {
+  for (int f = MOE_RELU; f <= MOE_SILU; f++)
+    EXPECT(isnan(found((moe_activation)f, (double)NAN)));
+  return true;
+}
+
 /* In runs of any length, in place too, as one by one. */
 static bool runs(void) {
   float x[67], y[67], g[67];
@@ -157,14 +164,30 @@ static bool decay(void) {
   return true;
 }
 
+/* The square of such a derivative is no float. */
+static bool huge(void) {
+  const moe_adam rule = {0.25, 0.9, 0.999, 1e-8, 0};
+  float w[2] = {1, 1}, m[2] = {0}, v[2] = {0}, before;
+  const float g[2] = {1e30f, -FLT_MAX}, next[2] = {1, -1};
+  moe_adam_step(&rule, 1, g, 2, w, m, v);
+  EXPECT(fabs((double)w[0] - 0.75) < 1e-5 && fabs((double)w[1] - 1.25) < 1e-5);
+  EXPECT(isfinite(v[0]) && isfinite(v[1]) && isfinite(m[1]));
+  before = w[0];
+  moe_adam_step(&rule, 2, next, 2, w, m, v);
+  EXPECT(w[0] < before && isfinite(w[1])); /* it still moves */
+  return true;
+}
+
 static const promise promises[] = {
     {"activations have the values of their definitions", table},
     {"activations are within 3e-7 of the C library's functions", values},
     {"their derivatives are those of differences", slopes},
     {"finite numbers, however large, give numbers", extremes},
+    {"what is not a number stays that", not_a_number},
     {"a run of any length gives what its numbers give by themselves", runs},
     {"adam makes the steps of the paper", adam},
     {"adam's first step is lr, whatever the derivative's size", first_step},
+    {"adam survives derivatives that no float can hold the square of", huge},
     {"adam's weight decay is decoupled from its moments", decay},
     {NULL, NULL}};
 

@@ -252,4 +252,18 @@ describe("glm", function()
     assert.has_error(function() E.glm { offset = 0 } end)
     assert.has_error(function() E.glm { offset = 1.5 } end)
   end)
+
+  it("fits the same however often it pauses", function()
+    local X, y = moe.randn(40000, 3, { seed = 2 }), {}
+    for i = 1, 40000 do y[i] = i % 4 end
+    local whole, paused = E.glm { family = "poisson" }, E.glm { family = "poisson" }
+    whole:fit(X, y)
+    local job, steps = paused:start_fit(X, y), 0
+    repeat
+      steps = steps + 1
+    until job:step { budget_ms = 1e-6 }
+    job:commit()
+    assert.is_true(steps > 20, steps) -- blocks of rows in each of its stages
+    assert.is_true(whole:dump() == paused:dump())
+  end)
 end)

@@ -292,4 +292,19 @@ describe("a window", function()
     local p = model:predict_proba_one { 7 }
     each_near({ 1 / 3, 1 / 3, 0, 1 / 3 }, { p.a, p.b, p.m, p.z })
   end)
+
+  it("fits the same however often it pauses", function()
+    local rows, targets = moe.randn(20000, 12, { seed = 3 }), numbers(20000)
+    local options = { method = "kd_tree", task = "regression", k = 3 }
+    local whole, paused, steps = E.knn(options), E.knn(options), 0
+    whole:fit(rows, targets)
+    local job = paused:start_fit(rows, targets)
+    repeat
+      steps = steps + 1
+    until job:step { budget_ms = 1e-6 }
+    job:commit()
+    assert.is_true(steps > 10, steps) -- levels of the tree, and rows before and behind
+    local some = moe.randn(50, 12, { seed = 4 })
+    assert.same(whole:predict(some), paused:predict(some))
+  end)
 end)

@@ -221,4 +221,15 @@ describe("learning row by row", function()
       assert.is_true(answer == answer and math.abs(answer) < math.huge, tostring(answer))
     end
   end)
+
+  it("refuses what cannot be added up, and stays as it was", function()
+    local model = E.linear {}
+    model:fit({ { 1 }, { 2 }, { 3 } }, { 1, 2, 3 })
+    local before = model:dump()
+    local huge = { 1e308, 1.7e308, -1.6e308 }
+    local ok, message = pcall(model.fit, model, { { 1 }, { 2 }, { 3 } }, huge)
+    assert.is_false(ok)
+    assert.truthy(tostring(message):find "too large to be added up")
+    assert.is_true(before == model:dump())
+  end)
 end)

@@ -225,7 +225,7 @@ describe("mlp", function()
     local m = E.mlp {}
     local job = m:start_fit(X, y)
     assert.has_error(function() job:commit() end)
-    for _ = 1, 12 do job:step { budget_ms = 1e-6 } end
+    for _ = 1, 20 do job:step { budget_ms = 1e-6 } end
     job:commit()
     assert.is_true(rmse(m, X, y) < 2)
   end)
@@ -238,6 +238,110 @@ describe("mlp", function()
     for _, value in ipairs(m:predict(X)) do
       assert.is_true(value == value and math.abs(value) < math.huge)
     end
+  end)
+
+  it("learns values of any size row by row, and can be saved", function()
+    local X, y = waves(300)
+    for _, scale in ipairs { 1e-44, 1e-20, 1, 1e20, 1e30, 1e150, 1e300 } do
+      for _, standardize in ipairs { true, false } do
+        local m = E.mlp { standardize = standardize }
+        for i = 1, #X do m:learn_one(X[i], scale * y[i]) end
+        local answer = m:predict_one(X[1])
+        assert.is_true(answer == answer and math.abs(answer) < math.huge, scale)
+        assert.equal(answer, assert(moe.undump(m:dump())):predict_one(X[1]))
+      end
+    end
+  end)
+
+  it("learns the same row by row in any unit of the values", function()
+    local X, y = waves(1000)
+    local function learned(scale)
+      local m, Y = E.mlp {}, {}
+      for i = 1, #y do Y[i] = scale * y[i] end
+      m:learn_many(X, Y)
+      return rmse(m, X, Y) / scale
+    end
+    local plain = learned(1)
+    assert.is_true(plain < 0.3, plain)
+    for _, scale in ipairs { 1e-30, 1e30, 1e100 } do near(plain, learned(scale), 0.05) end
+  end)
+
+  it("fits the same to weights of any size", function()
+    local X, y = waves(100)
+    local function fitted(weight, options)
+      local m, weights, Y = E.mlp(options), {}, {}
+      for i = 1, #y do weights[i], Y[i] = weight, 1e12 * (y[i] + 10) end
+      local _, history = m:fit(X, Y, { weights = weights })
+      return m:predict(X), history
+    end
+    for _, options in ipairs { { epochs = 5 }, { epochs = 5, validation = 0.2 } } do
+      local expected, known = fitted(1, options)
+      for _, weight in ipairs { 1e-300, 1e300 } do
+        local found, history = fitted(weight, options)
+        for i = 1, #y do near(1, found[i] / expected[i], 1e-5) end
+        for i = 1, 5 do near(1, history.loss[i] / known.loss[i], 1e-4) end
+      end
+    end
+  end)
+
+  -- By their share of all weights the rows trained on would not count at all.
+  it("trains where nearly all the weight is in the rows held out", function()
+    local X, y = waves(200)
+    local weights = {}
+    for i = 1, #y do weights[i] = i == 7 and 1e300 or 1 end
+    for seed = 1, 8 do -- the heavy row is in either part
+      local options = { validation = 0.5, epochs = 3, seed = seed, standardize = false }
+      local _, history = E.mlp(options):fit(X, y, { weights = weights })
+      for _, loss in ipairs(history.loss) do
+        assert.is_true(loss == loss and loss > 0 and loss < 10, loss)
+      end
+    end
+  end)
+
+  -- A mini-batch goes in pieces, of which a step may be one.
+  it("fits the same however often it pauses", function()
+    local X, y = waves(256)
+    local options = { hidden = { 256, 256 }, batch = 200, epochs = 2, validation = 0.2 }
+    local whole, paused, steps = E.mlp(options), E.mlp(options), 0
+    whole:fit(X, y)
+    local job = paused:start_fit(X, y)
+    repeat
+      steps = steps + 1
+    until job:step { budget_ms = 1e-6 }
+    job:commit()
+    assert.is_true(whole:dump() == paused:dump())
+    assert.is_true(steps > 20, steps)
+  end)
+
+  -- Zeroing a derivative for each of the 2^18 columns takes 50 times as long.
+  it("learns a sparse row in time of its entries", function()
+    local function seconds(columns)
+      local m = E.mlp {}
+      local row, y = moe.sparse { columns = columns, { [3] = 1, [columns] = 2 } }, { "a" }
+      m:learn_many(row, { "b" })
+      m:learn_many(row, y)
+      local least = math.huge
+      for _ = 1, 20 do
+        local start = os.clock()
+        for _ = 1, 10 do m:learn_many(row, y) end
+        least = math.min(least, os.clock() - start)
+      end
+      return least
+    end
+    assert.is_true(seconds(2 ^ 16) < 20 * seconds(16) + 1e-3)
+  end)
+
+  it("meets classes late in sparse rows", function()
+    local rows, y = { columns = 40 }, {}
+    for i = 1, 300 do
+      local class = i % 3 + 1
+      rows[i], y[i] = { [class] = 1, [40] = 1 }, ("abc"):sub(class, class)
+    end
+    local m = E.mlp { lr = 0.02 }
+    for i = 1, 3 do m:learn_many(moe.sparse { columns = 40, rows[3 * i - 1] }, { y[3 * i - 1] }) end
+    m:learn_many(moe.sparse(rows), y)
+    assert.same({ "a", "b", "c" }, m:classes())
+    assert.equal(1, m:score(moe.sparse(rows), y))
   end)
 
   it("refuses layers of no width, and too many", function()

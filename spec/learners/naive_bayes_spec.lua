@@ -256,4 +256,22 @@ describe("naive_bayes", function()
     end
     assert.is_true(model:score(X, y) > 0.95)
   end)
+
+  it("refuses a negative count wherever it is, and goes on as it was", function()
+    local X, y = {}, {}
+    for i = 1, 30000 do
+      X[i], y[i] = { i % 5, 1, 2, 3, 4, 5, 6, 7, 8, 9 }, i % 2 == 0 and "a" or "b"
+    end
+    local model = E.naive_bayes { distribution = "multinomial" }
+    model:fit(X, y)
+    local before = model:dump()
+    X[29999][3] = -1
+    local ok, message = pcall(model.fit, model, X, y)
+    assert.is_false(ok)
+    assert.truthy(tostring(message):find("row 29999, column 3 is -1", 1, true))
+    assert.is_false((pcall(model.learn_one, model, X[29999], "a")))
+    assert.is_true(before == model:dump())
+    local job = E.naive_bayes({ distribution = "multinomial" }):start_fit(X, y)
+    assert.is_false(job:step { budget_ms = 1e-6 }) -- the row is further down
+  end)
 end)

@@ -33,12 +33,14 @@ static bool all_finite(const double *x, size_t n) {
   return true;
 }
 
-moe_status moe_affine_check(moe_call *call, const moe_object *o) {
-  const moe_affine *a = o->state;
+bool moe_affine_is_finite(const moe_affine *a) {
   size_t m = a->fitted.n_outputs;
-  if (a->left > 0 && isfinite(a->left) && all_finite(a->bias, m) &&
-      all_finite(a->weights, m * a->fitted.n_features))
-    return MOE_OK;
+  return a->left > 0 && isfinite(a->left) && all_finite(a->bias, m) &&
+         all_finite(a->weights, m * a->fitted.n_features);
+}
+
+moe_status moe_affine_check(moe_call *call, const moe_object *o) {
+  if (moe_affine_is_finite(o->state)) return MOE_OK;
   return moe_fail(call, MOE_EFORMAT, "%s: a weight is not finite",
                   o->type->name);
 }

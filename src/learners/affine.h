@@ -17,6 +17,7 @@ typedef struct moe_affine {
 moe_status moe_affine_prepare(moe_call *call, moe_affine *a);
 moe_status moe_affine_visit(moe_affine *a, moe_visitor *v);
 moe_status moe_affine_check(moe_call *call, const moe_object *o);
+bool moe_affine_is_finite(const moe_affine *a);
 
 /* A row of zeros for a new class: moe_learner_type's add_class. */
 moe_status moe_affine_add_class(moe_call *call, moe_object *o, size_t position);

@@ -5,7 +5,7 @@
 
 #include "vector.h"
 
-enum { START, REWEIGH, SOLVE, EVALUATE };
+enum { SUM, COMPARE, REWEIGH, SOLVE, EVALUATE };
 enum { BLOCK = 1 << 14 /* rows between two looks at the clock */ };
 enum { MOST_HALVINGS = 40 };
 
@@ -82,49 +82,59 @@ static row look(const moe_irls *s, size_t i) {
                .offset = p->offset != NULL ? p->offset[at] : 0};
 }
 
+/* The next block of them; behind the last, s->next is 0 again. */
+typedef struct block {
+  size_t first, end;
+} block;
+
+static block next_block(moe_irls *s) {
+  size_t n = s->plan.batch->x.n, first = s->next;
+  size_t end = n - first < BLOCK ? n : first + BLOCK;
+  s->next = end < n ? end : 0;
+  return (block){first, end};
+}
+
 /* ------------------------------------------------------- the constant model */
 
-static double constant_of(const moe_irls *s, double y, double offset,
-                          double exposure) {
+static void sum_rows(moe_irls *s) {
+  block b = next_block(s);
+  for (size_t i = b.first; i < b.end; i++) {
+    row r = look(s, i);
+    s->weight += r.weight;
+    s->y += r.weight * r.y;
+    s->offset += r.weight * r.offset;
+    s->exposure += r.weight * exp(limit(r.offset));
+  }
+}
+
+/* Exact, but for offsets of the bernoulli family. */
+static double find_constant(const moe_irls *s) {
   const moe_irls_plan *p = &s->plan;
-  double mean = y / s->weight, eta;
+  double mean = s->y / s->weight, offset = s->offset / s->weight, eta;
   if (!p->intercept) return 0;
   switch (p->family) {
-    case MOE_GAUSSIAN: eta = mean - offset / s->weight; break;
+    case MOE_GAUSSIAN: eta = mean - offset; break;
     case MOE_POISSON:
-      eta = limit(log(fmax(y, RAREST * s->weight) / exposure));
+      eta = limit(log(fmax(s->y, RAREST * s->weight) / s->exposure));
       break;
     default:
       mean = fmin(fmax(mean, RAREST), 1 - RAREST);
-      eta = limit(link(p->family, mean) - offset / s->weight);
+      eta = limit(link(p->family, mean) - offset);
   }
   return isfinite(eta) ? eta : 0;
 }
 
-/* Exact, but for offsets of the bernoulli family. */
-static void find_constant(moe_irls *s) {
-  size_t n = s->plan.batch->x.n;
-  double y = 0, offset = 0, exposure = 0;
-  for (size_t i = 0; i < n; i++) {
+/* Some rows' share of the constant model's loss and mean variance. */
+static void compare_rows(moe_irls *s) {
+  moe_family family = s->plan.family;
+  block b = next_block(s);
+  for (size_t i = b.first; i < b.end; i++) {
     row r = look(s, i);
-    s->weight += r.weight;
-    y += r.weight * r.y;
-    offset += r.weight * r.offset;
-    exposure += r.weight * exp(limit(r.offset));
-  }
-  s->constant = constant_of(s, y, offset, exposure);
-  for (size_t i = 0; i < n; i++) {
-    row r = look(s, i);
-    double eta = s->constant + r.offset;
+    double eta = s->constant + r.offset, mean = moe_family_mean(family, eta);
     s->eta[i] = s->constant;
-    s->loss += r.weight * moe_family_loss(s->plan.family, r.y, eta);
-    s->typical += r.weight *
-                  moe_family_variance(s->plan.family,
-                                      moe_family_mean(s->plan.family, eta)) /
-                  s->weight;
+    s->loss += r.weight * moe_family_loss(family, r.y, eta);
+    s->typical += r.weight * moe_family_variance(family, mean) / s->weight;
   }
-  s->null_loss = s->loss;
-  s->best.bias[0] = s->constant;
 }
 
 /* ------------------------------------------------------------- an iteration */
@@ -145,20 +155,24 @@ static void forget_notes(moe_irls *s) {
   s->inner.n_notes = 0;
 }
 
-static moe_status reweigh(moe_call *call, moe_irls *s) {
-  const moe_irls_plan *p = &s->plan;
+static void reweigh_rows(moe_irls *s) {
+  moe_family family = s->plan.family;
   double least = FLATTEST * s->typical;
-  for (size_t i = 0; i < p->batch->x.n; i++) {
+  block b = next_block(s);
+  for (size_t i = b.first; i < b.end; i++) {
     row r = look(s, i);
     double eta = s->eta[i], mean = expected(s, &r, &eta);
-    double variance = fmax(moe_family_variance(p->family, mean), least);
+    double variance = fmax(moe_family_variance(family, mean), least);
     s->working[r.at] = r.weight * variance;
     s->response[r.at] = eta + (r.y - mean) / variance;
   }
+}
+
+static moe_status begin_solving(moe_call *call, moe_irls *s) {
   moe_sweep_plan plan = {.batch = &s->batch,
                          .outputs = 1,
-                         .intercept = p->intercept,
-                         .l2 = p->l2,
+                         .intercept = s->plan.intercept,
+                         .l2 = s->plan.l2,
                          .curvature = 1};
   forget_notes(s);
   s->inner.done = s->inner.usable = false;
@@ -177,13 +191,13 @@ static moe_status solve(moe_call *call, moe_irls *s) {
 }
 
 /* η of some rows, by the trial. */
-static moe_status find_eta(moe_call *call, moe_irls *s, size_t n) {
-  double *eta = s->next_eta + s->next;
+static moe_status find_eta(moe_call *call, moe_irls *s, block b) {
+  double *eta = s->next_eta;
   if (s->halvings == 0) {
-    moe_rows x = moe_rows_range(&s->plan.batch->x, s->next, n);
-    return moe_affine_apply(call, &s->trial, &x, NULL, eta);
+    moe_rows x = moe_rows_range(&s->plan.batch->x, b.first, b.end - b.first);
+    return moe_affine_apply(call, &s->trial, &x, NULL, eta + b.first);
   }
-  for (size_t i = 0; i < n; i++) eta[i] = (eta[i] + s->eta[s->next + i]) / 2;
+  for (size_t i = b.first; i < b.end; i++) eta[i] = (eta[i] + s->eta[i]) / 2;
   return MOE_OK;
 }
 
@@ -192,21 +206,17 @@ static double penalty_of(const moe_irls *s, const moe_affine *a) {
   return s->plan.l2 > 0 ? s->plan.l2 / 2 * square : 0;
 }
 
-/* Some rows more; all are done when the next is the first again. */
-static moe_status evaluate(moe_call *call, moe_irls *s) {
-  size_t left = s->plan.batch->x.n - s->next;
-  size_t n = left < BLOCK ? left : BLOCK;
+static moe_status evaluate_rows(moe_call *call, moe_irls *s) {
   if (s->next == 0) s->next_loss = s->step = 0;
-  MOE_TRY(find_eta(call, s, n));
-  for (size_t i = s->next; i < s->next + n; i++) {
+  block b = next_block(s);
+  MOE_TRY(find_eta(call, s, b));
+  for (size_t i = b.first; i < b.end; i++) {
     row r = look(s, i);
     double eta = s->next_eta[i] + r.offset;
     if (r.weight == 0) continue;
     s->next_loss += r.weight * moe_family_loss(s->plan.family, r.y, eta);
     s->step = fmax(s->step, fabs(s->next_eta[i] - s->eta[i]));
   }
-  s->next = n < left ? s->next + n : 0;
-  s->next_penalty = penalty_of(s, &s->trial);
   return MOE_OK;
 }
 
@@ -309,20 +319,33 @@ void moe_irls_recall(moe_irls *s, const double *weights) {
   s->trial.bias[0] = weights[d];
 }
 
+/* A block of rows more; or, after the last, what they amount to. */
 static moe_status advance(moe_call *call, moe_irls *s, moe_job *job) {
   switch (s->stage) {
-    case START:
-      find_constant(s);
+    case SUM:
+      sum_rows(s);
+      if (s->next > 0) return MOE_OK;
+      s->best.bias[0] = s->constant = find_constant(s);
+      s->stage = COMPARE;
+      return MOE_OK;
+    case COMPARE:
+      compare_rows(s);
+      if (s->next > 0) return MOE_OK;
+      s->null_loss = s->loss;
       s->stage = s->warm ? EVALUATE : REWEIGH;
       return MOE_OK;
-    case REWEIGH: return reweigh(call, s);
+    case REWEIGH:
+      reweigh_rows(s);
+      return s->next > 0 ? MOE_OK : begin_solving(call, s);
     case SOLVE: return solve(call, s);
     default: break;
   }
-  MOE_TRY(evaluate(call, s));
-  if (s->next == 0 && s->warm)
+  MOE_TRY(evaluate_rows(call, s));
+  if (s->next > 0) return MOE_OK;
+  s->next_penalty = penalty_of(s, &s->trial);
+  if (s->warm)
     judge_start(s);
-  else if (s->next == 0)
+  else
     judge(s, job);
   return MOE_OK;
 }

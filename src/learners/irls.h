@@ -33,6 +33,8 @@ typedef struct moe_irls {
   moe_irls_plan plan;
   int stage;
   double weight;            /* of all rows */
+  double y, offset;         /* their weighted sums … */
+  double exposure;          /* … and that of e^offset */
   double constant, typical; /* the constant model's η and mean variance, … */
   double null_loss;         /* … half of its deviance */
   moe_affine best, trial;   /* of one output */

@@ -5,8 +5,9 @@
 #include "threads.h"
 
 enum {
-  LEAF = 16,  /* points of a leaf, at most */
-  SAMPLE = 64 /* points by which a node's spread is judged */
+  LEAF = 16,       /* points of a leaf, at most */
+  SAMPLE = 64,     /* points by which a node's spread is judged */
+  FILLED = 1 << 18 /* numbers that are copied between two looks at the clock */
 };
 
 static size_t n_leaves(const moe_kd_tree *t) { return (size_t)1 << t->height; }
@@ -171,9 +172,10 @@ static void copy_point(const moe_kd_tree *t, size_t place, const float *x) {
     out[j * MOE_LANES + place % MOE_LANES] = x[j];
 }
 
-static void fill_leaf(void *context, size_t leaf, int worker) {
+static void fill_leaf(void *context, size_t index, int worker) {
   const building *b = context;
   const moe_kd_tree *t = b->tree;
+  size_t leaf = t->filled + index;
   size_t first = part(t, t->height, leaf), end = part(t, t->height, leaf + 1);
   float *box = box_of(t, n_leaves(t) - 1 + leaf);
   (void)worker;
@@ -202,14 +204,26 @@ static void join_boxes(const moe_kd_tree *t) {
   }
 }
 
+/* The next leaves; true once all of them are filled. */
+static bool fill_some(moe_call *call, building *b) {
+  moe_kd_tree *t = b->tree;
+  size_t some = FILLED / (t->width * t->d) + 1, left = n_leaves(t) - t->filled;
+  size_t n = some < left ? some : left;
+  moe_parallel(call, n, fill_leaf, b);
+  t->filled += n;
+  return n == left;
+}
+
 bool moe_kd_tree_build(moe_call *call, moe_kd_tree *t, const float *points,
                        const double *scale, bool may_pause) {
   building b = {t, points, scale};
-  for (; t->level < t->height; t->level++) {
-    if (t->level > 0 && may_pause && moe_call_pausing(call)) return false;
+  while (t->level < t->height) {
     moe_parallel(call, (size_t)1 << t->level, halve_node, &b);
+    t->level++;
+    if (may_pause && moe_call_pausing(call)) return false;
   }
-  moe_parallel(call, n_leaves(t), fill_leaf, &b);
+  while (!fill_some(call, &b))
+    if (may_pause && moe_call_pausing(call)) return false;
   join_boxes(t);
   moe_free(t->order);
   t->order = NULL;

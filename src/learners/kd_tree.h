@@ -21,6 +21,7 @@ typedef struct moe_kd_tree {
   /* While it is being built. */
   int64_t *order; /* n points: a coordinate above the index */
   size_t level;   /* to be halved next */
+  size_t filled;  /* leaves, once all are halved */
 } moe_kd_tree;
 
 /* All of it is derived. */
@@ -28,7 +29,8 @@ moe_status moe_kd_tree_visit(moe_kd_tree *t, moe_visitor *v);
 void moe_kd_tree_free(moe_kd_tree *t);
 
 /* Memory for a tree of points (n × d), n ≥ 1; then build until it says that it
-   is done.  Stops between levels when the call is pausing, if it may. */
+   is done.  Stops between levels, and between some leaves and the next, when
+   the call is pausing, if it may. */
 moe_status moe_kd_tree_new(moe_call *call, size_t n, size_t d,
                            moe_kd_tree *out);
 bool moe_kd_tree_build(moe_call *call, moe_kd_tree *t, const float *points,

@@ -118,41 +118,65 @@ static void remember(knn *m, const moe_batch *b, size_t i, size_t slot) {
                                       : b->y->values[at * b->y->width + k];
 }
 
-/* The last rows of the batch that weigh something, as many as are kept. */
+/* Fitting copies the rows, some at a time, and prepares the search. */
+typedef struct knn_work {
+  moe_batch kept; /* the last rows that weigh something, as many as are kept */
+  int32_t *pick;  /* theirs */
+  size_t copied;
+} knn_work;
+
 static moe_status choose(moe_call *call, const moe_batch *b, size_t most,
-                         moe_batch *out) {
+                         knn_work *w) {
   size_t n = 0;
-  int32_t *pick;
-  MOE_SCRATCH(call, pick, b->x.n);
+  MOE_TRY(moe_new_array(call, &w->pick, b->x.n, sizeof *w->pick));
   for (size_t i = 0; i < b->x.n; i++)
-    if (moe_batch_weight(b, i) > 0) pick[n++] = (int32_t)i;
-  size_t kept = n < most ? n : most;
-  *out = *b;
-  return moe_rows_select(call, &b->x, pick + (n - kept), kept, &out->x);
+    if (moe_batch_weight(b, i) > 0)
+      w->pick[n++] = (int32_t)moe_rows_at(&b->x, i);
+  w->kept = *b;
+  w->kept.x.n = n < most ? n : most;
+  w->kept.x.pick = w->pick + (n - w->kept.x.n);
+  return MOE_OK;
 }
 
 static moe_status begin(moe_call *call, moe_job *job) {
   const knn_params *p = job->object->params;
-  moe_scratch_mark mark = moe_scratch_now(call);
-  moe_batch kept;
+  knn_work *w = job->work;
   knn *m = job->state;
   MOE_TRY(settle(call, p, m));
-  MOE_TRY(choose(call, &job->batch, window_of(p), &kept));
-  MOE_TRY(moe_neighbours_fill(call, &m->rows, &kept.x));
-  size_t n = moe_size(m->rows.slots, target_width(m));
-  MOE_TRY(moe_new_array(call, &m->weight, m->rows.slots, sizeof *m->weight));
-  MOE_TRY(moe_new_array(call, &m->target, n, sizeof *m->target));
-  for (size_t i = 0; i < kept.x.n; i++) remember(m, &kept, i, i);
-  if ((size_t)p->k > kept.x.n)
-    moe_job_note(job, "all %zu rows answer, since k = %lld", kept.x.n,
+  MOE_TRY(choose(call, &job->batch, window_of(p), w));
+  size_t n = w->kept.x.n, targets = moe_size(n, target_width(m));
+  MOE_TRY(moe_neighbours_reserve(call, &m->rows, n, w->kept.x.d));
+  MOE_TRY(moe_new_array(call, &m->weight, n, sizeof *m->weight));
+  MOE_TRY(moe_new_array(call, &m->target, targets, sizeof *m->target));
+  if ((size_t)p->k > n)
+    moe_job_note(job, "all %zu rows answer, since k = %lld", n,
                  (long long)p->k);
-  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+static moe_status copy_some(moe_call *call, knn *m, knn_work *w) {
+  enum { NUMBERS = 1 << 18 /* between two looks at the clock */ };
+  size_t n = NUMBERS / w->kept.x.d + 1, left = w->kept.x.n - w->copied;
+  moe_rows some = moe_rows_range(&w->kept.x, w->copied, n < left ? n : left);
+  MOE_TRY(moe_neighbours_fill(call, &m->rows, &some, w->copied));
+  for (size_t i = 0; i < some.n; i++, w->copied++)
+    remember(m, &w->kept, w->copied, w->copied);
   return MOE_OK;
 }
 
 static moe_status step(moe_call *call, moe_job *job) {
   knn *m = job->state;
+  knn_work *w = job->work;
+  while (w->copied < w->kept.x.n) {
+    MOE_TRY(copy_some(call, m, w));
+    if (moe_call_pausing(call)) return MOE_OK;
+  }
   return moe_neighbours_build(call, &m->rows, &job->done);
+}
+
+static void end(moe_job *job) {
+  knn_work *w = job->work;
+  moe_free(w->pick);
 }
 
 /* Room for `slots` items, what is new being 0. */
@@ -316,8 +340,10 @@ const moe_learner_type moe_knn = {
              .check = check,
              .rebuild = rebuild},
     .traits = MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT | MOE_ONLINE,
+    .job_size = sizeof(knn_work),
     .begin = begin,
     .step = step,
+    .end = end,
     .learn = learn,
     .add_class = add_class,
     .predict = predict};

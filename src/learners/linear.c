@@ -37,10 +37,16 @@ static void export(moe_job *job) {
   moe_least_squares_export(job->work, job->state);
 }
 
+/* Sums of squares may be beyond any number where targets or weights are huge.
+ */
 static moe_status step(moe_call *call, moe_job *job) {
   MOE_TRY(moe_least_squares_step(call, job->work, job));
-  if (job->done) export(job);
-  return MOE_OK;
+  if (!job->done) return MOE_OK;
+  export(job);
+  if (moe_affine_is_finite(job->state)) return MOE_OK;
+  return moe_fail(call, MOE_EDATA,
+                  "linear: features, targets or weights are too large to be "
+                  "added up");
 }
 
 static void end(moe_job *job) { moe_least_squares_end(job->work); }

@@ -121,11 +121,13 @@ static moe_status check(moe_call *call, const moe_object *o) {
 
 static double bounded(double sum) { return sum < LARGEST ? sum : LARGEST; }
 
-static moe_status refuse_negative(moe_call *call, const moe_rows *x) {
+/* Rows first … first+n−1. */
+static moe_status refuse_negative(moe_call *call, const moe_rows *x,
+                                  size_t first, size_t n) {
   moe_scratch_mark mark = moe_scratch_now(call);
   double *row;
   MOE_SCRATCH(call, row, x->d);
-  for (size_t i = 0; i < x->n; i++) {
+  for (size_t i = first; i < first + n; i++) {
     bool sparse = moe_nb_is_sparse(x);
     moe_entries e = sparse ? moe_rows_entries(x, i) : (moe_entries){.n = x->d};
     if (!sparse) moe_rows_doubles(x, i, 1, row);
@@ -144,14 +146,13 @@ static moe_status refuse_negative(moe_call *call, const moe_rows *x) {
 
 /* The distribution of what has been learned is that of the parameter. */
 static moe_status settle(moe_call *call, const moe_object *o,
-                         moe_naive_bayes_model *m, const moe_rows *x) {
+                         moe_naive_bayes_model *m) {
   const moe_naive_bayes_params *p = o->params;
   if (m->weight == NULL) m->distribution = p->distribution;
   if (m->distribution != p->distribution)
     return moe_fail(call, MOE_EPARAM,
                     "naive_bayes has learned as %s so far (reset forgets)",
                     distributions[m->distribution]);
-  if (m->distribution == MOE_NB_MULTINOMIAL) MOE_TRY(refuse_negative(call, x));
   return prepare(call, m);
 }
 
@@ -163,7 +164,8 @@ typedef struct work {
   double unit;  /* the power of two by which weights sum to about 1 */
   double *sums; /* weights, counts and, if gaussian, sums of values */
   moe_tally tally;
-  bool centred; /* the first pass is done */
+  size_t checked; /* rows that have no negative count */
+  bool centred;   /* the first pass is done */
 } work;
 
 static double *class_row(const work *w, const moe_tile *tile, size_t i,
@@ -266,7 +268,7 @@ static moe_status begin(moe_call *call, moe_job *job) {
   work *w = job->work;
   double total = 0;
   int exponent;
-  MOE_TRY(settle(call, job->object, m, &job->batch.x));
+  MOE_TRY(settle(call, job->object, m));
   for (size_t i = 0; i < job->batch.x.n; i++)
     total += moe_batch_weight(&job->batch, i);
   frexp(total, &exponent);
@@ -303,11 +305,26 @@ static void take_squares(work *w, const double *square) {
     m->variance[k] = count[k] > 0 ? square[k] / count[k] : 0;
 }
 
+/* The next rows; all are checked once w->checked says so. */
+static moe_status check_some(moe_call *call, work *w) {
+  enum { NUMBERS = 1 << 18 /* between two looks at the clock */ };
+  const moe_rows *x = &w->batch->x;
+  size_t some = NUMBERS / x->d + 1, left = x->n - w->checked;
+  size_t n = some < left ? some : left;
+  MOE_TRY(refuse_negative(call, x, w->checked, n));
+  w->checked += n;
+  return MOE_OK;
+}
+
 static moe_status step(moe_call *call, moe_job *job) {
   work *w = job->work;
   moe_naive_bayes_model *m = w->model;
   size_t n = m->fitted.n_features * m->fitted.n_outputs;
   bool gaussian = m->distribution == MOE_NB_GAUSSIAN;
+  while (!gaussian && w->checked < w->batch->x.n) {
+    MOE_TRY(check_some(call, w));
+    if (moe_call_pausing(call)) return MOE_OK;
+  }
   if (!w->centred) {
     moe_tally_add add = gaussian ? add_values : add_counts;
     if (!moe_tally_run(call, &w->tally, add, w, w->sums)) return MOE_OK;
@@ -363,7 +380,9 @@ static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
   moe_scratch_mark mark = moe_scratch_now(call);
   moe_naive_bayes_model *m = o->state;
   double *x;
-  MOE_TRY(settle(call, o, m, &batch->x));
+  MOE_TRY(settle(call, o, m));
+  if (m->distribution == MOE_NB_MULTINOMIAL)
+    MOE_TRY(refuse_negative(call, &batch->x, 0, batch->x.n));
   MOE_SCRATCH(call, x, m->fitted.n_features);
   for (size_t i = 0; i < batch->x.n; i++) learn_row(m, batch, i, x);
   moe_scratch_drop(call, mark);

@@ -69,23 +69,27 @@ moe_status moe_neighbours_open(moe_call *call, moe_neighbours *s, size_t d) {
   return MOE_OK;
 }
 
+moe_status moe_neighbours_reserve(moe_call *call, moe_neighbours *s, size_t n,
+                                  size_t d) {
+  if (n > INT32_MAX)
+    return moe_fail(call, MOE_EDATA, "%zu rows are more than can be kept", n);
+  MOE_TRY(moe_neighbours_open(call, s, d));
+  MOE_TRY(moe_new_array(call, &s->points, moe_size(n, d), sizeof *s->points));
+  s->n = s->slots = n;
+  return MOE_OK;
+}
+
 moe_status moe_neighbours_fill(moe_call *call, moe_neighbours *s,
-                               const moe_rows *x) {
+                               const moe_rows *x, size_t first) {
   moe_scratch_mark mark = moe_scratch_now(call);
+  float *to = s->points + first * s->d;
   double *row;
-  if (x->n > INT32_MAX)
-    return moe_fail(call, MOE_EDATA, "%zu rows are more than can be kept",
-                    x->n);
-  MOE_TRY(moe_neighbours_open(call, s, x->d));
-  MOE_SCRATCH(call, row, x->d);
-  MOE_TRY(
-      moe_new_array(call, &s->points, moe_size(x->n, x->d), sizeof *s->points));
-  for (size_t i = 0; i < x->n; i++) {
+  MOE_SCRATCH(call, row, s->d);
+  for (size_t i = 0; i < x->n; i++, to += s->d) {
     read_rows(x, i, 1, row);
-    for (size_t j = 0; j < x->d; j++) s->points[i * x->d + j] = (float)row[j];
+    for (size_t j = 0; j < s->d; j++) to[j] = (float)row[j];
   }
   moe_scratch_drop(call, mark);
-  s->n = s->slots = x->n;
   return MOE_OK;
 }
 
@@ -142,6 +146,8 @@ moe_status moe_neighbours_build(moe_call *call, moe_neighbours *s, bool *done) {
     if (s->standardize) find_scale(s);
     if (!wants_tree(s)) return MOE_OK;
     MOE_TRY(open_tree(call, s));
+    if (done != NULL) *done = !moe_call_pausing(call);
+    if (done != NULL && !*done) return MOE_OK;
   }
   bool built =
       moe_kd_tree_build(call, &s->tree, s->points, s->scale, done != NULL);

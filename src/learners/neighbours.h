@@ -16,7 +16,7 @@ extern const char *const moe_search_choices[];
 extern const char *const moe_metric_choices[];
 
 /* Part of a type's state: set the first three (none is zero or 1 by default:
-   auto, Euclidean, as they are), fill, build, find. */
+   auto, Euclidean, as they are), reserve, fill, build, find. */
 typedef struct moe_neighbours {
   int32_t search, metric;
   uint8_t standardize; /* s is 1 over the column's deviation, else 1 */
@@ -39,9 +39,12 @@ bool moe_neighbours_sound(const moe_neighbours *s, size_t columns);
 /* For points of d columns, none yet. */
 moe_status moe_neighbours_open(moe_call *call, moe_neighbours *s, size_t d);
 
-/* Copies the rows of x, which has no missing values: point i is row i. */
+/* The same, and room for n points; then copies rows of x, which has no missing
+   values: row i is point first + i. */
+moe_status moe_neighbours_reserve(moe_call *call, moe_neighbours *s, size_t n,
+                                  size_t d);
 moe_status moe_neighbours_fill(moe_call *call, moe_neighbours *s,
-                               const moe_rows *x);
+                               const moe_rows *x, size_t first);
 
 /* Prepares the search.  Stops when the call is pausing, if `done` is not NULL,
    and goes on when called again, until *done. */

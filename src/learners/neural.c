@@ -47,6 +47,10 @@ moe_status moe_neural_visit(moe_neural *a, moe_visitor *v) {
     MOE_TRY(moe_visit_growing(v, arrays[k].name, arrays[k].dtype, arrays[k].at,
                               arrays[k].n));
   MOE_TRY(moe_visit_derived(v, "factor", MOE_F64, &a->factor, a->n_inputs));
+  MOE_TRY(moe_visit_derived(v, "gradient", MOE_F32, &a->gradient,
+                            a->gradient != NULL ? moe_neural_size(a) : 0));
+  MOE_TRY(moe_visit_derived(v, "stamps", MOE_I64, &a->stamps,
+                            a->stamps != NULL ? a->fitted.n_features : 0));
   return moe_visit_array(v, "weights", MOE_F32, &a->weights,
                          moe_neural_size(a));
 }
@@ -96,9 +100,9 @@ moe_status moe_neural_check(moe_call *call, const moe_object *o) {
 }
 
 void moe_neural_free(moe_neural *a) {
-  void *const owned[] = {a->widths,   a->weights, a->centre,
-                         a->variance, a->factor,  a->middle,
-                         a->spread,   a->first,   a->second};
+  void *const owned[] = {a->widths, a->weights,  a->centre, a->variance,
+                         a->factor, a->middle,   a->spread, a->first,
+                         a->second, a->gradient, a->stamps};
   for (size_t k = 0; k < sizeof owned / sizeof *owned; k++) moe_free(owned[k]);
 }
 

@@ -28,6 +28,10 @@ typedef struct moe_neural {
   size_t n_moments;      /* as many as weights, 0 before the first step */
   float *first, *second; /* Adam's, of learning row by row */
   int64_t steps;
+
+  /* Not saved: what learning row by row would otherwise have to zero a row. */
+  float *gradient; /* of each weight, 0 between rows; or NULL */
+  int64_t *stamps; /* of each sparse column, the last step that moved it */
 } moe_neural;
 
 moe_status moe_neural_visit(moe_neural *a, moe_visitor *v);
@@ -82,7 +86,7 @@ typedef struct moe_descent {
   int64_t steps;   /* made */
 } moe_descent;
 void moe_neural_step(moe_neural *a, const moe_neural_rule *rule, double lr,
-                     const moe_inputs *x, moe_descent *d);
+                     const moe_rows *x, moe_descent *d);
 
 /* Learns from each row by a step of its own: moe_learner_type's learn. */
 moe_status moe_neural_learn(moe_call *call, moe_neural *a,

@@ -35,52 +35,58 @@ static size_t at_most(size_t a, size_t b) { return a < b ? a : b; }
 /* ---------------------------------------------------------------- beginning
  */
 
+static double weigh_rows(const moe_batch *b, const int32_t *rows, size_t n) {
+  double sum = 0;
+  for (size_t k = 0; k < n; k++)
+    sum += b->weight != NULL ? b->weight[rows[k]] : 1;
+  return sum;
+}
+
 /* Rows without a weight are as if they were not there. */
 static moe_status collect(moe_call *call, moe_neural_fit *s) {
   const moe_batch *b = &s->batch;
   size_t n = 0;
-  double weight = 0;
   MOE_TRY(moe_new_array(call, &s->order, b->x.n, sizeof *s->order));
   for (size_t i = 0; i < b->x.n; i++) {
     if (!(moe_batch_weight(b, i) > 0)) continue;
     s->order[n++] = (int32_t)moe_rows_at(&b->x, i);
-    weight += moe_batch_weight(b, i);
+    s->model->weight += moe_batch_weight(b, i);
   }
   moe_random_shuffle(&s->random, s->order, n);
   s->n_held = (size_t)(s->plan.validation * (double)n);
   s->n_order = n - s->n_held;
   s->held = s->order + s->n_order;
-  s->mean_weight = weight / (double)n;
-  s->model->weight = weight;
-  for (size_t k = 0; k < s->n_held; k++)
-    s->held_weight += b->weight != NULL ? b->weight[s->held[k]] : 1;
+  s->weight = weigh_rows(b, s->order, s->n_order);
+  s->held_weight = weigh_rows(b, s->held, s->n_held);
   return MOE_OK;
 }
 
 /* Small batches are not worth a second worker, and sparse rows would need the
    derivatives of all columns for each. */
-static void cut(moe_passing *p, size_t weights, bool sparse) {
-  enum { WORTH = 1 << 20 /* products */, LEAST = 16 /* rows */, MOST = 8 };
-  size_t pieces = moe_size(p->rows, weights) / WORTH;
-  pieces = at_most(pieces, at_most(p->rows / LEAST, MOST));
-  p->pieces = sparse || pieces == 0 ? 1 : pieces;
-  p->piece = (p->rows + p->pieces - 1) / p->pieces;
+static void cut(moe_passing *p, size_t weights) {
+  enum { WORTH = 1 << 20 /* products */, LEAST = 64 /* rows */, MOST = 8 };
+  size_t worth = WORTH / weights;
+  p->piece = worth > LEAST ? worth : LEAST;
+  size_t pieces = (p->rows + p->piece - 1) / p->piece;
+  p->slots = p->columns == 0 ? 1 : at_most(pieces, MOST);
 }
 
 static moe_status new_passing(moe_call *call, moe_neural_fit *s, size_t rows) {
   moe_network net = moe_neural_network(s->model);
   moe_passing *p = &s->passing;
   size_t m = s->model->fitted.n_outputs, d = s->model->fitted.n_features;
-  size_t dense = s->batch.x.source == MOE_FROM_CSR ? 0 : moe_size(rows, d);
   p->rows = rows;
-  cut(p, moe_neural_size(s->model), dense == 0);
+  p->columns = s->batch.x.source == MOE_FROM_CSR ? 0 : d;
+  size_t dense = moe_size(rows, p->columns);
+  cut(p, moe_neural_size(s->model));
   MOE_TRY(moe_new_array(call, &p->doubles, dense, sizeof(double)));
   MOE_TRY(moe_new_array(call, &p->inputs, dense, sizeof(float)));
   MOE_TRY(moe_new_array(call, &p->z, moe_size(rows, m), sizeof(double)));
   MOE_TRY(moe_new_array(call, &p->spare, moe_size(rows, m), sizeof(double)));
   MOE_TRY(moe_new_array(call, &p->importance, m, sizeof(double)));
+  MOE_TRY(moe_new_array(call, &p->losses, p->slots, sizeof(double)));
   MOE_TRY(moe_new_array(call, &p->more,
-                        moe_size(p->pieces - 1, moe_neural_size(s->model)),
+                        moe_size(p->slots - 1, moe_neural_size(s->model)),
                         sizeof(float)));
   return moe_new_array(call, &p->room, moe_trace_size(&net, rows),
                        sizeof(float));
@@ -158,16 +164,16 @@ moe_status moe_neural_fit_begin(moe_call *call, const moe_neural_plan *plan,
 static void measure_value(moe_neural_fit *s, size_t c) {
   const moe_batch *b = &s->batch;
   moe_neural *a = s->model;
-  double mean = 0, squares = 0;
+  double mean = 0, variance = 0;
   for (size_t i = 0; i < b->x.n; i++)
-    mean += moe_batch_weight(b, i) *
-            (b->y->values[moe_rows_at(&b->x, i) * a->n_values + c] / a->weight);
+    mean += moe_batch_weight(b, i) / a->weight *
+            b->y->values[moe_rows_at(&b->x, i) * a->n_values + c];
   for (size_t i = 0; i < b->x.n; i++) {
     double away = b->y->values[moe_rows_at(&b->x, i) * a->n_values + c] - mean;
-    squares += moe_batch_weight(b, i) * away * away;
+    variance += moe_batch_weight(b, i) / a->weight * away * away;
   }
   a->middle[c] = mean;
-  a->spread[c] = isfinite(squares) ? squares / a->weight : 0;
+  a->spread[c] = isfinite(variance) ? variance : 0;
 }
 
 /* The batch's target becomes a copy with standardised values. */
@@ -195,7 +201,7 @@ static void take_variances(moe_neural_fit *s) {
   for (size_t j = 0; j < a->n_inputs; j++) {
     double factor = s->sweep.factor[j];
     a->centre[j] = s->sweep.centre[j];
-    a->variance[j] = factor > 0 ? 1 / (factor * factor) : 0;
+    a->variance[j] = factor > 0 ? fmin(1 / factor / factor, DBL_MAX) : 0;
   }
   moe_neural_set_factor(a);
 }
@@ -290,79 +296,109 @@ static double weigh(moe_passing *p, const moe_batch *b, size_t m) {
 typedef struct passage {
   moe_neural_fit *fit;
   moe_network network;
-  moe_inputs x;
-  double share; /* of each row's derivative */
+  moe_batch batch;
+  moe_loss loss;
+  double share; /* of each row's derivative; 0: none is asked for */
 } passage;
 
-static moe_inputs piece_of(const passage *q, size_t index, moe_trace *trace) {
+/* A piece on its way. */
+typedef struct piece {
+  size_t first, n; /* rows of the batch */
+  moe_rows rows;
+  float *inputs; /* of dense rows */
+  moe_trace trace;
+  float *answer; /* n × outputs, in the trace */
+  double *z;     /* the same, or the derivatives by it */
+} piece;
+
+static piece piece_of(const passage *q, size_t index) {
   const moe_passing *p = &q->fit->passing;
-  size_t first = index * p->piece, d = (size_t)q->network.widths[0];
-  moe_inputs x = q->x;
-  x.n = at_most(p->piece, x.n - first);
-  if (x.dense != NULL) x.dense += first * d;
-  *trace = moe_trace_in(&q->network, x.n,
-                        p->room + moe_trace_size(&q->network, first));
-  return x;
+  size_t first = index * p->piece, m = q->fit->model->fitted.n_outputs;
+  size_t n = at_most(p->piece, q->batch.x.n - first);
+  piece out = {.first = first,
+               .n = n,
+               .rows = moe_rows_range(&q->batch.x, first, n),
+               .inputs = p->inputs + first * p->columns,
+               .z = p->z + first * m};
+  out.trace = moe_trace_in(&q->network, n,
+                           p->room + moe_trace_size(&q->network, first));
+  out.answer = out.trace.z[q->network.layers - 1];
+  return out;
 }
 
 static void pass_forward(void *context, size_t index, int worker) {
   const passage *q = context;
   const moe_passing *p = &q->fit->passing;
-  size_t m = q->fit->model->fitted.n_outputs;
-  moe_trace t;
-  moe_inputs x = piece_of(q, index, &t);
-  double *z = p->z + index * p->piece * m;
+  piece own = piece_of(q, p->next + index);
+  moe_inputs x =
+      moe_neural_read(q->fit->model, &own.rows,
+                      p->doubles + own.first * p->columns, own.inputs);
   (void)worker;
-  moe_network_forward(&q->network, &x, &t);
-  for (size_t k = 0; k < x.n * m; k++)
-    z[k] = (double)t.z[q->network.layers - 1][k];
+  moe_network_forward(&q->network, &x, &own.trace);
+  for (size_t k = 0; k < own.n * q->fit->model->fitted.n_outputs; k++)
+    own.z[k] = (double)own.answer[k];
 }
 
 static void pass_back(void *context, size_t index, int worker) {
   const passage *q = context;
-  moe_neural_fit *s = q->fit;
+  const moe_neural_fit *s = q->fit;
   const moe_passing *p = &s->passing;
-  size_t m = s->model->fitted.n_outputs, n = moe_neural_size(s->model);
-  moe_trace t;
-  moe_inputs x = piece_of(q, index, &t);
-  const double *z = p->z + index * p->piece * m;
+  size_t m = s->model->fitted.n_outputs, slot = (p->next + index) % p->slots;
+  piece own = piece_of(q, p->next + index);
+  moe_inputs x = {.n = own.n, .dense = own.inputs};
+  if (p->columns == 0) x = (moe_inputs){.n = own.n, .sparse = &own.rows};
   (void)worker;
-  for (size_t k = 0; k < x.n * m; k++)
-    t.z[q->network.layers - 1][k] = (float)(q->share * z[k]);
-  moe_network_backward(
-      &q->network, &x, &t,
-      index == 0 ? s->descent.gradient : p->more + (index - 1) * n);
+  p->losses[index] = q->loss.residual(&q->loss, &q->batch, own.first, own.n,
+                                      own.z, p->spare + own.first * m);
+  if (q->share == 0) return;
+  for (size_t k = 0; k < own.n * m; k++)
+    own.answer[k] = (float)(q->share * own.z[k]);
+  moe_network_backward(&q->network, &x, &own.trace,
+                       slot == 0
+                           ? s->descent.gradient
+                           : p->more + (slot - 1) * moe_neural_size(s->model));
 }
 
-static size_t count_pieces(const passage *q) {
-  size_t piece = q->fit->passing.piece;
-  return (q->x.n + piece - 1) / piece;
-}
-
-/* Adds up what the pieces found, one after the other. */
-static void add_pieces(const passage *q) {
-  float *g = q->fit->descent.gradient, *more = q->fit->passing.more;
-  size_t n = moe_neural_size(q->fit->model), pieces = count_pieces(q);
-  for (size_t i = 1; i < pieces; i++, more += n) {
+/* Adds up what the slots found, one after the other. */
+static void add_slots(moe_neural_fit *s) {
+  float *g = s->descent.gradient, *more = s->passing.more;
+  size_t n = moe_neural_size(s->model);
+  for (size_t i = 1; i < s->passing.slots; i++, more += n) {
     for (size_t k = 0; k < n; k++) g[k] += more[k];
     memset(more, 0, n * sizeof *more);
   }
 }
 
-/* Passes the rows of a batch forward: their loss, and in p->z its derivative.
- */
-static double find_loss(moe_call *call, moe_neural_fit *s, const moe_batch *b,
-                        passage *out) {
+/* Passes the next pieces in one direction, one a worker: in what waves they go
+   makes no difference.  True once all of them are passed. */
+static bool pass_wave(moe_call *call, passage *q, double *loss) {
+  moe_passing *p = &q->fit->passing;
+  size_t pieces = (q->batch.x.n + p->piece - 1) / p->piece;
+  size_t workers = (size_t)moe_parallel_width(call, p->slots);
+  size_t n = at_most(workers, pieces - p->next);
+  moe_parallel(call, n, p->is_back ? pass_back : pass_forward, q);
+  for (size_t i = 0; p->is_back && i < n; i++) *loss += p->losses[i];
+  p->next = p->next + n < pieces ? p->next + n : 0;
+  return p->next == 0;
+}
+
+/* Passes a wave of the rows' pieces forward, or, all being there, back, which
+   adds to their loss.  True once all of it is done. */
+static bool pass(moe_call *call, moe_neural_fit *s, const int32_t *pick,
+                 size_t n, double share, double *loss) {
   moe_passing *p = &s->passing;
   size_t m = s->model->fitted.n_outputs;
-  moe_loss loss = s->plan.rule.loss;
-  *out = (passage){.fit = s, .network = moe_neural_network(s->model)};
-  out->x = moe_neural_read(s->model, &b->x, p->doubles, p->inputs);
-  moe_parallel(call, count_pieces(out), pass_forward, out);
-  loss.importance = p->importance;
-  double weight = loss.terms.load_balance != 0 ? weigh(p, b, m) : 0;
-  return loss.residual(&loss, b, 0, b->x.n, p->z, p->spare) +
-         weight * moe_loss_of_balance(&loss, m);
+  passage q = {.fit = s,
+               .network = moe_neural_network(s->model),
+               .batch = choose(s, pick, n),
+               .loss = s->plan.rule.loss,
+               .share = share};
+  q.loss.importance = p->importance;
+  if (!pass_wave(call, &q, loss)) return false;
+  p->is_back = !p->is_back;
+  if (p->is_back && q.loss.terms.load_balance != 0)
+    *loss += weigh(p, &q.batch, m) * moe_loss_of_balance(&q.loss, m);
+  return !p->is_back;
 }
 
 static double learning_rate(const moe_neural_fit *s) {
@@ -372,15 +408,15 @@ static double learning_rate(const moe_neural_fit *s) {
          (s->plan.cosine ? (1 + cos(3.141592653589793 * share)) / 2 : 1);
 }
 
+/* A wave more; once the batch is through, a step, and the next batch. */
 static void train_batch(moe_call *call, moe_neural_fit *s) {
+  const int32_t *pick = s->order + s->next;
   size_t rows = at_most(s->passing.rows, s->n_order - s->next);
-  moe_batch b = choose(s, s->order + s->next, rows);
-  passage q;
-  s->loss += find_loss(call, s, &b, &q);
-  q.share = 1 / (s->mean_weight * (double)rows);
-  moe_parallel(call, count_pieces(&q), pass_back, &q);
-  add_pieces(&q);
-  moe_neural_step(s->model, &s->plan.rule, learning_rate(s), &q.x, &s->descent);
+  double share = (double)s->n_order / s->weight / (double)rows;
+  if (!pass(call, s, pick, rows, share, &s->loss)) return;
+  moe_batch b = choose(s, pick, rows);
+  add_slots(s);
+  moe_neural_step(s->model, &s->plan.rule, learning_rate(s), &b.x, &s->descent);
   s->next += rows;
 }
 
@@ -401,7 +437,7 @@ static void end_epoch(moe_call *call, moe_neural_fit *s, moe_job *job) {
   }
   if (s->n_held > 0 && s->epoch - s->best_epoch >= s->plan.patience)
     job->done = true;
-  moe_job_record(job, "loss", s->loss / (s->model->weight - s->held_weight));
+  moe_job_record(job, "loss", s->loss / s->weight);
   if (s->n_held > 0)
     moe_job_record(job, "validation_loss", s->held_loss / s->held_weight);
   s->held_loss = s->loss = 0;
@@ -411,9 +447,7 @@ static void end_epoch(moe_call *call, moe_neural_fit *s, moe_job *job) {
 
 static void validate(moe_call *call, moe_neural_fit *s, moe_job *job) {
   size_t rows = at_most(s->passing.rows, s->n_held - s->next);
-  moe_batch b = choose(s, s->held + s->next, rows);
-  passage q;
-  s->held_loss += find_loss(call, s, &b, &q);
+  if (!pass(call, s, s->held + s->next, rows, 0, &s->held_loss)) return;
   s->next += rows;
   if (s->next == s->n_held) end_epoch(call, s, job);
 }
@@ -453,7 +487,7 @@ void moe_neural_fit_end(moe_neural_fit *s) {
   void *const owned[] = {s->values,     s->order, s->best,   d->gradient,
                          d->penalty,    d->first, d->second, d->stamps,
                          p->doubles,    p->z,     p->spare,  p->inputs,
-                         p->importance, p->room,  p->more};
+                         p->importance, p->room,  p->more,   p->losses};
   for (size_t k = 0; k < sizeof owned / sizeof *owned; k++) moe_free(owned[k]);
   moe_sweep_free(&s->sweep);
 }

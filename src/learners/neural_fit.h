@@ -57,14 +57,20 @@ typedef struct moe_neural_plan {
   double validation; /* share of the rows; 0: none */
 } moe_neural_plan;
 
-/* A few rows on their way through the network and back. */
+/* A mini-batch on its way through the network and back, in pieces: a step may
+   end between any two waves of them. */
 typedef struct moe_passing {
   double *doubles, *z, *spare; /* rows × inputs, outputs, outputs */
   double *importance;          /* outputs */
+  double *losses;              /* slots: of a wave's pieces */
   float *inputs, *room;        /* rows × inputs, a trace */
   size_t rows;                 /* at most */
-  size_t pieces, piece;        /* that workers take, of so many rows each */
-  float *more; /* pieces − 1 × weights: the derivatives of all but the first */
+  size_t columns;              /* of dense inputs; 0: they are sparse */
+  size_t piece;                /* rows that a worker takes at a time */
+  size_t slots; /* that sum derivatives: piece i goes to i mod slots */
+  float *more;  /* slots − 1 × weights: the sums of all but the first */
+  size_t next;  /* piece, of those passed in this direction */
+  bool is_back; /* they have all been forward */
 } moe_passing;
 
 typedef struct moe_neural_fit {
@@ -82,8 +88,8 @@ typedef struct moe_neural_fit {
   moe_random random;
   int32_t *order, *held; /* source rows: to train on, to validate by */
   size_t n_order, n_held;
-  size_t next; /* of them, in this epoch */
-  double mean_weight, held_weight;
+  size_t next;                /* of them, in this epoch */
+  double weight, held_weight; /* of these */
   moe_descent descent;
   float *best; /* weights */
   int64_t epoch, best_epoch;

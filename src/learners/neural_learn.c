@@ -1,5 +1,6 @@
 /* A network's steps that are not a job's: learning row by row, and the
    derivatives that others train it by. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -39,11 +40,11 @@ static void penalize(const moe_neural *a, const moe_descent *d, size_t j) {
     d->gradient[k] += d->penalty[j] * a->weights[k];
 }
 
-static void step_columns(moe_neural *a, const moe_adam *rule,
-                         const moe_inputs *x, moe_descent *d) {
+static void step_columns(moe_neural *a, const moe_adam *rule, const moe_rows *x,
+                         moe_descent *d) {
   size_t m = (size_t)a->widths[1];
   for (size_t i = 0; i < x->n; i++) {
-    moe_entries e = moe_rows_entries(x->sparse, i);
+    moe_entries e = moe_rows_entries(x, i);
     for (size_t k = 0; k < e.n; k++) {
       if (d->stamps[e.index[k]] == d->steps) continue;
       d->stamps[e.index[k]] = d->steps;
@@ -54,7 +55,7 @@ static void step_columns(moe_neural *a, const moe_adam *rule,
 }
 
 void moe_neural_step(moe_neural *a, const moe_neural_rule *rule, double lr,
-                     const moe_inputs *x, moe_descent *d) {
+                     const moe_rows *x, moe_descent *d) {
   const moe_adam adam = {.lr = lr,
                          .beta1 = 0.9,
                          .beta2 = 0.999,
@@ -62,7 +63,7 @@ void moe_neural_step(moe_neural *a, const moe_neural_rule *rule, double lr,
                          .decay = rule->weight_decay};
   size_t n = moe_neural_size(a), first = 0;
   d->steps++;
-  if (x->dense == NULL) {
+  if (x->source == MOE_FROM_CSR) {
     first = (size_t)a->widths[0] * (size_t)a->widths[1];
     step_columns(a, &adam, x, d);
   }
@@ -77,12 +78,23 @@ void moe_neural_step(moe_neural *a, const moe_neural_rule *rule, double lr,
 
 static moe_status new_moments(moe_call *call, moe_neural *a) {
   size_t n = moe_neural_size(a);
-  if (a->n_moments > 0) return MOE_OK;
   if (a->first == NULL)
     MOE_TRY(moe_new_array(call, &a->first, n, sizeof *a->first));
   if (a->second == NULL)
     MOE_TRY(moe_new_array(call, &a->second, n, sizeof *a->second));
   a->n_moments = n;
+  return MOE_OK;
+}
+
+static moe_status prepare(moe_call *call, moe_neural *a,
+                          const moe_neural_rule *rule, const moe_rows *x) {
+  MOE_TRY(moe_neural_prepare(call, a, rule, x));
+  MOE_TRY(new_moments(call, a));
+  if (a->gradient == NULL)
+    MOE_TRY(moe_new_array(call, &a->gradient, moe_neural_size(a),
+                          sizeof *a->gradient));
+  if (a->stamps == NULL && x->source == MOE_FROM_CSR)
+    MOE_TRY(moe_new_array(call, &a->stamps, x->d, sizeof *a->stamps));
   return MOE_OK;
 }
 
@@ -101,19 +113,24 @@ static void follow_features(moe_neural *a, const double *x, double share) {
   moe_neural_set_factor(a);
 }
 
-/* As the values' mean and variance move, the last layer is changed so that the
-   answers stay (van Hasselt et al. 2016, arXiv 1602.07714). */
-static void follow_values(moe_neural *a, const double *y, double share) {
+static float to_float(double x) {
+  return (float)fmin(fmax(x, -FLT_MAX), FLT_MAX);
+}
+
+/* As a value's mean and variance move, the last layer is changed so that the
+   answers stay (van Hasselt et al. 2016, arXiv 1602.07714); not so when its
+   unit becomes known, in which the first weights are meant. */
+static void follow_value(moe_neural *a, size_t c, double y, double share) {
   moe_network net = moe_neural_network(a);
   size_t m = a->n_values, d = (size_t)a->widths[net.layers - 1];
   float *w = moe_network_layer(&net, net.layers - 1), *bias = w + d * m;
-  for (size_t c = 0; c < m; c++) {
-    double before = a->middle[c], scale = moe_neural_scale(a, c);
-    follow(y[c], share, &a->middle[c], &a->spread[c]);
-    double now = moe_neural_scale(a, c), ratio = scale / now;
-    for (size_t k = 0; k < d; k++) w[k * m + c] *= (float)ratio;
-    bias[c] = (float)(ratio * (double)bias[c] + (before - a->middle[c]) / now);
-  }
+  double before = a->middle[c], spread = a->spread[c];
+  follow(y, share, &a->middle[c], &a->spread[c]);
+  if (!(spread > 0 && a->spread[c] > 0)) return;
+  double now = sqrt(a->spread[c]), ratio = sqrt(spread) / now;
+  for (size_t k = 0; k < d; k++)
+    w[k * m + c] = to_float(ratio * (double)w[k * m + c]);
+  bias[c] = to_float(ratio * (double)bias[c] + (before - a->middle[c]) / now);
 }
 
 /* What one row needs on its way. */
@@ -126,18 +143,17 @@ typedef struct row_room {
 static moe_status new_room(moe_call *call, const moe_neural *a,
                            const moe_rows *x, row_room *out) {
   moe_network net = moe_neural_network(a);
-  bool sparse = x->source == MOE_FROM_CSR;
-  size_t m = a->fitted.n_outputs, d = sparse ? 0 : x->d;
-  moe_descent *descent = &out->descent;
-  *out = (row_room){
-      .descent = {.first = a->first, .second = a->second, .steps = a->steps}};
+  size_t m = a->fitted.n_outputs, d = x->source == MOE_FROM_CSR ? 0 : x->d;
+  *out = (row_room){.descent = {.gradient = a->gradient,
+                                .first = a->first,
+                                .second = a->second,
+                                .stamps = a->stamps,
+                                .steps = a->steps}};
   MOE_SCRATCH(call, out->x, d);
   MOE_SCRATCH(call, out->inputs, d);
   MOE_SCRATCH(call, out->z, m);
   MOE_SCRATCH(call, out->spare, m);
   MOE_SCRATCH(call, out->trace, moe_trace_size(&net, 1));
-  MOE_SCRATCH(call, descent->gradient, moe_neural_size(a));
-  if (sparse) MOE_SCRATCH(call, descent->stamps, x->d);
   return MOE_OK;
 }
 
@@ -149,9 +165,9 @@ static void follow_row(moe_neural *a, const moe_batch *row, double *x) {
     moe_rows_doubles(&row->x, 0, 1, x);
     follow_features(a, x, w / a->weight);
   }
-  if (a->n_values > 0)
-    follow_values(a, row->y->values + moe_rows_at(&row->x, 0) * a->n_values,
-                  w / a->weight);
+  const double *y = row->y->values + moe_rows_at(&row->x, 0) * a->n_values;
+  for (size_t c = 0; c < a->n_values; c++)
+    follow_value(a, c, y[c], w / a->weight);
 }
 
 /* The answer z becomes the derivative by it. */
@@ -173,7 +189,7 @@ static void learn_row(moe_neural *a, const moe_neural_rule *rule,
   moe_network_forward(&net, &x, &t);
   find_slope(a, &rule->loss, row, room, t.z[net.layers - 1]);
   moe_network_backward(&net, &x, &t, room->descent.gradient);
-  moe_neural_step(a, rule, rule->lr, &x, &room->descent);
+  moe_neural_step(a, rule, rule->lr, &row->x, &room->descent);
 }
 
 moe_status moe_neural_learn(moe_call *call, moe_neural *a,
@@ -181,8 +197,7 @@ moe_status moe_neural_learn(moe_call *call, moe_neural *a,
                             const moe_batch *batch) {
   moe_scratch_mark mark = moe_scratch_now(call);
   row_room room;
-  MOE_TRY(moe_neural_prepare(call, a, rule, &batch->x));
-  MOE_TRY(new_moments(call, a));
+  MOE_TRY(prepare(call, a, rule, &batch->x));
   MOE_TRY(new_room(call, a, &batch->x, &room));
   for (size_t i = 0; i < batch->x.n; i++) {
     moe_batch row = *batch;
@@ -215,7 +230,8 @@ static moe_status grow(moe_call *call, float **array, size_t n) {
   return MOE_OK;
 }
 
-/* Of the last layer the rows of W, and b, have a number for each output. */
+/* Of the last layer the rows of W, and b, have a number for each output.  The
+   gradient, all 0, is made anew by the next row. */
 moe_status moe_neural_add_class(moe_call *call, moe_object *o,
                                 size_t position) {
   moe_neural *a = o->state;
@@ -229,6 +245,8 @@ moe_status moe_neural_add_class(moe_call *call, moe_object *o,
   for (size_t k = 0; k < n_arrays; k++)
     widen(*arrays[k] + before - rows * m, rows, m, position);
   if (a->n_moments > 0) a->n_moments = before + rows;
+  moe_free(a->gradient);
+  a->gradient = NULL;
   a->widths[a->n_widths - 1]++;
   return MOE_OK;
 }

@@ -17,7 +17,7 @@ const char *const moe_activation_choices[] = {"relu", "tanh", "gelu", "silu",
 KERNEL float exp_of(float x) {
   const float shift = 0x1.8p23f, log2e = 0x1.715476p0f;
   const float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
-  float limited = x < -87 ? -87 : x;
+  float limited = x > -87 ? x : -87;
   float k = (limited * log2e + shift) - shift;
   float r = (limited - k * ln2_high) - k * ln2_low, sum = 1 / 5040.0f;
   int32_t bits;
@@ -34,7 +34,7 @@ KERNEL float exp_of(float x) {
   return x < -87 ? 0 : sum;
 }
 
-KERNEL float relu(float x) { return x > 0 ? x : 0; }
+KERNEL float relu(float x) { return x < 0 ? 0 : x; }
 
 KERNEL float relu_slope(float x, float y) {
   (void)y;
@@ -51,7 +51,7 @@ KERNEL float tanh_of(float x) {
   sum = sum * square + 0.133325839f;
   sum = sum * square - 0.33333327f;
   float far = copysignf((1 - power) / (1 + power), x);
-  return size < 0.625f ? x + x * (square * sum) : far;
+  return size >= 0.625f ? far : x + x * (square * sum);
 }
 
 KERNEL float tanh_slope(float x, float y) {

@@ -22,7 +22,7 @@ typedef enum moe_activation {
 /* Their names, in this order; ends with NULL: a choice of a parameter. */
 extern const char *const moe_activation_choices[];
 
-/* y = f(x) of n finite numbers; y may be x. */
+/* y = f(x) of n numbers, NaN of NaN; y may be x. */
 void moe_activate(moe_activation f, const float *x, float *y, size_t n);
 
 /* g becomes g f'(x), where y = f(x). */

@@ -4,6 +4,8 @@
 
 #define KERNEL static inline __attribute__((always_inline))
 
+static const float LARGEST = 0x1p62f;
+
 /* The rule in the numbers that a step needs: both corrections are in `length`
    and `epsilon`. */
 typedef struct numbers {
@@ -14,8 +16,10 @@ KERNEL void step(const numbers *c, const float *restrict g, size_t n,
                  float *restrict w, float *restrict m, float *restrict v) {
   const numbers q = *c;
   for (size_t k = 0; k < n; k++) {
-    m[k] = q.old1 * m[k] + q.new1 * g[k];
-    v[k] = q.old2 * v[k] + q.new2 * (g[k] * g[k]);
+    float below = g[k] > LARGEST ? LARGEST : g[k];
+    float slope = below < -LARGEST ? -LARGEST : below;
+    m[k] = q.old1 * m[k] + q.new1 * slope;
+    v[k] = q.old2 * v[k] + q.new2 * (slope * slope);
     w[k] = q.kept * w[k] - q.length * m[k] / (sqrtf(v[k]) + q.epsilon);
   }
 }

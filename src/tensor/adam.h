@@ -14,7 +14,9 @@ typedef struct moe_adam {
 } moe_adam;
 
 /* Step t (from 1) for n weights with the derivatives g; m and v are 0 before
-   the first.  Without allocation, the same bits on every CPU. */
+   the first.  Derivatives beyond ±2^62 count as that, so that no square is
+   infinite: m and v stay finite; one that is not a number spoils its weight.
+   No allocation, no errors, the same bits on every CPU. */
 void moe_adam_step(const moe_adam *rule, int64_t t, const float *g, size_t n,
                    float *w, float *m, float *v);
 
