@@ -262,7 +262,7 @@ function moe.gates.gaussian(options) end
 ---@field temperature? number divides the logits: below 1 the gate is more decided, above less
 ---@field calibrate? boolean whether a further temperature is found on a fifth of the rows, which the gate is not fitted to
 
----Who did well on the nearest rows answers: dynamic selection, KNORA-U and KNORA-E among it.
+---Who did well on the nearest rows answers: dynamic selection, as KNORA-U, KNORA-E and, with union and top_k 1, OLA.
 ---@param options? moe.gate_knn_options
 ---@return moe.Gate
 function moe.gates.knn(options) end
@@ -294,7 +294,7 @@ function moe.gates.mlp(options) end
 ---@field calibrate? boolean whether a further temperature is found on a fifth of the rows, which the gate is not fitted to
 ---@field load_balance? number what N Σ_e P_e² counts in a row's loss, P being the experts' mean probabilities: it is 1 at balance, N where one expert has everything
 ---@field entropy? number what is taken off a row's loss for each unit of its probabilities' entropy: above 0 keeps the gate undecided, below makes it decide
----@field l2? number strength of the penalty l2/2 |W|² on the log-likelihood; absent: chosen by cross-validation among 30, 3 … 3e-5, but 30 for fewer than 50 rows and by adam
+---@field l2? number strength of the penalty l2/2 |W|² on the log-likelihood; absent: chosen by cross-validation among 30, 3 … 3e-5, but 30 for fewer than 50 rows and by adam, and 0.01 in em
 ---@field standardize? boolean whether the penalty is on the weights of columns with mean 0 and variance 1
 ---@field max_iter? integer most iterations of fit
 ---@field tol? number fit ends where no derivative of the mean log-likelihood, by the weights of standardised columns, exceeds this
@@ -822,7 +822,7 @@ local Learner = {}
 ---Trains on rows and their targets.
 ---@param X any rows: a tensor, a sparse matrix, an array of arrays, or a Table; one that knows its target is given alone
 ---@param y? any one label (string, boolean) or number a row; n×k numbers where the learner has several outputs
----@param options? table a table of; weights: an array, how much each row counts; groups: an array of labels; rows of one are not divided by cross-fitting; warm: goes on from what was learned before, in learners that can; budget_ms: ends after so long with a usable model; history.done tells; subsets: of a mixture, the name of the expert that each row trains (an array), or "all", "clusters", "residuals"; stage: of a mixture, "all", "experts" or "gate"; method: of a mixture, "two_stage", "em" or "gradient"; rounds: of a mixture, the most rounds of that method; unseen: of a mixture, whether its experts have not trained on these rows
+---@param options? table a table of; weights: an array, how much each row counts; groups: an array of labels; rows of one are not divided by cross-fitting; warm: goes on from what was learned before, in learners that can; budget_ms: ends after so long with a usable model; history.done tells. To go on to the same end as without, start_fit; from what there is, in learners that can, warm; subsets: of a mixture, the name of the expert that each row trains (an array), or "all", "clusters", "residuals"; stage: of a mixture, "all", "experts" or "gate"; method: of a mixture, "two_stage", "em" or "gradient"; rounds: of a mixture, the most rounds of that method; unseen: of a mixture, whether its experts have not trained on these rows
 ---@return any # the learner; and a history { done, rows, seconds, notes }, which prints
 function Learner:fit(X, y, options) end
 
@@ -1024,7 +1024,7 @@ local Job = {}
 ---@return any # whether it is done
 function Job:step(options) end
 
----Gives the object what was learned so far.
+---Gives the object what was learned so far, once it is of use: before the end a copy, and the job can go on, to the same bits as without.
 ---@return any # the object; and the history
 function Job:commit() end
 

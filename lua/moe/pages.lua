@@ -228,7 +228,9 @@ moe.data.folds(n, k [, options])
 { "moe.schedule", [[
   Schedules: what is trained, in which order, on which rows, said as a list of
   stages. moe.schedule { S.pretrain { subsets = groups }, S.gate {} } is what
-  m:fit(X, y, { subsets = groups }) does.]], {
+  m:fit(X, y, { subsets = groups }) does, to the bit; but for experts that
+  keep out-of-bag predictions (forests), which last as long as their fit: a
+  gate of a later stage learns from cross-fitting instead.]], {
 { "moe.schedule", [[
 moe.schedule(list)
   Stages to be run in order: moe.schedule { S.pretrain {}, S.gate {} }.
@@ -707,7 +709,8 @@ Learner:fit(X [, y] [, options])
                cross-fitting
              warm: goes on from what was learned before, in learners that can
              budget_ms: ends after so long with a usable model; history.done
-               tells
+               tells. To go on to the same end as without, start_fit; from
+               what there is, in learners that can, warm
              subsets: of a mixture, the name of the expert that each row
                trains (an array), or "all", "clusters", "residuals"
              stage: of a mixture, "all", "experts" or "gate"
@@ -1018,7 +1021,8 @@ Job:step([options])
   returns  whether it is done]] },
 { "Job:commit", [[
 Job:commit()
-  Gives the object what was learned so far.
+  Gives the object what was learned so far, once it is of use: before the end
+  a copy, and the job can go on, to the same bits as without.
 
   returns  the object; and the history]] },
 { "Job:close", [[

@@ -1,6 +1,7 @@
 -- Boosted trees: leaves and losses against closed forms, sums of trees against
 -- another library and against a boosting written here without bins.
 local moe = require "moe"
+local allocations = require "spec.support.allocations"
 local data = require "spec.support.data"
 local near = require "spec.support.near"
 
@@ -282,6 +283,40 @@ describe("gbt", function()
     end
   end)
 
+  it("says which rounds it kept, and the loss after each", function()
+    local X, y = friedman(200, 7)
+    local model = E.gbt {
+      task = "regression", rounds = 60, learning_rate = 0.4, early_stopping = 60, validation = 0.3,
+    }
+    local _, history = model:fit(X, y)
+    local best, losses = model:info().n_rounds, history.validation_loss
+    same(60, #losses, 0)
+    for _, loss in ipairs(losses) do assert.is_true(losses[best] <= loss) end
+    same(losses[best], model:info().validation_loss, 0)
+    assert.is_true(best < 60)
+    local note = ("of 60 rounds the best was round %d;"):format(best)
+    assert.is_truthy(history.notes[1]:find(note, 1, true))
+  end)
+
+  it("tells the loss of the rounds that a model has, finished or not", function()
+    local X, y = friedman(200, 7)
+    local options = { rounds = 60, learning_rate = 0.5, early_stopping = 40, validation = 0.3 }
+    local model = E.gbt(options):set_params { task = "regression" }
+    local job = model:start_fit(X, y)
+    local told = {}
+    repeat
+      local done = job:step { budget_ms = 1e-6 }
+      if not done and pcall(job.commit, job) then
+        told[model:info().n_rounds] = model:info().validation_loss
+      end
+    until done
+    local _, history = E.gbt(options):set_params { task = "regression" }:fit(X, y)
+    for round, loss in ipairs(history.validation_loss) do
+      if told[round] then same(loss, told[round], 0) end
+    end
+    assert.is_truthy(told[2] and told[30])
+  end)
+
   it("holds groups out as a whole", function()
     -- the column tells the group alone, which teaches nothing about other groups
     local X, y, groups, levels = {}, {}, {}, {}
@@ -346,6 +381,37 @@ describe("gbt", function()
     assert.same(predictions(X, y, { rounds = 3 }), predictions(X, y, deep))
   end)
 
+  it("counts leaves at no cost of its own", function()
+    local u, X, y = data.uniform(1), {}, {}
+    for i = 1, 40000 do X[i], y[i] = { u(), u(), u() }, u() end
+    X = moe.tensor(X)
+    local function time(leaves)
+      local start = os.clock()
+      local model = fitted(X, y, {
+        rounds = 1, max_depth = 1000, min_child_weight = 0, max_leaves = leaves,
+      })
+      return os.clock() - start, model:info().n_nodes
+    end
+    local free, nodes = time()
+    local counted, as_many = time(1e6)
+    same(nodes, as_many, 0)
+    assert.is_true(nodes > 20000 and counted < 4 * free + 0.1)
+  end)
+
+  it("finds medians as soon in any order of the rows", function()
+    local X, y, orders = {}, {}, {}
+    for i = 1, 60000 do X[i], y[i] = { i % 2 }, (i - 30000) ^ 2 end
+    X = moe.tensor(X)
+    orders.parabola, orders.shuffled = y, {}
+    for i = 1, #y do orders.shuffled[i] = y[(i * 7919) % #y + 1] end
+    local function time(targets)
+      local start = os.clock()
+      fitted(X, targets, { rounds = 1, loss = "absolute" })
+      return os.clock() - start
+    end
+    assert.is_true(time(orders.parabola) < 4 * time(orders.shuffled) + 0.1)
+  end)
+
   it("splits by the columns that matter, and tells which", function()
     local X, y = friedman(400, 8)
     local model = fitted(X, y, { rounds = 30 })
@@ -392,5 +458,76 @@ describe("gbt", function()
     assert.has_error(function() fitted(X, labels(y), { loss = "squared" }) end)
     local _, message = pcall(fitted, X, labels(y), { loss = "logistic" })
     assert.is_truthy(tostring(message):find("two classes", 1, true))
+  end)
+end)
+
+describe("a warm gbt", function()
+  local X, y = friedman(300, 13)
+  local class, weights = labels(y), {}
+  for i = 1, #y do weights[i] = i % 4 end
+
+  local function with(options, rounds)
+    local all = { rounds = rounds, learning_rate = 0.5 }
+    for name, value in pairs(options) do all[name] = value end
+    return all
+  end
+
+  -- In pieces as small as there are.
+  local function go_on(model, targets, options, ...)
+    local job = model:start_fit(X, targets, options, ...)
+    while not job:step { budget_ms = 1e-6 } do end
+    return job:commit()
+  end
+
+  it("is one fit of all the rounds, to the bit", function()
+    for _, case in ipairs {
+      { y, { task = "regression" } },
+      { y, { task = "regression", loss = "absolute", row_sample = 0.7, column_sample = 0.6 } },
+      { y, { task = "regression", early_stopping = 3 } },
+      { class, { max_leaves = 5 } },
+      { class, { early_stopping = 3 } },
+    } do
+      local targets, options = case[1], case[2]
+      local whole = E.gbt(with(options, 20))
+      whole:fit(X, targets, { weights = weights })
+      for _, rounds in ipairs { 1, 7, 20 } do
+        local model = E.gbt(with(options, rounds))
+        model:fit(X, targets, { weights = weights })
+        local first = model:info().n_rounds
+        model = assert(moe.undump(model:dump())):set_params { rounds = 20 }
+        local _, history = go_on(model, targets, { weights = weights, warm = true })
+        assert.is_truthy(history.notes[1]:find("went on after round " .. first, 1, true))
+        assert.is_true(whole:dump() == model:dump())
+      end
+    end
+  end)
+
+  it("begins anew, and says so, where that would be something else", function()
+    local other = {}
+    for i = 1, #y do other[i] = y[i] + (i == 17 and 1e-9 or 0) end
+    local few = with({ task = "regression" }, 9)
+    for _, case in ipairs {
+      { other, {} }, { y, {}, weights }, { y, { l2 = 2 } }, { y, { rounds = 5 } },
+      { y, { early_stopping = 5 } }, { y, { seed = 4 } },
+    } do
+      local model = E.gbt(few)
+      model:fit(X, y)
+      model:set_params(case[2])
+      local _, history = go_on(model, case[1], { weights = case[3], warm = true })
+      assert.is_truthy(history.notes[1]:find("began anew", 1, true))
+      local fresh = E.gbt(few):set_params(case[2])
+      fresh:fit(X, case[1], { weights = case[3] })
+      assert.is_true(fresh:dump() == model:dump())
+    end
+  end)
+
+  it("gives all memory back, whichever allocation fails", function()
+    local model = E.gbt(with({ early_stopping = 2 }, 2))
+    model:fit(X, class)
+    local bytes = model:dump()
+    allocations.fail(function()
+      local again = assert(moe.undump(bytes)):set_params { rounds = 4 }
+      again:fit(X, class, { warm = true })
+    end)
   end)
 end)

@@ -355,6 +355,25 @@ describe("import", function()
     altered(lightgbm, "tree_sizes=%d+ ", "tree_sizes=", "tells of 2 trees and has 3")
   end)
 
+  it("refuses answers that could add up to more than there are numbers", function()
+    local xgboost = read(path_of("xgboost", "poisson"))
+    refuses(xgboost:gsub("%-1.8599933E%-1", "1E308"), "too large")
+    refuses(xgboost:gsub('"7E%-1"', '"1E308"'):gsub("count:poisson", "reg:squarederror"), "add up")
+    assert(import_text((xgboost:gsub("%-1.8599933E%-1", "1E300"))))
+  end)
+
+  it("takes time for the nodes of a file, however many columns it tells of", function()
+    local head = ("tree\nobjective=regression\nmax_feature_idx=%d\n"):format(2e6)
+    local tree = "Tree=0\nnum_leaves=2\nsplit_feature=7\nsplit_gain=1\nthreshold=0\n"
+      .. "decision_type=2\nleft_child=-1\nright_child=-2\nleaf_value=1 2\n"
+    local function time(trees)
+      local text, start = head .. tree:rep(trees) .. "end of trees\n", os.clock()
+      assert(import_text(text)):close()
+      return os.clock() - start
+    end
+    assert.is_true(time(200) < 3 * time(1) + 0.1)
+  end)
+
   it("refuses every shorter file, and never crashes on one that is garbled", function()
     for _, path in ipairs { path_of("xgboost", "dart"), path_of("lightgbm", "poisson") } do
       local whole = read(path)

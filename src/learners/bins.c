@@ -140,6 +140,13 @@ static void encode(moe_bins *b, const moe_rows *x, size_t index, void *space) {
       codes[i * b->d + j] = code_of(&b->columns[j], values[i * b->d + j]);
 }
 
+size_t moe_bins_list(const moe_bins *b, int32_t *out) {
+  size_t n = 0;
+  for (size_t j = 0; j < b->d; j++)
+    if (moe_bins_count(b, j) > 1) out[n++] = (int32_t)j;
+  return n;
+}
+
 float moe_bins_between(const moe_bins *b, size_t column, int left, int right) {
   float low = b->columns[column].high[left];
   float high = b->columns[column].low[right];
@@ -192,7 +199,7 @@ moe_status moe_bins_step(moe_call *call, moe_bins *b, const moe_rows *x,
   *done = false;
   if (b->n_found < b->d) {
     MOE_TRY(run(call, finding, &b->n_found, b->d, moe_size(b->n, 3)));
-    if (moe_call_pausing(call)) return MOE_OK;
+    if (b->n_found < b->d || moe_call_pausing(call)) return MOE_OK;
   }
   MOE_TRY(run(call, encoding, &b->n_encoded, blocks, moe_size(b->block, b->d)));
   *done = b->n_encoded == blocks;

@@ -32,6 +32,9 @@ static inline int moe_bins_count(const moe_bins *b, size_t column) {
   return b->columns[column].n + b->columns[column].missing;
 }
 
+/* Lists the columns that have more than one bin: `out` has room for all. */
+size_t moe_bins_list(const moe_bins *b, int32_t *out);
+
 /* A number that separates bin `left` from bin `right` of a column: midway
    between the highest value of one and the lowest of the other. */
 float moe_bins_between(const moe_bins *b, size_t column, int left, int right);

@@ -80,6 +80,20 @@ moe_status moe_boosted_append(moe_call *call, moe_boosted *b,
   return moe_trees_append(call, t, tree);
 }
 
+/* A clone has no room beyond its items, whatever its original had. */
+void moe_boosted_take(moe_boosted *b, moe_boosted *clone) {
+  moe_boosted before = *b;
+  moe_trees *t = &b->model.trees;
+  b->model.trees = clone->model.trees;
+  b->model.gains = clone->model.gains;
+  b->score = clone->score;
+  t->roots_room = t->nodes_room = t->missing_room = 0;
+  t->share_room = t->values_room = b->score_room = 0;
+  clone->model.trees = before.model.trees;
+  clone->model.gains = before.model.gains;
+  clone->score = before.score;
+}
+
 moe_status moe_boosted_visit(void *state, moe_visitor *v) {
   moe_boosted *b = state;
   MOE_TRY(moe_tree_model_visit(&b->model, v));
@@ -104,7 +118,7 @@ static bool has_sound_scores(const moe_boosted *b) {
   if (t->certain != 0 || (t->width != 1 && t->width != b->n_scores))
     return false;
   for (size_t k = 0; k < b->n_scores; k++)
-    if (!isfinite(b->base[k])) return false;
+    if (!(fabs(b->base[k]) <= MOE_TREE_MOST_SUM)) return false;
   for (size_t k = 0; k < t->n_trees; k++)
     if (b->score[k] < 0 || (size_t)b->score[k] + t->width > b->n_scores)
       return false;

@@ -34,6 +34,10 @@ moe_status moe_boosted_new(moe_call *call, moe_boosted *b, moe_link link,
 moe_status moe_boosted_append(moe_call *call, moe_boosted *b,
                               const moe_tree_arrays *tree, size_t score);
 
+/* Takes over the trees and gains of another state of the same scores, itself a
+   clone, which gets those of this one. */
+void moe_boosted_take(moe_boosted *b, moe_boosted *clone);
+
 /* The scores, before the link: n × n_scores doubles. */
 moe_status moe_boosted_score(moe_call *call, const moe_boosted *b,
                              const moe_rows *x, double *out);

@@ -83,6 +83,7 @@ static const moe_gauge gauges[] = {
 static moe_status visit(void *state, moe_visitor *v) {
   moe_gbt_model *m = state;
   MOE_TRY(moe_boosted_visit(state, v));
+  MOE_TRY(moe_visit_scalar(v, "origin", MOE_I64, &m->origin));
   return moe_visit_scalar(v, "validation_loss", MOE_F64, &m->validation_loss);
 }
 

@@ -17,6 +17,8 @@ typedef struct moe_gbt_params {
 typedef struct moe_gbt_model {
   moe_boosted boosted;
   double validation_loss; /* NaN: nothing was held out */
+  uint64_t origin; /* a digest of what it was learned from and how; 0 while
+                      rounds may yet be taken back */
 } moe_gbt_model;
 
 /* Some of the rows, by their place among all. */
@@ -44,8 +46,12 @@ typedef struct moe_gbt_work {
                               refitted */
   moe_row_list train, valid, drawn, rest; /* the latter two: of this round */
   size_t phase, round, best_round;
-  bool open; /* a round is in hand */
+  bool open;       /* a round is in hand */
+  size_t n_shared; /* blocks of rows whose shares are those of the scores */
   double best_loss, *best_gains;
+  uint64_t origin;              /* of the model to be; and how far that is: */
+  size_t n_digested, digest_at; /* runs of bytes, and into the next */
+  size_t n_recalled; /* rows whose scores have what was learned before */
 } moe_gbt_work;
 
 moe_status moe_gbt_begin(moe_call *call, moe_job *job);
@@ -54,6 +60,13 @@ void moe_gbt_end(moe_job *job);
 
 /* The rows as the loss sees them. */
 moe_gbt_view moe__gbt_rows(const moe_gbt_work *w, size_t score);
+
+/* Digests the binned rows and all else that the rounds depend on, in pieces. */
+moe_status moe__gbt_digest(moe_call *call, moe_job *job, bool *done);
+
+/* Of a warm job: takes over the rounds that the object has learned, in pieces;
+   none where they were learned from something else. */
+moe_status moe__gbt_recall(moe_call *call, moe_job *job, bool *done);
 
 /* The grove of a round's trees, one for each score. */
 moe_grove moe__gbt_grove(moe_job *job);

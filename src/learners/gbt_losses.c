@@ -3,6 +3,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "random.h"
 #include "vector.h"
 
 /* --------------------------------------------------------------- quantiles */
@@ -13,7 +14,13 @@ static void swap(moe_gbt_residual *a, moe_gbt_residual *b) {
   *b = c;
 }
 
-static double median_of_three(double a, double b, double c) {
+/* The median of three drawn at random: whatever the rows' order, a parabola's
+   for instance, few of the choices are bad ones. */
+static double choose_pivot(const moe_gbt_residual *r, size_t n,
+                           moe_random *random) {
+  double a = r[moe_random_below(random, n)].value;
+  double b = r[moe_random_below(random, n)].value;
+  double c = r[moe_random_below(random, n)].value;
   return fmax(fmin(a, b), fmin(fmax(a, b), c));
 }
 
@@ -21,8 +28,10 @@ static double median_of_three(double a, double b, double c) {
    becomes what they weigh beyond that: parts around a pivot, and goes on in one
    of the three. */
 static double select_weight(moe_gbt_residual *r, size_t n, double *wanted) {
+  moe_random random;
+  moe_random_seed(&random, n);
   for (;;) {
-    double pivot = median_of_three(r[0].value, r[n / 2].value, r[n - 1].value);
+    double pivot = choose_pivot(r, n, &random);
     size_t below = 0, at = 0, above = n;
     double light = 0, same = 0;
     while (at < above) {

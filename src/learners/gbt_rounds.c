@@ -120,18 +120,21 @@ moe_grove moe__gbt_grove(moe_job *job) {
 /* ----------------------------------------------------------------- one round
  */
 
-/* The probabilities of a block of rows; `space` holds n_scores × BLOCK. */
+/* Turns scores into the probabilities that they mean, block by block; `space`
+   holds a block's numbers. */
 typedef struct sharing {
   moe_gbt_work *w;
-  double *space; /* of each worker */
+  size_t first, rows; /* block 0 of the region; rows in a block */
+  double *space;      /* of each worker */
 } sharing;
 
 static void share_out(void *context, size_t index, int worker) {
   const sharing *s = context;
   const moe_gbt_work *w = s->w;
   size_t m = w->n_scores, all = w->x.n;
-  size_t first = index * BLOCK, n = block_at(all, first);
-  double *rows = s->space + (size_t)worker * m * BLOCK;
+  size_t first = (s->first + index) * s->rows;
+  size_t n = all - first < s->rows ? all - first : s->rows;
+  double *rows = s->space + (size_t)worker * m * s->rows;
   for (size_t k = 0; k < m; k++)
     for (size_t i = 0; i < n; i++)
       rows[i * m + k] = w->scores[k * all + first + i];
@@ -141,16 +144,25 @@ static void share_out(void *context, size_t index, int worker) {
       w->shares[k * all + first + i] = rows[i * m + k];
 }
 
-static moe_status find_shares(moe_call *call, moe_gbt_work *w) {
+/* Goes on until the shares of all rows are up to date or the call is pausing;
+   a block for each thread at a time. */
+static moe_status find_shares(moe_call *call, moe_gbt_work *w, bool *done) {
+  enum { NUMBERS = 1 << 16 };
   moe_scratch_mark mark = moe_scratch_now(call);
-  size_t blocks = count_blocks(w->x.n);
-  sharing s = {.w = w};
-  if (w->shares == NULL) return MOE_OK;
-  MOE_SCRATCH(call, s.space,
-              moe_size(moe_size(BLOCK, w->n_scores),
-                       (size_t)moe_parallel_width(call, blocks)));
-  moe_parallel(call, blocks, share_out, &s);
+  sharing s = {.w = w, .rows = NUMBERS / w->n_scores + 1};
+  size_t blocks = (w->x.n + s.rows - 1) / s.rows;
+  size_t width = (size_t)moe_parallel_width(call, blocks);
+  *done = w->shares == NULL || w->n_shared == blocks;
+  if (*done) return MOE_OK;
+  MOE_SCRATCH(call, s.space, moe_size(s.rows * w->n_scores, width));
+  do {
+    size_t left = blocks - w->n_shared, n = left < width ? left : width;
+    s.first = w->n_shared;
+    moe_parallel(call, n, share_out, &s);
+    w->n_shared += n;
+  } while (w->n_shared < blocks && !moe_call_pausing(call));
   moe_scratch_drop(call, mark);
+  *done = w->n_shared == blocks;
   return MOE_OK;
 }
 
@@ -177,18 +189,17 @@ static void draw_rows(const moe_job *job) {
   w->rest.n += w->valid.n;
 }
 
-static moe_status open_round(moe_call *call, moe_job *job) {
+static void open_round(moe_job *job) {
   moe_gbt_work *w = job->work;
-  if (w->open) return MOE_OK;
+  if (w->open) return;
   w->open = true;
   draw_rows(job);
   moe_grove_restart(&w->grove);
-  return find_shares(call, w);
 }
 
 /* The mean loss of the rows that were held out. */
 static double validate(const moe_gbt_work *w) {
-  double sum = 0, weight = 0;
+  double mean = 0, weight = 0;
   for (size_t i = 0; i < w->valid.n; i++) {
     size_t row = (size_t)w->valid.items[i];
     double loss = 0;
@@ -196,18 +207,19 @@ static double validate(const moe_gbt_work *w) {
       moe_gbt_view rows = moe__gbt_rows(w, k);
       loss += w->loss->value(&rows, row);
     }
-    sum += w->weight[row] * loss;
     weight += w->weight[row];
+    mean += w->weight[row] / weight * (loss - mean);
   }
-  return sum / weight;
+  return mean;
 }
 
 static moe_status append_trees(moe_call *call, moe_job *job) {
   moe_gbt_work *w = job->work;
   moe_gbt_model *m = job->state;
   moe_grove_tree *next;
-  for (size_t k = 0; (next = moe_grove_next(&w->grove)) != NULL; k++) {
-    MOE_TRY(moe_boosted_append(call, &m->boosted, &next->tree, k));
+  while ((next = moe_grove_next(&w->grove)) != NULL) {
+    MOE_TRY(
+        moe_boosted_append(call, &m->boosted, &next->tree, w->grove.n_taken));
     for (size_t j = 0; j < w->x.d; j++)
       m->boosted.model.gains[j] += next->gains[j];
     moe_grove_drop(&w->grove);
@@ -216,17 +228,15 @@ static moe_status append_trees(moe_call *call, moe_job *job) {
 }
 
 /* Remembers the best round. */
-static moe_status judge_round(moe_call *call, moe_job *job) {
+static void judge_round(moe_job *job) {
   moe_gbt_work *w = job->work;
   moe_gbt_model *m = job->state;
-  if (w->valid.n == 0) return MOE_OK;
-  MOE_TRY(find_shares(call, w));
-  double loss = validate(w);
-  if (!(loss < w->best_loss)) return MOE_OK;
-  w->best_loss = m->validation_loss = loss;
+  double loss = m->validation_loss = validate(w);
+  moe_job_record(job, "validation_loss", loss);
+  if (!(loss < w->best_loss)) return;
+  w->best_loss = loss;
   w->best_round = w->round;
   memcpy(w->best_gains, m->boosted.model.gains, w->x.d * sizeof *w->best_gains);
-  return MOE_OK;
 }
 
 static bool is_over(const moe_job *job) {
@@ -237,19 +247,31 @@ static bool is_over(const moe_job *job) {
           w->round - w->best_round >= (size_t)p->early_stopping);
 }
 
+static void note_best(moe_job *job) {
+  const moe_gbt_params *p = job->object->params;
+  const moe_gbt_work *w = job->work;
+  if (w->round < (size_t)p->rounds)
+    moe_job_note(job, "stopped after round %zu; the best was round %zu",
+                 w->round, w->best_round);
+  else if (w->best_round < w->round)
+    moe_job_note(job,
+                 "of %zu rounds the best was round %zu; those after it "
+                 "are left out",
+                 w->round, w->best_round);
+}
+
 /* Goes back to the best round. */
 static void restore(moe_job *job) {
-  const moe_gbt_params *p = job->object->params;
   moe_gbt_work *w = job->work;
   moe_gbt_model *m = job->state;
   moe_tree_model *model = &m->boosted.model;
   if (w->valid.n > 0 && w->best_round > 0) {
     moe_trees_truncate(&model->trees, w->best_round * w->n_scores);
     memcpy(model->gains, w->best_gains, w->x.d * sizeof *model->gains);
+    m->validation_loss = w->best_loss;
+    note_best(job);
   }
-  if (w->round < (size_t)p->rounds)
-    moe_job_note(job, "stopped after round %zu; the best was round %zu",
-                 w->round, w->best_round);
+  m->origin = w->origin;
   moe_trees_trim(&model->trees);
 }
 
@@ -261,44 +283,61 @@ static moe_status bin_rows(moe_call *call, moe_job *job, bool *done) {
   moe_grow_plan *plan = &w->plan;
   MOE_TRY(moe_bins_step(call, &w->bins, &w->x, done));
   if (!*done) return MOE_OK;
-  for (size_t j = 0; j < w->bins.d; j++)
-    if (moe_bins_count(&w->bins, j) > 1)
-      w->columns[plan->n_columns++] = (int32_t)j;
+  plan->n_columns = moe_bins_list(&w->bins, w->columns);
   plan->n_candidates = (size_t)ceil(p->column_sample * (double)plan->n_columns);
   return MOE_OK;
 }
 
-/* One round, or a part of it. */
+/* The trees of one round, or a part of them. */
 static moe_status boost(moe_call *call, moe_job *job, bool *done) {
+  moe_gbt_work *w = job->work;
+  MOE_TRY(find_shares(call, w, done));
+  if (!*done) return MOE_OK;
+  open_round(job);
+  MOE_TRY(moe_grove_step(call, &w->grove));
+  *done = moe_grove_is_grown(&w->grove);
+  if (*done) w->n_shared = 0;
+  return MOE_OK;
+}
+
+/* The trees join the model together with the loss after them, so that at any
+   time it tells its own. */
+static moe_status close_round(moe_call *call, moe_job *job, bool *done) {
   const moe_gbt_params *p = job->object->params;
   moe_gbt_work *w = job->work;
-  *done = false;
-  MOE_TRY(open_round(call, job));
-  MOE_TRY(moe_grove_step(call, &w->grove));
-  if (!moe_grove_is_grown(&w->grove)) return MOE_OK;
+  *done = true;
+  if (w->valid.n > 0) MOE_TRY(find_shares(call, w, done));
+  if (!*done) return MOE_OK;
   MOE_TRY(append_trees(call, job));
   w->open = false;
   w->round++;
+  if (w->valid.n > 0) judge_round(job);
   job->usable = true;
-  MOE_TRY(judge_round(call, job));
   moe_call_progress(call, "rounds", (double)w->round / (double)p->rounds);
-  *done = is_over(job);
-  if (*done) restore(job);
   return MOE_OK;
+}
+
+enum { BIN, DIGEST, RECALL, BOOST, CLOSE, PHASES };
+static moe_status (*const phases[PHASES])(moe_call *, moe_job *, bool *) = {
+    [BIN] = bin_rows,
+    [DIGEST] = moe__gbt_digest,
+    [RECALL] = moe__gbt_recall,
+    [BOOST] = boost,
+    [CLOSE] = close_round};
+
+static size_t phase_after(const moe_job *job, size_t phase) {
+  if (phase != RECALL && phase != CLOSE) return phase + 1;
+  return is_over(job) ? PHASES : BOOST;
 }
 
 moe_status moe_gbt_step(moe_call *call, moe_job *job) {
   moe_gbt_work *w = job->work;
-  bool done = false;
   do {
-    if (w->phase == 0) {
-      MOE_TRY(bin_rows(call, job, &done));
-      w->phase += done;
-      done = false;
-    } else {
-      MOE_TRY(boost(call, job, &done));
-    }
-  } while (!done && !moe_call_pausing(call));
-  job->done = done;
+    bool done;
+    MOE_TRY(phases[w->phase](call, job, &done));
+    if (done) w->phase = phase_after(job, w->phase);
+  } while (w->phase < PHASES && !moe_call_pausing(call));
+  job->done = w->phase == PHASES;
+  if (job->done) restore(job);
   return MOE_OK;
 }

@@ -5,25 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agenda.h"
+
 /* Rows × columns in one piece: about a quarter of a millisecond. */
 enum { PIECE = 1 << 17 };
-
-/* A node that is still to be split or made a leaf: where it hangs, and its
-   samples.  The larger of two children is dealt with first, so that it lies
-   next to its parent. */
-typedef struct span {
-  int32_t parent; /* or ROOT */
-  int side;
-  size_t first, n, depth;
-  bool judged, pure; /* the best split, if any, is known; there can be none */
-  double score;
-  moe_split best;
-  /* Derivatives: */
-  moe_cell sum, left; /* of all rows, and of those that go left */
-  int32_t block;      /* of their sums by bins … */
-  bool derived;       /* … which are still its parent's */
-} span;
-enum { ROOT = -1 };
 
 /* The rows of a leaf. */
 typedef struct extent {
@@ -38,9 +23,9 @@ struct moe_grower {
   moe_sample *samples, *others; /* rows of the bins */
   int32_t *order;               /* n_columns: those drawn come first */
   moe_random random;
-  span *waiting;
-  size_t n_waiting, waiting_room;
-  bool open; /* the last node that waits is being judged: */
+  moe_agenda agenda; /* the larger of two children is dealt with first, so
+                        that it lies next to its parent */
+  bool open;         /* the last node of the agenda is being judged: */
   size_t n_examined;
   moe_judgement judgement;
   moe_tree_arrays tree;
@@ -60,21 +45,21 @@ static bool by_derivatives(const moe_grower *g) {
 
 /* Gives the tree up where memory has run out. */
 static bool is_fine(moe_grower *g, moe_status status) {
-  if (status != MOE_OK) g->n_waiting = 0;
+  if (status != MOE_OK) g->agenda.n = 0;
   return status == MOE_OK;
 }
 
 /* Hangs a node, or ~class, where the span was. */
-static void hang(moe_grower *g, const span *s, int32_t what) {
-  if (s->parent == ROOT)
+static void hang(moe_grower *g, const moe_span *s, int32_t what) {
+  if (s->parent == MOE_ROOT)
     g->tree.root = what;
   else
     g->tree.nodes[s->parent].child[s->side] = what;
 }
 
 /* A new node in the span's place; NULL without memory. */
-static moe_tree_node *add_node(moe_grower *g, const span *s, uint8_t missing,
-                               float share) {
+static moe_tree_node *add_node(moe_grower *g, const moe_span *s,
+                               uint8_t missing, float share) {
   moe_tree_arrays *t = &g->tree;
   size_t i = t->n_nodes;
   if (!is_fine(g, moe_reserve(&g->own, &t->nodes, &g->nodes_room, i, 1,
@@ -105,7 +90,7 @@ static double *add_values(moe_grower *g) {
 }
 
 /* The mean of the targets. */
-static void average(const moe_grower *g, const span *s, double *out) {
+static void average(const moe_grower *g, const moe_span *s, double *out) {
   const moe_grow_plan *p = g->plan;
   const moe_sample *sample = g->samples + s->first;
   double weight = 0;
@@ -119,7 +104,7 @@ static void average(const moe_grower *g, const span *s, double *out) {
 }
 
 /* The classes' shares of the weight. */
-static void share_out(const moe_grower *g, const span *s, double *out) {
+static void share_out(const moe_grower *g, const moe_span *s, double *out) {
   const moe_sample *sample = g->samples + s->first;
   double weight = 0;
   for (size_t i = 0; i < s->n; i++, sample++) {
@@ -130,7 +115,7 @@ static void share_out(const moe_grower *g, const span *s, double *out) {
 }
 
 /* Pure leaves answer exactly what their rows have in common. */
-static void answer(const moe_grower *g, const span *s, double *out) {
+static void answer(const moe_grower *g, const moe_span *s, double *out) {
   const moe_grow_plan *p = g->plan;
   const moe_sample *first = g->samples + s->first;
   if (by_derivatives(g))
@@ -144,7 +129,7 @@ static void answer(const moe_grower *g, const span *s, double *out) {
     average(g, s, out);
 }
 
-static void make_leaf(moe_grower *g, const span *s) {
+static void make_leaf(moe_grower *g, const moe_span *s) {
   if (s->pure && !by_derivatives(g) && g->plan->values == NULL) {
     hang(g, s, ~g->samples[s->first].class);
     return;
@@ -162,7 +147,7 @@ static void make_leaf(moe_grower *g, const span *s) {
 /* --------------------------------------------------------------- splitting */
 
 /* Samples of the left side first, both sides in the order that they had. */
-static size_t part(moe_grower *g, const span *s) {
+static size_t part(moe_grower *g, const moe_span *s) {
   const moe_bins *b = g->plan->bins;
   const uint8_t *codes = b->codes + s->best.column;
   int missing =
@@ -212,7 +197,7 @@ static double weigh(const moe_sample *samples, size_t n) {
 }
 
 /* The share of the left side, `left` rows. */
-static float share_left(const moe_grower *g, const span *s, size_t left) {
+static float share_left(const moe_grower *g, const moe_span *s, size_t left) {
   const moe_sample *samples = g->samples + s->first;
   const moe_newton *w = &g->newton;
   if (!by_derivatives(g))
@@ -222,7 +207,7 @@ static float share_left(const moe_grower *g, const span *s, size_t left) {
   return moe_tree_share(h_left, moe_newton_weight(w, s->sum) - h_left);
 }
 
-static bool is_divisible(const moe_grower *g, const span *s) {
+static bool is_divisible(const moe_grower *g, const moe_span *s) {
   return s->depth < g->plan->max_depth &&
          moe_newton_divides(&g->newton, s->sum);
 }
@@ -230,8 +215,8 @@ static bool is_divisible(const moe_grower *g, const span *s) {
 /* A node's block of sums goes to the larger child, for as long as it takes to
    derive that child's from it and the smaller one's; where there are no blocks
    left, both children are summed up anew. */
-static void hand_down(moe_grower *g, const span *s, span *smaller,
-                      span *larger) {
+static void hand_down(moe_grower *g, const moe_span *s, moe_span *smaller,
+                      moe_span *larger) {
   moe_newton *w = &g->newton;
   int32_t block = MOE_NO_BLOCK;
   if (s->block != MOE_NO_BLOCK && is_divisible(g, larger))
@@ -247,7 +232,7 @@ static void hand_down(moe_grower *g, const span *s, span *smaller,
 
 /* The split node; missing numbers that none of its rows had go where most rows
    go. */
-static bool add_split(moe_grower *g, const span *s, size_t left) {
+static bool add_split(moe_grower *g, const moe_span *s, size_t left) {
   const moe_split *best = &s->best;
   uint8_t missing = best->missing == MOE_MISSING_NONE
                         ? s->n - left > left
@@ -262,28 +247,29 @@ static bool add_split(moe_grower *g, const span *s, size_t left) {
   return true;
 }
 
-static void split(moe_grower *g, span s) {
+static void split(moe_grower *g, moe_span s) {
   size_t left = part(g, &s), right = s.n - left;
   bool larger = right > left;
+  moe_agenda *a = &g->agenda;
   if (!add_split(g, &s, left) ||
-      !is_fine(g, moe_reserve(&g->own, &g->waiting, &g->waiting_room,
-                              g->n_waiting, 2, sizeof *g->waiting)))
+      !is_fine(g, moe_reserve(&g->own, &a->items, &a->room, a->n, 2,
+                              sizeof *a->items)))
     return;
-  span child = {.parent = (int32_t)(g->tree.n_nodes - 1),
-                .first = s.first,
-                .n = left,
-                .depth = s.depth + 1,
-                .sum = s.left,
-                .block = MOE_NO_BLOCK};
-  span children[] = {child, child};
+  moe_span child = {.parent = (int32_t)(g->tree.n_nodes - 1),
+                    .first = s.first,
+                    .n = left,
+                    .depth = s.depth + 1,
+                    .sum = s.left,
+                    .block = MOE_NO_BLOCK};
+  moe_span children[] = {child, child};
   children[1].side = 1;
   children[1].first += left;
   children[1].n = right;
   children[1].sum = moe_newton_rest(s.sum, s.left);
   if (by_derivatives(g))
     hand_down(g, &s, &children[!larger], &children[larger]);
-  g->waiting[g->n_waiting++] = children[!larger];
-  g->waiting[g->n_waiting++] = children[larger];
+  a->items[a->n++] = children[!larger];
+  a->items[a->n++] = children[larger];
 }
 
 /* ------------------------------------------------- judging, by targets */
@@ -292,7 +278,7 @@ static const moe_split undecided = {.score = -DBL_MAX, .column = -1};
 
 static size_t open_node(moe_grower *g) {
   const moe_grow_plan *p = g->plan;
-  span *s = &g->waiting[g->n_waiting - 1];
+  moe_span *s = moe_agenda_last(&g->agenda);
   s->pure = moe_histograms_total(&g->histograms, g->samples + s->first, s->n);
   s->best = undecided;
   s->judged = s->pure || s->depth >= p->max_depth ||
@@ -316,14 +302,14 @@ static const int32_t *draw(moe_grower *g, size_t n) {
   return order;
 }
 
-static bool wants_more(const moe_grower *g, const span *s) {
+static bool wants_more(const moe_grower *g, const moe_span *s) {
   return g->n_examined < g->plan->n_candidates ||
          (s->best.column < 0 && g->n_examined < g->plan->n_columns);
 }
 
 static size_t examine(moe_grower *g) {
   size_t candidates = g->plan->n_candidates, n = 1;
-  span *s = &g->waiting[g->n_waiting - 1];
+  moe_span *s = moe_agenda_last(&g->agenda);
   if (!wants_more(g, s)) {
     g->open = false;
     s->judged = true;
@@ -342,12 +328,12 @@ static size_t examine(moe_grower *g) {
 /* Less than this share of a node's worth is a rounding error. */
 static const double least_gain = 1e-10;
 
-static void refuse(span *s) {
+static void refuse(moe_span *s) {
   s->judged = true;
   s->best = undecided;
 }
 
-static void accept(moe_grower *g, span *s, const moe_verdict *v) {
+static void accept(moe_grower *g, moe_span *s, const moe_verdict *v) {
   s->judged = true;
   s->derived = false;
   s->best = v->split;
@@ -359,7 +345,7 @@ static void accept(moe_grower *g, span *s, const moe_verdict *v) {
 /* The last node that waits is summed up or, where it has its parent's sums, the
    one before it, which is its smaller sibling. */
 static void begin_judgement(moe_grower *g) {
-  span *s = &g->waiting[g->n_waiting - 1], *summed = s->derived ? s - 1 : s;
+  moe_span *s = moe_agenda_last(&g->agenda), *summed = s->derived ? s - 1 : s;
   if (summed->block == MOE_NO_BLOCK)
     summed->block = moe_newton_take(&g->newton);
   g->judgement = (moe_judgement){
@@ -374,7 +360,7 @@ static void begin_judgement(moe_grower *g) {
 }
 
 static size_t judge(moe_grower *g, const moe_call *call) {
-  span *s = &g->waiting[g->n_waiting - 1];
+  moe_span *s = moe_agenda_last(&g->agenda);
   moe_judgement *j = &g->judgement;
   if (!is_divisible(g, s)) {
     refuse(s);
@@ -383,7 +369,7 @@ static size_t judge(moe_grower *g, const moe_call *call) {
   if (!g->open) begin_judgement(g);
   g->open = !moe_newton_judge(&g->newton, call, j);
   if (g->open) return PIECE;
-  span *summed = s->derived ? s - 1 : s;
+  moe_span *summed = s->derived ? s - 1 : s;
   if (s->derived) accept(g, s, &j->other_verdict);
   if (j->wanted)
     accept(g, summed, &j->verdict);
@@ -394,34 +380,17 @@ static size_t judge(moe_grower *g, const moe_call *call) {
 
 /* ------------------------------------------------------------------ growing */
 
-/* How soon a node is dealt with where leaves are counted: one that is not
-   judged yet first, then those whose splits gain most. */
-static double urgency(const span *s) {
-  if (!s->judged) return DBL_MAX;
-  return s->best.column >= 0 ? s->best.score - s->score : -1;
-}
-
-/* Brings the most urgent node to the end. */
-static void prefer(moe_grower *g) {
-  span *last = &g->waiting[g->n_waiting - 1], *most = last, swap;
-  for (span *s = g->waiting; s < last; s++)
-    if (urgency(s) > urgency(most)) most = s;
-  swap = *last;
-  *last = *most;
-  *most = swap;
-}
-
 static bool is_choosy(const moe_grower *g) {
   return by_derivatives(g) && g->plan->max_leaves < SIZE_MAX;
 }
 
 static bool may_split(const moe_grower *g) {
-  return g->n_waiting + g->tree.n_values < g->plan->max_leaves;
+  return g->agenda.n + g->tree.n_values < g->plan->max_leaves;
 }
 
 static size_t close_node(moe_grower *g) {
   bool more = !by_derivatives(g) || may_split(g);
-  span s = g->waiting[--g->n_waiting];
+  moe_span s = g->agenda.items[--g->agenda.n];
   if (s.best.column >= 0 && more) {
     split(g, s);
     return 2 * s.n;
@@ -433,20 +402,16 @@ static size_t close_node(moe_grower *g) {
 
 bool moe_grower_step(moe_grower *g, const moe_call *call) {
   size_t done = 0;
-  while (done < PIECE && g->n_waiting > 0) {
-    bool judged = g->waiting[g->n_waiting - 1].judged;
-    if (judged && is_choosy(g)) {
-      prefer(g);
-      judged = g->waiting[g->n_waiting - 1].judged;
-    }
-    if (judged)
+  while (done < PIECE && g->agenda.n > 0) {
+    if (is_choosy(g)) moe_agenda_rank(&g->agenda);
+    if (moe_agenda_last(&g->agenda)->judged)
       done += close_node(g);
     else if (by_derivatives(g))
       done += judge(g, call);
     else
       done += g->open ? examine(g) : open_node(g);
   }
-  return g->n_waiting == 0;
+  return g->agenda.n == 0;
 }
 
 /* ---------------------------------------------------------------- lifetime */
@@ -483,8 +448,8 @@ static moe_status allocate(moe_call *call, moe_grower *g) {
   MOE_TRY(moe_new_array(call, &g->samples, n, sizeof *g->samples));
   MOE_TRY(moe_new_array(call, &g->others, n, sizeof *g->others));
   MOE_TRY(moe_new_array(call, &g->order, p->n_columns, sizeof *g->order));
-  MOE_TRY(moe_reserve(call, &g->waiting, &g->waiting_room, 0, 1,
-                      sizeof *g->waiting));
+  MOE_TRY(moe_reserve(call, &g->agenda.items, &g->agenda.room, 0, 1,
+                      sizeof *g->agenda.items));
   return moe_new_array(call, &g->gains, p->bins->d, sizeof *g->gains);
 }
 
@@ -511,7 +476,7 @@ void moe_grower_free(moe_grower *g) {
   moe_free(g->samples);
   moe_free(g->others);
   moe_free(g->order);
-  moe_free(g->waiting);
+  moe_free(g->agenda.items);
   moe_free(g->gains);
   moe_free(g->cuts);
   moe_free(g->extents);
@@ -528,7 +493,7 @@ static int compare_columns(const void *a, const void *b) {
 }
 
 /* The whole tree's columns and derivatives. */
-static void open_newton(moe_grower *g, span *root) {
+static void open_newton(moe_grower *g, moe_span *root) {
   size_t n = g->plan->n_candidates;
   g->n_examined = 0;
   draw(g, n);
@@ -548,9 +513,10 @@ void moe_grower_start(moe_grower *g, size_t n_samples, moe_random random) {
   g->random = random;
   g->open = false;
   g->tree.n_nodes = g->tree.n_values = 0;
-  g->waiting[0] = (span){.parent = ROOT, .n = n_samples};
-  g->n_waiting = 1;
-  if (by_derivatives(g)) open_newton(g, &g->waiting[0]);
+  g->agenda.items[0] = (moe_span){.parent = MOE_ROOT, .n = n_samples};
+  g->agenda.n = 1;
+  g->agenda.n_ranked = 0;
+  if (by_derivatives(g)) open_newton(g, &g->agenda.items[0]);
 }
 
 bool moe_grower_result(const moe_grower *g, moe_tree_arrays *tree,

@@ -227,25 +227,29 @@ static moe_status fill_fitted(moe_call *call, const moe_draft *d,
   return MOE_OK;
 }
 
+/* Each column's share in what the tree's splits gained, if that is known: in
+   time for its nodes, however many columns the file tells of. */
+static void add_gains(const moe_draft_tree *t, moe_tree_model *m) {
+  const moe_tree_node *nodes = t->tree.nodes;
+  double sum = 0;
+  for (size_t i = 0; i < t->tree.n_nodes; i++) sum += t->gain[i];
+  if (!(sum > 0 && isfinite(sum))) return;
+  for (size_t i = 0; i < t->tree.n_nodes; i++)
+    if ((size_t)nodes[i].feature < m->fitted.n_features)
+      m->gains[nodes[i].feature] += t->gain[i] / sum;
+}
+
 static moe_status add_trees(moe_call *call, const moe_draft *d, double factor,
                             const size_t *place, moe_boosted *b) {
-  moe_scratch_mark mark = moe_scratch_now(call);
-  double *gains;
-  MOE_SCRATCH(call, gains, d->n_features);
   for (size_t k = 0; k < d->n_trees; k++) {
     const moe_draft_tree *from = &d->trees[k];
-    memset(gains, 0, d->n_features * sizeof *gains);
-    for (size_t i = 0; i < from->tree.n_nodes; i++)
-      if ((size_t)from->tree.nodes[i].feature < d->n_features)
-        gains[from->tree.nodes[i].feature] += from->gain[i];
     for (size_t i = 0; i < from->tree.n_values; i++)
       from->tree.values[i] *= factor;
     MOE_TRY(moe_boosted_append(call, b, &from->tree,
                                place[(size_t)d->score.items[k]]));
-    moe_tree_model_add_gains(&b->model, gains);
+    add_gains(from, &b->model);
   }
   moe_trees_trim(&b->model.trees);
-  moe_scratch_drop(call, mark);
   return MOE_OK;
 }
 

@@ -158,9 +158,7 @@ static moe_status bin_rows(phase *p, bool *done) {
   moe_grow_plan *plan = &w->plan;
   MOE_TRY(moe_bins_step(p->call, &w->bins, &p->job->batch.x, done));
   if (!*done) return MOE_OK;
-  for (size_t j = 0; j < w->bins.d; j++)
-    if (moe_bins_count(&w->bins, j) > 1)
-      w->columns[plan->n_columns++] = (int32_t)j;
+  plan->n_columns = moe_bins_list(&w->bins, w->columns);
   if (plan->n_candidates > plan->n_columns)
     plan->n_candidates = plan->n_columns;
   return MOE_OK;

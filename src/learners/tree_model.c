@@ -11,13 +11,24 @@ moe_status moe_tree_model_visit(moe_tree_model *m, moe_visitor *v) {
   return moe_visit_array(v, "gains", MOE_F64, &m->gains, m->fitted.n_features);
 }
 
+/* So that sums over the trees, and over a base of that size, are finite. */
+static bool has_sound_values(const moe_trees *t) {
+  double most = MOE_TREE_MOST_SUM / (double)t->n_trees;
+  for (size_t i = 0; i < t->n_values * t->width; i++)
+    if (fabs(t->values[i]) > most) return false;
+  return true;
+}
+
 moe_status moe_tree_model_check(moe_call *call, const moe_object *o) {
   const moe_tree_model *m = o->state;
   for (size_t j = 0; j < m->fitted.n_features; j++)
     if (!(m->gains[j] >= 0) || isinf(m->gains[j]))
       return moe_fail(call, MOE_EFORMAT, "%s: the gain of column %zu is %g",
                       o->type->name, j + 1, m->gains[j]);
-  return moe_trees_check(call, &m->trees, m->fitted.n_features);
+  MOE_TRY(moe_trees_check(call, &m->trees, m->fitted.n_features));
+  if (has_sound_values(&m->trees)) return MOE_OK;
+  return moe_fail(call, MOE_EFORMAT, "%s: what the trees answer is too large",
+                  o->type->name);
 }
 
 void moe_tree_model_add_gains(moe_tree_model *m, const double *gains) {

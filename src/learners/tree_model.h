@@ -5,6 +5,9 @@
 #include "learner.h"
 #include "tree_nodes.h"
 
+/* No answers of all trees add up to more. */
+#define MOE_TREE_MOST_SUM 0x1p1022
+
 typedef struct moe_tree_model {
   moe_fitted fitted;
   moe_trees trees;

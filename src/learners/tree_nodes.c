@@ -327,7 +327,8 @@ void moe_walk_tree(const moe_walk *w, const moe_trees *t, size_t tree,
 /* One row: the lanes are trees.  Their paths differ in length, so those that
    have not arrived are put together anew after some steps.  `at` and `moving`
    have room for all trees. */
-static void add_trees(const moe_trees *t, const float *const *row, bool missing,
+enum { CACHED = 1 << 17 /* nodes, 2 MB */ };
+static void walk_near(const moe_trees *t, const float *const *row, bool missing,
                       int32_t *at, int32_t *moving) {
   enum { STEPS = 8 };
   int32_t place[LANES];
@@ -346,6 +347,31 @@ static void add_trees(const moe_trees *t, const float *const *row, bool missing,
       }
     }
   }
+}
+
+/* The same where the trees do not fit the cache: a step in each that is still
+   moving, then another.  When a tree's turn comes again, its node is there. */
+INLINE void step_trees(const moe_trees *t, const float *x, bool missing,
+                       int32_t *at, int32_t *moving) {
+  for (size_t n = t->n_trees, left; n > 0; n = left) {
+    left = 0;
+    for (size_t i = 0; i < n; i++) {
+      int32_t tree = moving[i], here = at[tree];
+      int32_t next = step_from(t, here, x, missing);
+      __builtin_prefetch(&t->nodes[next]);
+      at[tree] = next;
+      moving[left] = tree;
+      left += next != here;
+    }
+  }
+}
+
+static void walk_far(const moe_trees *t, const float *x, bool missing,
+                     int32_t *at, int32_t *moving) {
+  if (missing)
+    step_trees(t, x, true, at, moving);
+  else
+    step_trees(t, x, false, at, moving);
 }
 
 /* Where the answers go. */
@@ -379,7 +405,11 @@ static moe_status add_few(moe_call *call, adding *a) {
       at[k] = t->roots[k];
       moving[k] = (int32_t)k;
     }
-    add_trees(t, rows, misses(row, a->x->d), at, moving);
+    bool missing = misses(row, a->x->d);
+    if (t->n_nodes > CACHED)
+      walk_far(t, row, missing, at, moving);
+    else
+      walk_near(t, rows, missing, at, moving);
     for (size_t k = 0; k < t->n_trees; k++)
       add_answer(t, at[k], place_of(a, i, k));
   }
