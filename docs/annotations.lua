@@ -126,7 +126,7 @@ function moe.experts.logistic(options) end
 ---@field gate moe.Gate gives each expert's probability for a row
 ---@field training? "two_stage"|"em"|"gradient" how fit trains: first the experts, then the gate on what they did not see; or both together, by expectation maximisation or by the gradient of the likelihood
 ---@field subsets? "all"|"clusters"|"residuals" the rows that each expert of two_stage trains on, unless `subsets` are given: all, a cluster of the inputs, or a cluster of the residuals of the first expert's model
----@field objective? "auto"|"likelihood"|"error"|"best_expert"|"multi_hot"|"soft" what the gate of two_stage is fitted to, on predictions that the experts did not train on: the likelihood of the mixture (auto for classes), the squared error of its answer (auto for numbers), the best expert of each row, all experts that were right, or each by its share of the likelihood
+---@field objective? "auto"|"likelihood"|"error"|"best_expert"|"multi_hot"|"soft"|"subsets" what the gate of two_stage is fitted to, on predictions that the experts did not train on: the likelihood of the mixture (auto for classes), the squared error of its answer (auto for numbers), the best expert of each row, all experts that were right, each by its share of the likelihood, or, where `subsets` are given, the expert whose row it is
 ---@field calibrate? boolean whether each expert's probabilities are sharpened or evened out, by one power, to fit its unseen answers
 ---@field unassigned? "none"|"all" who trains on rows that `subsets` gives to no expert
 ---@field frozen? string[] names of experts that fit leaves as they are

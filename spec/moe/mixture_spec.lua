@@ -326,7 +326,7 @@ describe("the gate", function()
     return X, y, subsets
   end
 
-  for _, objective in ipairs { "likelihood", "best_expert", "soft", "error" } do
+  for _, objective in ipairs { "likelihood", "best_expert", "soft", "error", "subsets" } do
     it("learns whom to ask, by " .. objective, function()
       local X, y, subsets = halves(400)
       local m = constants { gate = G.softmax { l2 = 1e-3 }, objective = objective, top_k = 1 }
@@ -336,7 +336,7 @@ describe("the gate", function()
     end)
   end
 
-  for _, objective in ipairs { "likelihood", "best_expert", "soft", "multi_hot" } do
+  for _, objective in ipairs { "likelihood", "best_expert", "soft", "multi_hot", "subsets" } do
     it("learns whom to ask about classes, by " .. objective, function()
       local X, y, subsets = halves(400)
       for i = 1, #y do y[i] = y[i] < 0 and "low" or "high" end
@@ -376,6 +376,21 @@ describe("the gate", function()
     local m = constants { gate = G.softmax { l2 = 1e-3 }, objective = "multi_hot", top_k = 1 }
     m:fit(X, y, { subsets = subsets })
     assert.is_true(m:score(X, y) > 0.97)
+  end)
+
+  it("learns whose row it is, by subsets, however the experts do", function()
+    -- One column without information, experts that are right on the other's rows: the
+    -- gate comes to the shares of the subsets among the rows that are somebody's.
+    local X, y, subsets = {}, {}, {}
+    for i = 1, 40 do
+      X[i], subsets[i] = { 1 }, i % 4 == 0 and "b" or "a"
+      y[i] = i % 4 == 1 and 5 or 0
+      if i % 8 == 7 then subsets[i] = false end
+    end
+    local m = constants { gate = G.softmax { l2 = 1 }, objective = "subsets" }
+    m:fit(X, y, { subsets = subsets })
+    near(25 / 35, m:get_params("gate"):forward({ { 1 } }):get(1, 1), 1e-4)
+    assert.error_matches(function() m:fit(X, y) end, "objective 'subsets'")
   end)
 
   it("does not matter where the experts are the same", function()

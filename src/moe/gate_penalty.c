@@ -123,7 +123,8 @@ static void leave(moe_penalty_search *s) {
   s->judged += s->part.batch.x.n;
   s->fold++;
   end_fold(s);
-  s->done = s->fold == FOLDS || s->judged >= ENOUGH;
+  bool grouped = s->plan.batch->group != NULL; /* one may be all of a fold */
+  s->done = s->fold == FOLDS || (s->judged >= ENOUGH && !grouped);
   if (s->done && s->judged > 0) s->l2 = choose(s);
 }
 

@@ -14,8 +14,9 @@
 
 enum { BLOCK = 1024 }; /* rows routed at a time: bounds the scratch */
 
-static const char *const objectives[] = {
-    "auto", "likelihood", "error", "best_expert", "multi_hot", "soft", NULL};
+static const char *const objectives[] = {"auto",        "likelihood", "error",
+                                         "best_expert", "multi_hot",  "soft",
+                                         "subsets",     NULL};
 const char *const moe_training_choices[] = {"two_stage", "em", "gradient",
                                             NULL};
 const char *const moe_subsets_choices[] = {"all", "clusters", "residuals",
@@ -44,7 +45,8 @@ static const moe_param params[] = {
                  "the experts did not train on: the likelihood of the mixture "
                  "(auto for classes), the squared error of its answer (auto "
                  "for numbers), the best expert of each row, all experts that "
-                 "were right, or each by its share of the likelihood"),
+                 "were right, each by its share of the likelihood, or, where "
+                 "`subsets` are given, the expert whose row it is"),
     MOE_P_FLAG(moe_mixture_params, calibrate, 1,
                "whether each expert's probabilities are sharpened or evened "
                "out, by one power, to fit its unseen answers"),

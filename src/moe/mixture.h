@@ -12,7 +12,8 @@ enum moe_objective {
   MOE_LEAST_ERROR,
   MOE_BEST_EXPERT,
   MOE_MULTI_HOT,
-  MOE_RESPONSIBILITY
+  MOE_RESPONSIBILITY,
+  MOE_OWN_SUBSET
 };
 enum moe_unassigned { MOE_TO_NONE, MOE_TO_ALL };
 enum moe_training { MOE_TWO_STAGE, MOE_EM, MOE_GRADIENT };

@@ -104,6 +104,10 @@ static moe_status check_params(moe_call *call, const moe_job *job) {
     return moe_fail(call, MOE_EPARAM,
                     "mixture: objective 'error' is the squared error: it is "
                     "for numbers");
+  if (p->objective == MOE_OWN_SUBSET && job->batch.subset == NULL)
+    return moe_fail(call, MOE_EPARAM,
+                    "mixture: objective 'subsets' asks whose row it is: give "
+                    "fit the `subsets`");
   for (size_t e = 0; e < p->experts.n; e++)
     if (p->experts.items[e]->fitting)
       return moe_fail(call, MOE_EBUSY,

@@ -180,8 +180,24 @@ static void keep_right(double *row, size_t experts) {
     row[e] = row[e] >= log(0.5) ? 0 : -INFINITY;
 }
 
+/* 0 for the expert whose row it is, and impossible for the rest: a row that is
+   nobody's says nothing. */
+static void keep_own(double *row, size_t experts, int32_t own) {
+  for (size_t e = 0; e < experts; e++)
+    row[e] = own < 0 ? NAN : own == (int32_t)e ? 0 : -INFINITY;
+}
+
+static void keep_owners(const moe_batch *batch, size_t experts,
+                        double *scores) {
+  for (size_t i = 0; i < batch->x.n; i++) {
+    size_t at = moe_rows_at(&batch->x, i);
+    keep_own(scores + at * experts, experts, batch->subset[at]);
+  }
+}
+
 void moe__score_objective(int objective, const moe_batch *batch, size_t experts,
                           double *scores) {
+  if (objective == MOE_OWN_SUBSET) keep_owners(batch, experts, scores);
   if (objective != MOE_BEST_EXPERT && objective != MOE_MULTI_HOT) return;
   for (size_t i = 0; i < batch->x.n; i++) {
     double *row = scores + moe_rows_at(&batch->x, i) * experts;
