@@ -14,7 +14,8 @@ local function specialists()
   for _, family in ipairs { "scope", "type", "method", "trait", "borrow" } do
     experts[family] = E.forest { trees = 20 }
   end
-  return moe.mixture { experts = experts, gate = G.softmax {}, top_k = 2, seed = 1 }
+  local gate = G.softmax { standardize = false } -- words are of one unit
+  return moe.mixture { experts = experts, gate = gate, top_k = 2, seed = 1 }
 end
 
 -- What one can do without reading: the most frequent repair of each error code.

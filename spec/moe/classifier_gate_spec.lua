@@ -1,5 +1,6 @@
 -- A classifier as a gate: what it is taught, and that it learns it.
 local moe = require "moe"
+local unpack = table.unpack or unpack -- luacheck: ignore 143
 local data = require "spec.support.data"
 local near = require "spec.support.near"
 local catalog = require "spec.support.catalog"
@@ -175,17 +176,17 @@ describe("classifier gate", function()
   end)
 
   it("has its model's seed from the mixture's, unless it has one", function()
-    local uniform, X, y = data.uniform(3), {}, {}
-    for i = 1, 60 do X[i], y[i] = { uniform(), uniform() }, uniform() < 0.5 and "a" or "b" end
+    local uniform, rows, y = data.uniform(3), {}, {}
+    for i = 1, 60 do rows[i], y[i] = { uniform(), uniform() }, uniform() < 0.5 and "a" or "b" end
     local function probs(seed, own)
       local m = moe.mixture {
         experts = { a = E.logistic {}, b = E.tree {} }, seed = seed, frozen = { "a", "b" },
         gate = G.classifier { model = E.forest { trees = 2, seed = own } },
       }
-      m:expert("a"):fit(X, y)
-      m:expert("b"):fit({ X[1], X[2], X[3], X[4], X[5], X[6] }, { y[1], y[2], y[3], y[4], y[5], y[6] })
-      m:fit(X, y)
-      return m:route(X).probs:totable()
+      m:expert("a"):fit(rows, y)
+      m:expert("b"):fit({ unpack(rows, 1, 6) }, { unpack(y, 1, 6) })
+      m:fit(rows, y)
+      return m:route(rows).probs:totable()
     end
     assert.same(probs(1, 5), probs(2, 5))
     assert.same(probs(1), probs(1))

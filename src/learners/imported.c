@@ -197,8 +197,9 @@ static moe_status name_classes(moe_call *call, const moe_draft *d,
     return moe_fail(call, MOE_EARG, "the model has %zu classes, not %zu", n,
                     classes->n);
   for (size_t k = 0; k < n; k++) {
-    moe_label number = {.kind = MOE_L_NUMBER, .number = (double)k};
-    const moe_label *label = classes != NULL ? &classes->items[k] : &number;
+    const moe_label place_in_file = {MOE_L_NUMBER, (double)k, NULL};
+    const moe_label *label =
+        classes != NULL ? &classes->items[k] : &place_in_file;
     ptrdiff_t at;
     MOE_TRY(moe_labels_add(call, out, label, &at));
     if (at < 0) return moe_fail(call, MOE_EARG, "two classes have one name");

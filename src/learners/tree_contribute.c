@@ -160,7 +160,8 @@ static void add_row(const desk *k, double value, double share, double *out) {
 static void add_leaf(desk *k, size_t tree, int32_t leaf, size_t depth) {
   const plan *p = k->plan;
   const moe_trees *t = p->trees;
-  const double one = 1, *values = &one;
+  static const double one[1] = {1};
+  const double *values = one;
   size_t d = p->x->d, width = 1;
   size_t score = p->score != NULL ? (size_t)p->score[tree] : 0;
   double share = collect_demands(k, depth);
