@@ -276,9 +276,9 @@ moe_status moe_object_clone(moe_call *call, const moe_object *o,
    a clone. */
 void moe_object_exchange_states(moe_object *a, moe_object *b);
 
-/* Makes o what `from` is, in children too: its settings and what it has learned,
-   all or nothing.  MOE_EARG unless both are of the same types, with children
-   of the same names, and nothing in them lives in the host. */
+/* Makes o what `from` is, in children too: its settings and what it has
+   learned, all or nothing.  MOE_EARG unless both are of the same types, with
+   children of the same names, and nothing in them lives in the host. */
 moe_status moe_object_assign(moe_call *call, moe_object *o,
                              const moe_object *from);
 
