@@ -10,11 +10,10 @@ local here = arg and arg[0]:match "^(.*)/" or "examples"
 local errors = assert(moe.data.read_csv(here .. "/data/compiler_errors.csv", { target = "repair" }))
 
 local function specialists()
-  local experts = {}
+  local experts, gate = {}, G.softmax { standardize = false } -- words are of one unit
   for _, family in ipairs { "scope", "type", "method", "trait", "borrow" } do
     experts[family] = E.forest { trees = 20 }
   end
-  local gate = G.softmax { standardize = false } -- words are of one unit
   return moe.mixture { experts = experts, gate = gate, top_k = 2, seed = 1 }
 end
 
