@@ -3,18 +3,15 @@
 -- times, the least of five, in one run.
 --   make program && build/moe bench/csv.lua [rows]
 
+package.path = (arg[0]:match "^.*/" or "") .. "?.lua;" .. package.path
 local moe = require "moe"
+local support = require "support"
 
-local ROWS, COLUMNS, TIMES = tonumber(arg and arg[1]) or 100000, 50, 5
+local ROWS, COLUMNS = tonumber(arg[1]) or 100000, 50
 local files = {
   { digits = 6, format = "%.6f", precision = "", name = "default" },
   { digits = 17, format = "%.17g", precision = "round_trip", name = "round_trip" },
 }
-
--- Normal enough: sums of four uniform numbers.
-local function number()
-  return math.random() + math.random() - math.random() - math.random()
-end
 
 local function generate(path, format)
   local file = assert(io.open(path, "w"))
@@ -22,34 +19,21 @@ local function generate(path, format)
   for j = 1, COLUMNS do row[j] = "x" .. j end
   file:write(table.concat(row, ","), "\n")
   for _ = 1, ROWS do
-    for j = 1, COLUMNS do row[j] = format:format(number()) end
+    for j = 1, COLUMNS do row[j] = format:format(support.number()) end
     file:write(table.concat(row, ","), "\n")
   end
   file:close()
 end
 
-local function read(path)
-  local best = math.huge
-  for _ = 1, TIMES do
-    local start = os.clock()
-    local t = assert(moe.data.read_csv(path))
-    best = math.min(best, os.clock() - start)
-    t:close()
-  end
-  return best
-end
-
 -- For each file the least time, or none.
 local function read_by_pandas()
   local arguments, times = {}, {}
-  for i, file in ipairs(files) do
-    arguments[i] = ("%s '%s'"):format(file.path, file.precision)
+  for _, file in ipairs(files) do
+    table.insert(arguments, file.path)
+    table.insert(arguments, file.precision)
   end
-  local script = (arg and arg[0] or "bench/csv.lua"):gsub("lua$", "py")
-  local pipe = io.popen(("/usr/bin/python3 -I %s %d %s"):format(
-    script, TIMES, table.concat(arguments, " ")))
-  for line in pipe:lines() do times[#times + 1] = tonumber(line:match "^%S+") end
-  pipe:close()
+  local lines = support.peer("csv.py", support.TIMES, table.unpack(arguments))
+  for i, line in ipairs(lines) do times[i] = line[1] end
   return times
 end
 
@@ -57,7 +41,9 @@ moe.set_threads(1)
 for _, file in ipairs(files) do
   file.path = os.tmpname()
   generate(file.path, file.format)
-  file.time = read(file.path)
+  file.time = support.least(os.clock, 1, function()
+    assert(moe.data.read_csv(file.path)):close()
+  end)
 end
 local theirs = read_by_pandas()
 for i, file in ipairs(files) do

@@ -5,50 +5,37 @@
 -- where it was, to the same slope.
 --   make program && build/moe bench/em.lua [rows]
 
+package.path = (arg[0]:match "^.*/" or "") .. "?.lua;" .. package.path
 local moe = require "moe"
+local support = require "support"
 
-local ROWS, COLUMNS, EXPERTS, ROUNDS = tonumber(arg and arg[1]) or 100000, 20, 8, 10
+local ROWS, COLUMNS, EXPERTS, ROUNDS = tonumber(arg[1]) or 100000, 20, 8, 10
 local L2, SLOPE = 1, 1e-5
 
 math.randomseed(1)
-local function number()
-  return math.random() + math.random() - math.random() - math.random()
-end
 
 -- Each of the eight corners of the first three columns has a plane of its own.
 local function generate()
-  local planes, rows, y, subsets = {}, {}, {}, {}
+  local planes, rows, y, firsts = {}, {}, {}, {}
   for e = 1, EXPERTS do
     planes[e] = {}
-    for j = 1, COLUMNS do planes[e][j] = number() end
+    for j = 1, COLUMNS do planes[e][j] = support.number() end
   end
   for i = 1, ROWS do
     local row = {}
-    for j = 1, COLUMNS do row[j] = number() end
+    for j = 1, COLUMNS do row[j] = support.number() end
     local e = 1 + (row[1] > 0 and 1 or 0) + (row[2] > 0 and 2 or 0) + (row[3] > 0 and 4 or 0)
-    local sum = 0.3 * number()
+    local sum = 0.3 * support.number()
     for j = 1, COLUMNS do sum = sum + planes[e][j] * row[j] end
     local first = math.random() < 0.5 and e or math.random(EXPERTS)
-    rows[i], y[i], subsets[i] = row, sum, "e" .. first
+    rows[i], y[i], firsts[i] = row, sum, first - 1
   end
-  return rows, y, subsets
-end
-
--- Rows of float32, each with its number and its first expert behind it.
-local function write(path, rows, y, subsets)
-  local file = assert(io.open(path, "wb"))
-  local format = "<" .. ("f"):rep(COLUMNS + 2)
-  for i, row in ipairs(rows) do
-    row[COLUMNS + 1], row[COLUMNS + 2] = y[i], tonumber(subsets[i]:sub(2)) - 1
-    file:write(format:pack(table.unpack(row)))
-    row[COLUMNS + 1], row[COLUMNS + 2] = nil, nil
-  end
-  file:close()
+  return rows, y, firsts
 end
 
 local function fit(X, y, subsets, rounds)
   local experts = {}
-  for e = 1, EXPERTS do experts["e" .. e] = moe.experts.linear {} end
+  for e = 0, EXPERTS - 1 do experts["e" .. e] = moe.experts.linear {} end
   local m = moe.mixture {
     experts = experts,
     gate = moe.gates.softmax { l2 = L2, standardize = false, tol = SLOPE },
@@ -62,20 +49,18 @@ local function fit(X, y, subsets, rounds)
 end
 
 moe.set_threads(2)
-local rows, y, subsets = generate()
-local path = os.tmpname()
-write(path, rows, y, subsets)
+local rows, y, firsts = generate()
+local path = support.write_rows(rows, y, firsts)
+local subsets = {}
+for i, first in ipairs(firsts) do subsets[i] = "e" .. first end
 local X = moe.tensor(rows)
 local before = fit(X, y, subsets, 1)
 local whole, likelihood = fit(X, y, subsets, ROUNDS + 1)
 local ours = (whole - before) / ROUNDS
 
-local script = (arg and arg[0] or "bench/em.lua"):gsub("lua$", "py")
-local pipe = io.popen(("/usr/bin/python3 -I %s %s %d %d %d %g %g"):format(
-  script, path, COLUMNS, EXPERTS, ROUNDS, L2, SLOPE))
-local theirs, last = pipe:read("*a"):match "(%S+) (%S+)"
-pipe:close()
+local theirs, last = table.unpack(
+  support.peer("em.py", path, COLUMNS, EXPERTS, ROUNDS, L2, SLOPE)[1])
 os.remove(path)
 print(("%d × %d, %d experts: %.3f s a round, NumPy %.3f s (ratio %.2f); log-likelihood %.1f, %.1f")
-  :format(ROWS, COLUMNS, EXPERTS, ours, tonumber(theirs), ours / tonumber(theirs),
-    likelihood[#likelihood], tonumber(last)))
+  :format(ROWS, COLUMNS, EXPERTS, ours, theirs, ours / theirs,
+    likelihood[#likelihood], last))

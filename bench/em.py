@@ -1,12 +1,8 @@
 """Expectation maximisation of linear experts and a softmax gate in NumPy: file of
 float32 rows (columns, target, first expert), columns, experts, rounds, penalty and
 slope of the gate.  Prints seconds a round and the last log-likelihood."""
-import os
 import sys
 import time
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = "2"
 
 import numpy
 from scipy.optimize import minimize

@@ -5,12 +5,12 @@ import os
 import sys
 import time
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = "1"
-
 import numpy
 from sklearn.linear_model import (LinearRegression, LogisticRegression, Ridge,
                                   SGDClassifier, SGDRegressor)
+
+sys.path.append(os.path.dirname(__file__))
+from peer import least
 
 path, columns, times, stream = sys.argv[1], *map(int, sys.argv[2:5])
 rows = numpy.fromfile(path, "<f4").reshape(-1, columns + 2)
@@ -18,12 +18,7 @@ X, y, c = rows[:, :columns].astype(float), rows[:, columns], rows[:, columns + 1
 
 
 def report(name, run, count=1):
-    best = float("inf")
-    for _ in range(times):
-        start = time.process_time()
-        run()
-        best = min(best, time.process_time() - start)
-    print(name, best / count)
+    print(name, least(run, time.process_time, times) / count)
 
 
 def one_by_one(model, targets, **options):

@@ -13,26 +13,28 @@
 -- errors come in five folds by program.  The difference is paired: its noise is
 -- twice the standard error of its mean, and "below" marks a difference beyond it.
 -- Files that are not there are said and left out; the corpus comes with us.
+package.path = (arg[0]:match "^.*/" or "") .. "?.lua;" .. package.path
 local moe = require "moe"
 local text = require "moe.text"
+local support = require "proofs.support"
 local E, G, T = moe.experts, moe.gates, moe.transforms
-
-local folder = arg[1] or os.getenv "MOE_DATA" or "."
-
-local function scaled(expert) return moe.pipeline { T.standard_scaler {}, expert } end
 
 local pools = {}
 
 function pools.few(classes)
   local experts = { forest = E.forest {}, tree = E.tree { max_depth = 8 } }
-  if classes then experts.logistic = scaled(E.logistic {}) else experts.linear = E.linear {} end
+  if classes then
+    experts.logistic = support.scaled(E.logistic {})
+  else
+    experts.linear = E.linear {}
+  end
   return experts
 end
 
 function pools.many(classes)
   local experts = pools.few(classes)
   experts.tree = nil
-  experts.gbt, experts.mlp, experts.knn = E.gbt {}, E.mlp {}, scaled(E.knn {})
+  experts.gbt, experts.mlp, experts.knn = E.gbt {}, E.mlp {}, support.scaled(E.knn {})
   return experts
 end
 
@@ -52,11 +54,6 @@ local files = {
 
 -- ------------------------------------------------------------------- splits
 
-local function part(t)
-  local X, y = t:xy()
-  return { X = X, y = y }
-end
-
 -- So many rows in a row are one group.
 local function runs_of(length, rows)
   local groups = {}
@@ -73,12 +70,9 @@ end
 
 -- An iterator over (seed, train, test) of a file; nothing if it is not there.
 local function splits_of(file)
-  local t, message = moe.data.read_csv(("%s/%s.csv"):format(folder, file.name),
-    { target = file.target, categorical = file.classes and { file.target } or nil })
-  if not t then
-    print(("%s: left out: %s"):format(file.name, message))
-    return function() end
-  end
+  local t = support.read(file.name .. ".csv", file.target,
+    { categorical = file.classes and { file.target } or nil })
+  if not t then return function() end end
   if file.keep then t = t:select(file.keep) end
   if file.drop then t = t:drop(file.drop) end
   local seed = 0
@@ -86,9 +80,9 @@ local function splits_of(file)
     seed = seed + 1
     if seed > 5 then return end
     local train, test = split(t, file, seed)
-    local own = part(train)
+    local own = support.part(train)
     if file.together then own.groups = runs_of(file.together, #own.y) end
-    return seed, own, part(test)
+    return seed, own, support.part(test)
   end
 end
 

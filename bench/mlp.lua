@@ -3,71 +3,41 @@
 -- after the other.  Ours lets the step fall along a cosine, which theirs cannot.
 --   make program && build/moe bench/mlp.lua FOLDER_OF_CSV [epochs, 50]
 
+package.path = (arg[0]:match "^.*/" or "") .. "?.lua;" .. package.path
 local moe = require "moe"
+local support = require "support"
+local proofs = require "proofs.support"
 
-local folder, epochs = arg and arg[1] or ".", tonumber(arg and arg[2]) or 50
+local epochs = tonumber(arg[2]) or 50
 local HIDDEN, BATCH = 64, 32
 local problems = {
-  { "digits", "classification", "accuracy" },
-  { "kin8nm", "regression", "RMSE" },
+  { "digits", "digit", "classification", "accuracy" },
+  { "kin8nm", "y", "regression", "RMSE" },
 }
 
-local function last_column(path)
-  local file = assert(io.open(path))
-  local head = file:read "*l"
-  file:close()
-  return (head:match "([^,]+)$":gsub("%s+$", ""))
-end
-
--- Rows of float32, each with its target behind it.
-local function write(X, y)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "wb"))
-  local format = "<" .. ("f"):rep(X.shape[2] + 1)
-  for i, row in ipairs(X:totable()) do
-    row[#row + 1] = y[i]
-    file:write(format:pack(table.unpack(row)))
-  end
-  file:close()
-  return path
-end
-
 local function theirs(kind, train, test, columns)
-  local script = (arg and arg[0] or "bench/mlp.lua"):gsub("lua$", "py")
-  local pipe = io.popen(("/usr/bin/python3 -I %s %s %s %s %d %d %d %d"):format(
-    script, kind, train, test, columns, HIDDEN, BATCH, epochs))
-  local fit, score, predict = pipe:read("*a"):match "(%S+) (%S+) (%S+)"
-  pipe:close()
-  return tonumber(fit), tonumber(score), tonumber(predict)
+  local line = support.peer("mlp.py", kind, train, test, columns, HIDDEN, BATCH, epochs)[1]
+  return table.unpack(line or {})
 end
 
 local function score(kind, model, X, y)
   if kind == "classification" then return model:score(X, y) end
-  local sum = 0
-  for i, value in ipairs(model:predict(X)) do sum = sum + (value - y[i]) ^ 2 end
-  return math.sqrt(sum / #y)
+  return moe.metrics.rmse(y, model:predict(X))
 end
 
-local function time(run)
-  local start = os.clock()
-  run()
-  return os.clock() - start
-end
-
-moe.set_threads(1)
-for _, problem in ipairs(problems) do
-  local name, kind, measure = table.unpack(problem)
-  local path = folder .. "/" .. name .. ".csv"
-  local t = assert(moe.data.read_csv(path, { target = last_column(path) }))
+local function compare(name, target, kind, measure)
+  local t = proofs.read(name .. ".csv", target)
+  if not t then return end
   local train, test = t:split(0.9, { seed = 1 })
   local X, y = train:xy()
   local Xt, yt = test:xy()
-  local first, second = write(X, y), write(Xt, yt)
   local model = moe.experts.mlp {
     hidden = { HIDDEN }, batch = BATCH, epochs = epochs, task = kind,
   }
-  local fit = time(function() model:fit(X, y) end)
-  local predict = time(function() model:predict(Xt) end)
+  local fit = support.mean(os.clock, 1, function() model:fit(X, y) end)
+  local predict = support.mean(os.clock, 1, function() model:predict(Xt) end)
+  local first = support.write_rows(X:totable(), y)
+  local second = support.write_rows(Xt:totable(), yt)
   local fit2, score2, predict2 = theirs(kind, first, second, X.shape[2])
   os.remove(first)
   os.remove(second)
@@ -77,3 +47,6 @@ for _, problem in ipairs(problems) do
       fit2, measure, score2, fit2 / fit, predict2 / predict))
   end
 end
+
+moe.set_threads(1)
+for _, problem in ipairs(problems) do compare(table.unpack(problem)) end

@@ -1,12 +1,7 @@
 """Fits scikit-learn's multi-layer perceptrons beside ours: for each problem a line
 with the CPU seconds of fit, the score and the CPU seconds of predict."""
-import os
 import sys
 import time
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = "1"
-
 import warnings
 
 import numpy

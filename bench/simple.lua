@@ -3,11 +3,12 @@
 -- asked through Lua, the peer's through Python.
 --   make program && build/moe bench/simple.lua [threads] [letter.csv]
 
+package.path = (arg[0]:match "^.*/" or "") .. "?.lua;" .. package.path
 local moe = require "moe"
+local support = require "support"
 local E = moe.experts
 
-local THREADS, LETTER = tonumber(arg and arg[1]) or 2, arg and arg[2]
-local FOLDER = (arg and arg[0] or "bench/simple.lua"):match "^(.*/)" or ""
+local THREADS, LETTER = tonumber(arg[1]) or 2, arg[2]
 
 local models = {
   knn = function() return E.knn { k = 5 } end,
@@ -15,43 +16,11 @@ local models = {
   multinomial = function() return E.naive_bayes { distribution = "multinomial" } end,
 }
 
-local function python(script, ...)
-  local line = ("env -u OPENBLAS_CORETYPE /usr/bin/python3 -I %s%s %s"):format(
-    FOLDER, script, table.concat({ ... }, " "))
-  local pipe = io.popen(line)
-  local out = pipe:read "*a"
-  pipe:close()
-  return out
-end
-
-local function read(folder, name, part)
-  local path = ("%s/%s_%s.csv"):format(folder, name, part)
-  return assert(moe.data.read_csv(path, { target = "class" })):xy()
-end
-
--- Wall time, which plain Lua does not tell.
-local function now()
-  local pipe = io.popen "date +%s.%N"
-  local seconds = pipe:read "*n"
-  pipe:close()
-  return seconds
-end
-
--- The least of five means, each over so many visits that the clock is exact.
-local function mean(clock, visits, visit)
-  local start = clock()
-  for i = 1, visits do visit(i) end
-  return (clock() - start) / visits
-end
-
+-- As many visits as the clock is exact over.
 local function least(clock, visit)
-  local visits, best = 1, mean(clock, 1, visit)
-  while best * visits < 0.05 do
-    visits = visits * 4
-    best = mean(clock, visits, visit)
-  end
-  for _ = 1, 4 do best = math.min(best, mean(clock, visits, visit)) end
-  return best
+  local visits = 1
+  while support.mean(clock, visits, visit) * visits < 0.05 do visits = visits * 4 end
+  return support.least(clock, visits, visit)
 end
 
 local function line(what, ours, theirs, unit, scale)
@@ -60,30 +29,28 @@ local function line(what, ours, theirs, unit, scale)
 end
 
 local function compare(folder, name, kind)
-  local X, y = read(folder, name, "train")
-  local Xt, yt = read(folder, name, "test")
+  local X, y = support.read(folder, name, "train"):xy()
+  local Xt, yt = support.read(folder, name, "test"):xy()
   local model, rows = models[kind](), Xt:rows(1, 20):totable()
-  local fit = least(now, function() model:fit(X, y) end)
-  local predict = least(now, function() model:predict_proba(Xt) end)
+  local fit = least(moe.now, function() model:fit(X, y) end)
+  local predict = least(moe.now, function() model:predict_proba(Xt) end)
   local one = least(os.clock, function(i) model:predict_proba_one(rows[i % #rows + 1]) end)
-  local peer = python("simple.py", folder, name, kind, THREADS)
-  local their_fit, their_predict, their_one, score = peer:match "(%S+) (%S+) (%S+) (%S+)"
+  local their_fit, their_predict, their_one, score = table.unpack(
+    support.peer("simple.py", folder, name, kind, THREADS)[1])
   print(("%s on %s, %d × %d, %d rows asked, %d threads; accuracy %.4f, scikit-learn %.4f"):format(
     kind, name, X.shape[1], X.shape[2], #yt, THREADS, model:score(Xt, yt), score))
-  line("fit", fit, tonumber(their_fit), "ms", 1e3)
-  line("predict", predict, tonumber(their_predict), "ms", 1e3)
-  line("one row", one, tonumber(their_one), "µs", 1e6)
+  line("fit", fit, their_fit, "ms", 1e3)
+  line("predict", predict, their_predict, "ms", 1e3)
+  line("one row", one, their_one, "µs", 1e6)
 end
 
 moe.set_threads(THREADS)
-local folder = os.tmpname()
-os.remove(folder)
-assert(os.execute("mkdir " .. folder))
-python("forest.py", "make", folder, LETTER or "")
-compare(folder, "digits", "knn")
-if LETTER then compare(folder, "letter", "knn") end
-compare(folder, "digits", "gaussian")
-compare(folder, "digits", "multinomial")
-if LETTER then compare(folder, "letter", "gaussian") end
-compare(folder, "synthetic", "gaussian")
-os.execute("rm -r " .. folder)
+support.with_folder(function(folder)
+  support.peer("forest.py", "make", folder, LETTER)
+  compare(folder, "digits", "knn")
+  if LETTER then compare(folder, "letter", "knn") end
+  compare(folder, "digits", "gaussian")
+  compare(folder, "digits", "multinomial")
+  if LETTER then compare(folder, "letter", "gaussian") end
+  compare(folder, "synthetic", "gaussian")
+end)

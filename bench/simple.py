@@ -7,35 +7,15 @@
 import os
 import sys
 
-folder, name, model, threads = sys.argv[1:5]
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[variable] = threads
-
-import time
-
-import numpy
-import pandas
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier
 
+sys.path.append(os.path.dirname(__file__))
+from peer import least, read
 
-def read(part):
-    table = pandas.read_csv("%s/%s_%s.csv" % (folder, name, part))
-    y = table.pop("class").to_numpy()
-    return numpy.ascontiguousarray(table.to_numpy("float32")), y
-
-
-def least(run):
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - start)
-    return best
-
-
-x, y = read("train")
-xt, yt = read("test")
+folder, name, model, threads = sys.argv[1:5]
+x, y = read(folder, name, "train")
+xt, yt = read(folder, name, "test")
 peer = {
     "knn": lambda: KNeighborsClassifier(5, n_jobs=int(threads)),
     "gaussian": GaussianNB,

@@ -8,10 +8,12 @@
 -- read the data on; of that, what it held then, interpreter and libraries included.
 --   make program && build/moe bench/text.lua [threads] [messages]
 
+package.path = (arg[0]:match "^.*/" or "") .. "?.lua;" .. package.path
 local moe = require "moe"
+local support = require "support"
 local E, T = moe.experts, moe.transforms
 
-local SCRIPT, BUCKETS, TURNS = arg and arg[0] or "bench/text.lua", 1 << 18, 3
+local BUCKETS, TURNS = 1 << 18, 3
 
 -- ---------------------------------------------------------------- the messages
 
@@ -60,20 +62,6 @@ local function read(folder, part)
   return t:select { "message" }, t:column "family"
 end
 
--- Megabytes that are resident, or (VmHWM) have been at most.
-local function resident(what)
-  local file = assert(io.open "/proc/self/status")
-  local kilobytes = file:read("*a"):match(what .. ":%s+(%d+)")
-  file:close()
-  return kilobytes / 1024
-end
-
-local function forget_peak()
-  local file = assert(io.open("/proc/self/clear_refs", "w"))
-  file:write "5"
-  file:close()
-end
-
 local function timed(run)
   local start = moe.now()
   local result = run()
@@ -84,9 +72,7 @@ local function fit(folder, threads)
   moe.set_threads(tonumber(threads))
   local texts, y = read(folder, "train")
   local others, truth = read(folder, "test")
-  collectgarbage()
-  forget_peak()
-  local loaded = resident "VmRSS"
+  local loaded = support.forget_peak()
   local hasher = T.text_hasher { words = { 1, 2 }, buckets = BUCKETS, tfidf = false }
   local hashing, X = timed(function() return hasher:fit_transform(texts) end)
   local model = E.logistic {}
@@ -94,75 +80,36 @@ local function fit(folder, threads)
   local predicting, answers = timed(function()
     return model:predict(hasher:transform(others))
   end)
-  print(hashing, fitting, predicting, loaded, resident "VmHWM",
+  print(hashing, fitting, predicting, loaded, support.resident "VmHWM",
     moe.metrics.accuracy(truth, answers))
 end
 
 -- ----------------------------------------------------------------- by turns
 
-local function run(line)
-  local pipe = io.popen(line)
-  local out = pipe:read "*a"
-  pipe:close()
-  return out
-end
-
-local function python(...)
-  return run(("env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE /usr/bin/python3 -I %s %s"):format(
-    SCRIPT:gsub("lua$", "py"), table.concat({ ... }, " ")))
-end
-
 local figures = { "hash", "fit", "predict", "loaded", "peak", "score" }
 
-local function new_notes()
-  local seen = {}
-  for _, figure in ipairs(figures) do seen[figure] = {} end
-  return seen
-end
-
-local function note(seen, line)
-  local k = 0
-  for value in line:gmatch "%S+" do
-    k = k + 1
-    local values = seen[figures[k]]
-    values[#values + 1] = tonumber(value)
-    table.sort(values)
-  end
-end
-
-local function medians(seen)
-  local out = {}
-  for figure, values in pairs(seen) do out[figure] = values[(#values + 1) / 2] end
-  return out
-end
-
 local function compare(folder, threads)
-  local ours, theirs = new_notes(), new_notes()
+  local ours, theirs = {}, {}
   for turn = 1, TURNS do
-    note(ours, run(("%s %s fit %s %d"):format(arg[-1], SCRIPT, folder, threads)))
-    if turn == 1 then note(theirs, python(folder, BUCKETS, threads)) end
+    ours[turn] = support.alone("fit", folder, threads)
+    theirs[1] = theirs[1] or support.peer("text.py", folder, BUCKETS)[1]
   end
-  ours, theirs = medians(ours), medians(theirs)
-  local function line(label, figure, format, unit)
-    local a, b = ours[figure], theirs[figure]
-    print(("%-16s %9s %-2s scikit-learn %9s %-2s %6.2f times as much"):format(
-      label, format:format(a), unit, format:format(b), unit, b / a))
-  end
-  line("hash", "hash", "%.3f", "s")
-  line("fit", "fit", "%.3f", "s")
-  line("hash and predict", "predict", "%.4f", "s")
-  line("peak memory", "peak", "%.1f", "MB")
-  line("  before", "loaded", "%.1f", "MB")
-  print(("%-16s %9.4f    scikit-learn %9.4f"):format("accuracy", ours.score, theirs.score))
+  support.print_beside(support.medians(figures, ours), support.medians(figures, theirs), {
+    { "hash", "hash", "%.3f", "s" },
+    { "fit", "fit", "%.3f", "s" },
+    { "hash and predict", "predict", "%.4f", "s" },
+    { "peak memory", "peak", "%.1f", "MB" },
+    { "  before", "loaded", "%.1f", "MB" },
+    { "accuracy", "score", "%.4f" },
+  })
 end
 
-if arg and arg[1] == "fit" then return fit(arg[2], arg[3]) end
+if arg[1] == "fit" then return fit(arg[2], arg[3]) end
 
-local threads, count = tonumber(arg and arg[1]) or 2, tonumber(arg and arg[2]) or 20000
-local folder = os.tmpname()
-os.remove(folder)
-assert(os.execute("mkdir " .. folder))
-make(folder, count)
-print(("%d messages, %d columns, %d threads"):format(count, BUCKETS, threads))
-compare(folder, threads)
-os.execute("rm -r " .. folder)
+local threads, count = tonumber(arg[1]) or 2, tonumber(arg[2]) or 20000
+moe.set_threads(threads)
+support.with_folder(function(folder)
+  make(folder, count)
+  print(("%d messages, %d columns, %d threads"):format(count, BUCKETS, threads))
+  compare(folder, threads)
+end)

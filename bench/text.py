@@ -1,6 +1,6 @@
 """The peer of text.lua: HashingVectorizer and LogisticRegression.
 
-  text.py FOLDER COLUMNS THREADS
+  text.py FOLDER COLUMNS
       prints seconds to hash the training part, to fit, to hash and predict the
       test part, megabytes resident with the data read, the most megabytes
       resident from there on, and accuracy
@@ -8,30 +8,17 @@
 import os
 import sys
 
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = sys.argv[3]
-
-import gc
-import re
-import time
-
 import pandas
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
+
+sys.path.append(os.path.dirname(__file__))
+from peer import forget_peak, resident, timed
 
 
 def read(folder, part):
     table = pandas.read_csv("%s/%s.csv" % (folder, part))
     return table["message"].to_list(), table["family"].to_numpy()
-
-
-def resident(what):
-    with open("/proc/self/status") as status:
-        return int(re.search(what + r":\s+(\d+)", status.read()).group(1)) / 1024
-
-
-def forget_peak():
-    with open("/proc/self/clear_refs", "w") as refs:
-        refs.write("5")
 
 
 def main(folder, columns):
@@ -41,19 +28,13 @@ def main(folder, columns):
         ngram_range=(1, 2), token_pattern=r"\w+", n_features=int(columns),
         alternate_sign=False)
     model = LogisticRegression(max_iter=1000)
-    gc.collect()
-    forget_peak()
-    loaded = resident("VmRSS")
-    times = [time.perf_counter()]
-    x = hasher.transform(texts)
-    times.append(time.perf_counter())
-    model.fit(x, y)
-    times.append(time.perf_counter())
-    answers = model.predict(hasher.transform(others))
-    times.append(time.perf_counter())
-    print(*[b - a for a, b in zip(times, times[1:])], loaded,
-          resident("VmHWM"), (answers == truth).mean())
+    loaded = forget_peak()
+    hashing, x = timed(lambda: hasher.transform(texts))
+    fitting, _ = timed(lambda: model.fit(x, y))
+    predicting, answers = timed(lambda: model.predict(hasher.transform(others)))
+    print(hashing, fitting, predicting, loaded, resident("VmHWM"),
+          (answers == truth).mean())
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:])

@@ -6,41 +6,37 @@
       predict the test part, megabytes resident with the data read, the most
       megabytes resident from there on, and accuracy
 """
-import gc
-import re
+import os
 import sys
 import time
 
 import numpy
-import pandas
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits, make_classification
+from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+sys.path.append(os.path.dirname(__file__))
+from peer import (forget_peak, least, read_table, resident, split, synthetic,
+                  timed, write)
 
-def write(folder, name, x, y, groups_of):
+
+def write_grouped(folder, name, x, y, groups_of):
     x, xt, y, yt = train_test_split(
         x, y, test_size=0.25, random_state=0, stratify=y)
-    groups = groups_of(x, y)
-    for part, a, b, g in (("train", x, y, groups), ("test", xt, yt, None)):
-        table = pandas.DataFrame(numpy.asarray(a, "float32"))
-        table["group"] = "g0" if g is None else ["g%d" % k for k in g]
-        table["class"] = ["c%s" % c for c in b]
-        table.to_csv("%s/%s_%s.csv" % (folder, name, part), index=False)
+    groups = ["g%d" % k for k in groups_of(x, y)]
+    write(folder, name, x, y, xt, yt, group={"train": groups, "test": "g0"})
 
 
 def make(folder, rows):
-    x, y = make_classification(
-        int(rows), 50, n_informative=15, n_redundant=5, n_clusters_per_class=4,
-        flip_y=0.02, random_state=0)
-    write(folder, "synthetic", x, y, lambda a, _: KMeans(
+    x, y = synthetic(int(rows))
+    write_grouped(folder, "synthetic", x, y, lambda a, _: KMeans(
         3, n_init=3, random_state=0).fit_predict(a))
     x, y = load_digits(return_X_y=True)
-    write(folder, "digits", x, y, lambda _, b: numpy.digitize(b, [4, 7]))
+    write_grouped(folder, "digits", x, y, lambda _, b: numpy.digitize(b, [4, 7]))
 
 
 class Mixture:
@@ -76,38 +72,19 @@ class Mixture:
         return self.classes[answers.argmax(axis=1)]
 
 
-def read(folder, name, part):
-    table = pandas.read_csv("%s/%s_%s.csv" % (folder, name, part))
-    y, groups = table.pop("class").to_numpy(), table.pop("group").to_numpy()
-    groups = numpy.array([int(g[1:]) for g in groups])
-    return numpy.ascontiguousarray(table.to_numpy("float32")), y, groups
-
-
-def resident(what):
-    with open("/proc/self/status") as status:
-        return int(re.search(what + r":\s+(\d+)", status.read()).group(1)) / 1024
-
-
-def forget_peak():
-    with open("/proc/self/clear_refs", "w") as refs:
-        refs.write("5")
+def read_grouped(folder, name, part):
+    table = read_table(folder, name, part)
+    groups = numpy.array([int(g[1:]) for g in table.pop("group")])
+    return *split(table), groups
 
 
 def fit(folder, name, trees, threads):
-    x, y, groups = read(folder, name, "train")
-    xt, yt, _ = read(folder, name, "test")
-    gc.collect()
-    forget_peak()
-    loaded, mixture = resident("VmRSS"), Mixture(int(trees), int(threads))
-    start = time.perf_counter()
-    mixture.fit(x, y, groups)
-    fitted, predicted = time.perf_counter() - start, float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        answers = mixture.predict(xt)
-        predicted = min(predicted, time.perf_counter() - start)
-    print(fitted, mixture.pretrain, predicted, loaded, resident("VmHWM"),
-          (answers == yt).mean())
+    x, y, groups = read_grouped(folder, name, "train")
+    xt, yt, _ = read_grouped(folder, name, "test")
+    loaded, mixture = forget_peak(), Mixture(int(trees), int(threads))
+    fitted, _ = timed(lambda: mixture.fit(x, y, groups))
+    print(fitted, mixture.pretrain, least(lambda: mixture.predict(xt)), loaded,
+          resident("VmHWM"), (mixture.predict(xt) == yt).mean())
 
 
 if __name__ == "__main__":

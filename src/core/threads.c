@@ -2,7 +2,11 @@
    the caller works too, as worker 0, then closes it and waits for the helpers
    that had joined.  Regions of several host threads share the idle workers.
    Signals are blocked in workers; a thread that cannot be made is done
-   without; a forked child starts with an empty pool. */
+   without; a forked child starts with an empty pool.
+
+   Regions often follow each other closely, and to wake a thread takes longer
+   than a short one lasts.  So a worker that has just worked, and a caller whose
+   helpers are still at it, look out for a moment before they sleep. */
 #include "threads.h"
 
 #include <pthread.h>
@@ -13,9 +17,9 @@ typedef struct region {
   void *context;
   size_t n;
   atomic_size_t next;
-  int vacancies; /* workers that may still join */
-  int joined;    /* workers that have joined so far */
-  int active;    /* of these, still at work */
+  int vacancies;     /* workers that may still join */
+  int joined;        /* workers that have joined so far */
+  atomic_int active; /* of these, still at work */
   pthread_cond_t idle;
   struct region *below;
 } region;
@@ -27,7 +31,8 @@ static struct {
   pthread_cond_t open;
   region *regions;
   int workers, idle;
-} pool = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0, 0};
+  atomic_uint opened; /* regions so far */
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .open = PTHREAD_COND_INITIALIZER};
 
 static _Thread_local bool inside;
 
@@ -59,14 +64,44 @@ static region *find_vacancy(void) {
   return r;
 }
 
+enum { LOOKS = 2000 }; /* some tens of microseconds */
+
+static void pause_a_little(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+static void look_out_for_region(unsigned seen) {
+  for (int i = 0; i < LOOKS && atomic_load(&pool.opened) == seen; i++)
+    pause_a_little();
+}
+
+static void look_out_for_end(region *r) {
+  for (int i = 0; i < LOOKS && atomic_load(&r->active) > 0; i++)
+    pause_a_little();
+}
+
+/* The next region, with the pool locked before and after. */
+static region *await_region(bool awake) {
+  region *r = find_vacancy();
+  if (r == NULL && awake) {
+    unsigned seen = atomic_load(&pool.opened);
+    pthread_mutex_unlock(&pool.lock);
+    look_out_for_region(seen);
+    pthread_mutex_lock(&pool.lock);
+  }
+  while ((r = find_vacancy()) == NULL)
+    pthread_cond_wait(&pool.open, &pool.lock);
+  return r;
+}
+
 static void *work(void *unused) {
   (void)unused;
   inside = true;
   pthread_mutex_lock(&pool.lock);
-  for (;;) {
-    region *r;
-    while ((r = find_vacancy()) == NULL)
-      pthread_cond_wait(&pool.open, &pool.lock);
+  for (bool awake = false;; awake = true) {
+    region *r = await_region(awake);
     r->vacancies--;
     r->active++;
     pool.idle--;
@@ -110,6 +145,9 @@ static void close_region(region *r) {
   pthread_mutex_lock(&pool.lock);
   while (*at != r) at = &(*at)->below;
   *at = r->below;
+  pthread_mutex_unlock(&pool.lock);
+  look_out_for_end(r);
+  pthread_mutex_lock(&pool.lock);
   while (r->active > 0) pthread_cond_wait(&r->idle, &pool.lock);
   pthread_mutex_unlock(&pool.lock);
 }
@@ -130,6 +168,7 @@ void moe_parallel(const moe_call *call, size_t n, moe_piece piece,
   r.vacancies = pool.idle < width - 1 ? pool.idle : width - 1;
   r.below = pool.regions;
   pool.regions = &r;
+  atomic_fetch_add(&pool.opened, 1);
   pthread_cond_broadcast(&pool.open);
   pthread_mutex_unlock(&pool.lock);
   inside = true;
