@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "instructions.h"
+
 #define KERNEL static inline __attribute__((always_inline))
 
 enum { LANES = 8, GROUP = 4 /* rows that share one pass over the weights */ };
@@ -199,20 +201,7 @@ typedef struct kernels {
       weighted_sums_##NAME, gram_##NAME,                                       \
       standardize_##NAME,   standardize_floats_##NAME};
 
-COMPILE_FOR(portable, )
-#ifdef __x86_64__
-COMPILE_FOR(avx2, __attribute__((target("avx2"))))
-COMPILE_FOR(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
-#endif
-
-static const kernels *best(void) {
-#ifdef __x86_64__
-  if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return &avx512;
-  if (__builtin_cpu_supports("avx2")) return &avx2;
-#endif
-  return &portable;
-}
+MOE_COMPILE_KERNELS
 
 double moe_dot(const double *a, const double *b, size_t n) {
   return best()->dot(a, b, n);

@@ -1,5 +1,7 @@
 #include "nearest.h"
 
+#include "instructions.h"
+
 #define KERNEL static inline __attribute__((always_inline))
 
 enum { PARTS = 4 /* independent sums over a box's columns */ };
@@ -83,20 +85,7 @@ typedef struct kernels {
   }                                                                       \
   static const kernels NAME = {block_##NAME, rows_##NAME, box_##NAME};
 
-COMPILE_FOR(portable, )
-#ifdef __x86_64__
-COMPILE_FOR(avx2, __attribute__((target("avx2"))))
-COMPILE_FOR(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
-#endif
-
-static const kernels *best(void) {
-#ifdef __x86_64__
-  if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return &avx512;
-  if (__builtin_cpu_supports("avx2")) return &avx2;
-#endif
-  return &portable;
-}
+MOE_COMPILE_KERNELS
 
 void moe__block_distances(const moe_asked *q, const float *block, double *out) {
   best()->block(q, block, out);

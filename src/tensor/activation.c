@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "instructions.h"
+
 #define KERNEL static inline __attribute__((always_inline))
 
 const char *const moe_activation_choices[] = {"relu", "tanh", "gelu", "silu",
@@ -129,20 +131,7 @@ typedef struct kernels {
       {relu_slope_##NAME, tanh_slope_##NAME, gelu_slope_##NAME, \
        silu_slope_##NAME}};
 
-COMPILE_FOR(portable, )
-#ifdef __x86_64__
-COMPILE_FOR(avx2, __attribute__((target("avx2"))))
-COMPILE_FOR(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
-#endif
-
-static const kernels *best(void) {
-#ifdef __x86_64__
-  if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return &avx512;
-  if (__builtin_cpu_supports("avx2")) return &avx2;
-#endif
-  return &portable;
-}
+MOE_COMPILE_KERNELS
 
 void moe_activate(moe_activation f, const float *x, float *y, size_t n) {
   best()->value[f](x, y, n);

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "instructions.h"
+
 #define KERNEL static inline __attribute__((always_inline))
 
 static const float LARGEST = 0x1p62f;
@@ -24,29 +26,19 @@ KERNEL void step(const numbers *c, const float *restrict g, size_t n,
   }
 }
 
+typedef struct kernels {
+  void (*step)(const numbers *c, const float *g, size_t n, float *w, float *m,
+               float *v);
+} kernels;
+
 #define COMPILE_FOR(NAME, TARGET)                                            \
   TARGET static void step_##NAME(const numbers *c, const float *g, size_t n, \
                                  float *w, float *m, float *v) {             \
     step(c, g, n, w, m, v);                                                  \
-  }
+  }                                                                          \
+  static const kernels NAME = {step_##NAME};
 
-COMPILE_FOR(portable, )
-#ifdef __x86_64__
-COMPILE_FOR(avx2, __attribute__((target("avx2"))))
-COMPILE_FOR(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
-#endif
-
-typedef void (*stepper)(const numbers *, const float *, size_t, float *,
-                        float *, float *);
-
-static stepper best(void) {
-#ifdef __x86_64__
-  if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return step_avx512;
-  if (__builtin_cpu_supports("avx2")) return step_avx2;
-#endif
-  return step_portable;
-}
+MOE_COMPILE_KERNELS
 
 void moe_adam_step(const moe_adam *rule, int64_t t, const float *g, size_t n,
                    float *w, float *m, float *v) {
@@ -59,5 +51,5 @@ void moe_adam_step(const moe_adam *rule, int64_t t, const float *g, size_t n,
                .length = (float)(rule->lr * second / first),
                .epsilon = (float)(rule->epsilon * second),
                .kept = (float)(1 - rule->lr * rule->decay)};
-  best()(&c, g, n, w, m, v);
+  best()->step(&c, g, n, w, m, v);
 }
