@@ -333,7 +333,8 @@ static void add_own(lmoe_call *c, luaL_Buffer *b, const moe_object *o) {
 }
 
 static void add_size(luaL_Buffer *b, const moe_object *o) {
-  static const char *const outputs[] = {"outputs", "classes", "experts"};
+  static const char *const one[] = {"output", "class", "expert"};
+  static const char *const many[] = {"outputs", "classes", "experts"};
   const moe_fitted *f = o->state;
   char text[160];
   if (strcmp(o->type->family, "transform") == 0) {
@@ -345,7 +346,8 @@ static void add_size(luaL_Buffer *b, const moe_object *o) {
     return;
   }
   snprintf(text, sizeof text, ", fitted on %lld rows × %zu columns → %zu %s",
-           (long long)f->n_seen, f->n_features, f->n_outputs, outputs[f->task]);
+           (long long)f->n_seen, f->n_features, f->n_outputs,
+           f->n_outputs == 1 ? one[f->task] : many[f->task]);
   add_text(b, text);
 }
 

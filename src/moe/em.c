@@ -521,8 +521,9 @@ static moe_status end_run(moe_call *call, moe_job *job) {
   if (best && runs > 1) MOE_TRY(keep_run(call, job));
   if (em->run < runs) return start_run(call, job);
   if (!best) take_best(job);
+  size_t likelihoods = best ? em->n_rounds : em->n_best; /* and the first */
   moe_job_note(job, "em: %zu rounds, likelihood found on the rows themselves",
-               best ? em->n_rounds : em->n_best);
+               likelihoods > 0 ? likelihoods - 1 : 0);
   note_dead(job);
   return moe__mixture_start_routing(call, job);
 }
