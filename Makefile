@@ -131,7 +131,7 @@ docs: program ## write the generated pages of docs/
 	$B/moe tools/docs.lua
 
 bench: program ## time the hot paths
-	@for script in bench/*.lua; do echo "$$script" && $B/moe "$$script" || exit; done
+	@for script in $(filter-out bench/support.lua,$(wildcard bench/*.lua)); do echo "$$script" && $B/moe "$$script" || exit; done
 
 install: $(if $(INST_LIBDIR),module,all) ## install below PREFIX (and DESTDIR)
 uninstall: ## remove what install put there
