@@ -13,7 +13,7 @@ local moe = require "moe"
 local support = require "support"
 local E, G = moe.experts, moe.gates
 
-local SEEDS, ROUNDS = 5, 10
+local SEEDS, ROUNDS = 5, 20
 
 local function lines(n) return support.several(n, function() return E.linear { l2 = 0.01 } end) end
 
