@@ -361,6 +361,14 @@ describe("a checkpoint", function()
       assert.is_nil(history)
       assert.equal("EFORMAT", code)
     end
+    local at = bytes:find("__metadata__", 1, true) + 20 -- within the model's own bytes
+    file = assert(io.open(path, "wb"))
+    file:write(bytes:sub(1, at - 1), "\1", bytes:sub(at + 1))
+    file:close()
+    local history, message, code = schedule():fit(mixture(), all, { checkpoint = path })
+    assert.is_nil(history)
+    assert.equal("EFORMAT", code)
+    assert.truthy(message:find(path, 1, true))
     os.remove(path)
   end)
 

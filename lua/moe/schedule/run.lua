@@ -104,7 +104,10 @@ function Run:resume()
   self.m:assign(self.m)
   local kept, message, code = checkpoint.read(path, self:fingerprint())
   if not kept then return message == nil or nil, message, code end
-  self.m:assign(assert(core.undump(kept.model)))
+  local model
+  model, message, code = core.undump(kept.model)
+  if not model then return nil, path .. ": " .. message, code end
+  self.m:assign(model)
   self.root, self.history = kept.place, history.new(kept.history)
   return true
 end
