@@ -120,7 +120,7 @@ static float find_entry(const moe_entries *e, int32_t column) {
           break;                                                           \
         case MOE_FROM_COLUMNS:                                             \
           for (size_t j = 0; j < r->d; j++)                                \
-            out[j] = (T)cell(&r->columns[column_of(r, j)], at);            \
+            out[j] = (T)cell(moe_rows_column(r, j), at);                   \
           break;                                                           \
         case MOE_FROM_CSR:                                                 \
           e = moe_rows_entries(r, first + i);                              \
@@ -192,7 +192,7 @@ static moe_status check_entries(moe_call *call, const moe_rows *r,
 static moe_status check_columns(moe_call *call, const moe_rows *r) {
   for (size_t j = 0; j < r->d; j++) {
     char name[100];
-    if (r->columns[column_of(r, j)].numbers != NULL) continue;
+    if (moe_rows_column(r, j)->numbers != NULL) continue;
     moe_schema_print(r->schema, column_of(r, j), name, sizeof name);
     return moe_fail(call, MOE_EDATA,
                     "%s holds strings; turn it into numbers first "
@@ -206,6 +206,17 @@ moe_status moe_rows_check(moe_call *call, const moe_rows *r, bool missing) {
   if (r->source == MOE_FROM_CSR) return check_entries(call, r, missing);
   if (r->source == MOE_FROM_COLUMNS) MOE_TRY(check_columns(call, r));
   return check_cells(call, r, missing);
+}
+
+moe_status moe_rows_check_mixed(moe_call *call, const moe_rows *r) {
+  if (r->source != MOE_FROM_COLUMNS) return moe_rows_check(call, r, true);
+  for (size_t j = 0; j < r->d; j++) {
+    const double *numbers = moe_rows_column(r, j)->numbers;
+    for (size_t i = 0; numbers != NULL && i < r->n; i++)
+      if (isinf(numbers[moe_rows_at(r, i)]))
+        return refuse_cell(call, r, i, j, numbers[moe_rows_at(r, i)]);
+  }
+  return MOE_OK;
 }
 
 typedef struct named {

@@ -67,6 +67,11 @@ static inline size_t moe_rows_at(const moe_rows *r, size_t i) {
   return r->pick != NULL ? (size_t)r->pick[i] : r->origin + i;
 }
 
+/* The source's column behind column j, of MOE_FROM_COLUMNS. */
+static inline const moe_column *moe_rows_column(const moe_rows *r, size_t j) {
+  return &r->columns[r->map != NULL ? (size_t)r->map[j] : j];
+}
+
 /* The rows pick[0 … n−1] of r, itself perhaps a selection.  The composed
    selection lives in the call's scratch. */
 moe_status moe_rows_select(moe_call *call, const moe_rows *r,
@@ -91,6 +96,9 @@ moe_entries moe_rows_entries(const moe_rows *r, size_t i);
 /* Refuses ±Inf, nominal columns, and NaN unless `missing` is allowed, naming
    row and column. */
 moe_status moe_rows_check(moe_call *call, const moe_rows *r, bool missing);
+
+/* The same where columns of strings are allowed, and NaN. */
+moe_status moe_rows_check_mixed(moe_call *call, const moe_rows *r);
 
 /* Sets r->map so that its columns follow `schema` by name, and refuses another
    width or other names.  The map lives in the call's scratch. */

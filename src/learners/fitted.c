@@ -55,13 +55,20 @@ static bool labels_fit(const moe_fitted *f) {
   return false;
 }
 
+static bool columns_fit(const moe_fitted *f) {
+  const moe_intake *in = &f->intake;
+  if (f->schema.names.n != 0 && f->schema.names.n != f->schema.n) return false;
+  if (!in->open) return f->schema.n == f->n_features;
+  return in->n == f->schema.n && moe_intake_is_sound(in) &&
+         f->n_features == moe_intake_width(in);
+}
+
 moe_status moe_fitted_check(moe_call *call, const moe_object *o) {
   const moe_fitted *f = o->state;
   if (!task_fits(o, f)) return refuse(call, o, "it does not do such a task");
   if (!counts_fit(o, f))
     return refuse(call, o, "the numbers of columns, outputs or rows are wrong");
-  if (f->schema.n != f->n_features ||
-      (f->schema.names.n != 0 && f->schema.names.n != f->n_features))
+  if (!columns_fit(f))
     return refuse(call, o, "the columns are not those that it was trained on");
   if (!labels_fit(f))
     return refuse(call, o,

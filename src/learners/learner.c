@@ -14,7 +14,8 @@ moe_status moe_fitted_visit(moe_fitted *f, moe_visitor *v) {
   MOE_TRY(moe_visit_scalar(v, "n_outputs", MOE_I64, &f->n_outputs));
   MOE_TRY(moe_visit_scalar(v, "n_seen", MOE_I64, &f->n_seen));
   MOE_TRY(moe_schema_visit(&f->schema, v));
-  return moe_visit_labels(v, "classes", &f->labels);
+  MOE_TRY(moe_visit_labels(v, "classes", &f->labels));
+  return moe_intake_visit(&f->intake, v);
 }
 
 /* ------------------------------------------------------- what a type can do */
@@ -101,12 +102,66 @@ static moe_status check_abilities(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
-moe_status moe__check_rows(moe_call *call, const moe_object *o,
-                           const moe_rows *x) {
+/* What the host's objects see is as it came; sparse rows have no columns of
+   strings. */
+static bool opens_intake(const moe_object *o, const moe_rows *x) {
+  return x->source != MOE_FROM_CSR &&
+         !(moe_learner_type_of(o)->traits & MOE_HOST_ONLY);
+}
+
+/* A column of strings may come as numbers where all are missing. */
+static bool is_missing(const moe_rows *x, size_t j) {
+  for (size_t i = 0; i < x->n; i++) {
+    size_t at = moe_rows_at(x, i);
+    double value = 0;
+    if (x->source == MOE_FROM_COLUMNS)
+      value = moe_rows_column(x, j)->numbers[at];
+    else if (x->source == MOE_FROM_DOUBLES)
+      value =
+          x->doubles[at * x->stride + (x->map != NULL ? (size_t)x->map[j] : j)];
+    if (value == value) return false;
+  }
+  return true;
+}
+
+/* A column of strings stays one, and a column of numbers too. */
+static moe_status check_kinds(moe_call *call, const moe_intake *in,
+                              const moe_rows *x) {
+  for (size_t j = 0; j < in->n; j++) {
+    bool nominal =
+        x->source == MOE_FROM_COLUMNS && moe_rows_column(x, j)->numbers == NULL;
+    char name[100];
+    if (nominal == (in->nominal[j] != 0)) continue;
+    if (!nominal && is_missing(x, j)) continue;
+    moe_schema_print(x->schema, j, name, sizeof name);
+    return moe_fail(call, MOE_EDATA, "%s held %s so far, and now holds %s",
+                    name, in->nominal[j] ? "strings" : "numbers",
+                    nominal ? "strings" : "numbers");
+  }
+  return MOE_OK;
+}
+
+static moe_status check_by_traits(moe_call *call, const moe_object *o,
+                                  const moe_rows *x) {
   unsigned traits = moe_learner_type_of(o)->traits;
   if (x->source == MOE_FROM_COLUMNS && (traits & MOE_TAKES_NOMINAL))
     return MOE_OK;
   return moe_rows_check(call, x, traits & MOE_TAKES_MISSING);
+}
+
+moe_status moe__check_rows(moe_call *call, const moe_object *o,
+                           const moe_rows *x) {
+  const moe_fitted *f = o->state;
+  if (f == NULL || !f->intake.open) return check_by_traits(call, o, x);
+  MOE_TRY(check_kinds(call, &f->intake, x));
+  return moe_rows_check_mixed(call, x);
+}
+
+/* Of a learner that begins anew. */
+moe_status moe__check_first_rows(moe_call *call, const moe_object *o,
+                                 const moe_rows *x, bool stream) {
+  if (stream && opens_intake(o, x)) return moe_rows_check_mixed(call, x);
+  return check_by_traits(call, o, x);
 }
 
 static moe_status check_targets(moe_call *call, const moe_batch *b) {
@@ -139,26 +194,30 @@ static moe_status check_weights(moe_call *call, const moe_batch *b) {
                   b->x.n, total);
 }
 
-static moe_status check_batch(moe_call *call, const moe_object *o,
-                              const moe_batch *b) {
+moe_status moe__check_batch(moe_call *call, const moe_object *o,
+                            const moe_batch *b) {
   if (b->x.n == 0 || b->x.d == 0)
     return moe_fail(call, MOE_EDATA,
                     "%s needs data: X is %zu rows × %zu columns", o->type->name,
                     b->x.n, b->x.d);
   MOE_TRY(check_abilities(call, o, b));
   MOE_TRY(check_targets(call, b));
-  if (b->weight != NULL) MOE_TRY(check_weights(call, b));
-  return moe__check_rows(call, o, &b->x);
+  if (b->weight != NULL) return check_weights(call, b);
+  return MOE_OK;
 }
 
 /* ------------------------------------------------------------------ fitting */
 
-static moe_status new_fitted(moe_call *call, const moe_batch *b,
-                             moe_fitted *f) {
+moe_status moe__new_fitted(moe_call *call, const moe_object *o,
+                           const moe_batch *b, bool stream, moe_fitted *f) {
   const moe_schema unnamed = {.n = b->x.d};
+  unsigned traits = moe_learner_type_of(o)->traits;
   f->task = b->y->task;
-  f->n_features = b->x.d;
   f->n_outputs = b->y->width;
+  if (stream && opens_intake(o, &b->x))
+    MOE_TRY(moe_intake_open(call, &f->intake, &b->x, traits & MOE_TAKES_MISSING,
+                            traits & MOE_TAKES_NOMINAL));
+  f->n_features = f->intake.open ? moe_intake_width(&f->intake) : b->x.d;
   if (b->y->task == MOE_GATING && b->y->labels != NULL)
     MOE_TRY(moe_labels_copy(call, b->y->labels, &f->labels));
   return moe_schema_copy(call, b->x.schema != NULL ? b->x.schema : &unnamed,
@@ -192,6 +251,10 @@ static moe_status compact_classes(moe_call *call, moe_job *job) {
   return MOE_OK;
 }
 
+static bool is_stream(const moe_object *o) {
+  return moe_learner_type_of(o)->begin == moe_stream_begin;
+}
+
 static moe_status fill_job(moe_call *call, moe_job *job,
                            const moe_batch *batch) {
   const moe_learner_type *type = moe_learner_type_of(job->object);
@@ -199,7 +262,7 @@ static moe_status fill_job(moe_call *call, moe_job *job,
   job->batch = *batch;
   MOE_TRY(moe_state_new(call, &type->type, &job->state));
   f = job->state;
-  MOE_TRY(new_fitted(call, batch, f));
+  MOE_TRY(moe__new_fitted(call, job->object, batch, is_stream(job->object), f));
   if (batch->y->task == MOE_CLASSIFICATION) MOE_TRY(compact_classes(call, job));
   job->target = *batch->y;
   if (job->ids != NULL) {
@@ -224,7 +287,8 @@ moe_status moe_job_begin(moe_call *call, moe_object *o, const moe_batch *batch,
   if (o->fitting)
     return moe_fail(call, MOE_EBUSY, "the %s is being fitted already",
                     o->type->name);
-  MOE_TRY(check_batch(call, o, batch));
+  MOE_TRY(moe__check_batch(call, o, batch));
+  MOE_TRY(moe__check_first_rows(call, o, &batch->x, is_stream(o)));
   MOE_TRY(moe_new_array(call, &job, 1, sizeof *job));
   job->object = moe_object_retain(o);
   o->fitting = true;
@@ -365,107 +429,5 @@ moe_status moe_learner_fit(moe_call *call, moe_object *o,
   while (status == MOE_OK && !job->done) status = moe_job_step(call, job);
   if (status == MOE_OK) status = moe_job_commit(call, job);
   moe_job_end(job);
-  return status;
-}
-
-/* ------------------------------------------------------------------- online */
-
-/* Makes room for the label in the object, unless it is known. */
-static moe_status add_label(moe_call *call, moe_object *o,
-                            const moe_label *label) {
-  moe_fitted *f = o->state;
-  ptrdiff_t at;
-  MOE_TRY(moe_labels_add(call, &f->labels, label, &at));
-  if (at < 0) return MOE_OK;
-  moe_status status = moe_learner_type_of(o)->add_class(call, o, (size_t)at);
-  if (status == MOE_OK)
-    f->n_outputs++;
-  else
-    moe_labels_remove(&f->labels, (size_t)at);
-  return status;
-}
-
-/* The batch's ids in terms of the object's own labels, -1 where it has not met
-   the label yet. */
-static void translate(const moe_object *o, const moe_target *y, int32_t *ids) {
-  const moe_fitted *f = o->state;
-  for (size_t i = 0; i < y->n; i++)
-    ids[i] = (int32_t)moe_labels_find(&f->labels, &y->labels->items[y->ids[i]]);
-}
-
-/* Rows until the next label that the object has not met. */
-static size_t count_known(const moe_batch *b, const int32_t *ids,
-                          size_t first) {
-  size_t n = 0;
-  while (first + n < b->x.n && ids[moe_rows_at(&b->x, first + n)] >= 0) n++;
-  return n;
-}
-
-static moe_status learn_run(moe_call *call, moe_object *o,
-                            const moe_batch *run) {
-  moe_fitted *f = o->state;
-  MOE_TRY(moe_learner_type_of(o)->learn(call, o, run));
-  f->n_seen += (int64_t)run->x.n;
-  return MOE_OK;
-}
-
-/* Classes are met when their first row comes, as if the rows came singly. */
-static moe_status learn_classes(moe_call *call, moe_object *o,
-                                const moe_batch *batch) {
-  const moe_fitted *f = o->state;
-  moe_target target = *batch->y;
-  moe_batch run = *batch;
-  int32_t *ids;
-  MOE_SCRATCH(call, ids, target.n);
-  translate(o, batch->y, ids);
-  target.ids = ids;
-  target.labels = &f->labels;
-  run.y = &target;
-  for (size_t first = 0; first < batch->x.n; first += run.x.n) {
-    run.x = moe_rows_range(&batch->x, first, count_known(batch, ids, first));
-    if (run.x.n > 0) {
-      MOE_TRY(learn_run(call, o, &run));
-    } else {
-      size_t at = moe_rows_at(&batch->x, first);
-      MOE_TRY(add_label(call, o, &batch->y->labels->items[batch->y->ids[at]]));
-      translate(o, batch->y, ids);
-    }
-  }
-  return MOE_OK;
-}
-
-static moe_status learn_rows(moe_call *call, moe_object *o,
-                             const moe_batch *batch) {
-  moe_fitted *f = o->state;
-  moe_batch own = *batch;
-  if (f->task != batch->y->task ||
-      (f->task == MOE_REGRESSION && f->n_outputs != batch->y->width))
-    return moe_fail(call, MOE_EARG,
-                    "%s has learned other targets so far (reset forgets them)",
-                    o->type->name);
-  MOE_TRY(moe_rows_follow(call, &own.x, &f->schema));
-  atomic_fetch_add(&o->uses, 1);
-  moe_status status = f->task == MOE_CLASSIFICATION
-                          ? learn_classes(call, o, &own)
-                          : learn_run(call, o, &own);
-  atomic_fetch_sub(&o->uses, 1);
-  return status;
-}
-
-moe_status moe_learner_learn(moe_call *call, moe_object *o,
-                             const moe_batch *batch) {
-  bool fresh = o->state == NULL;
-  if (!(moe_learner_traits(o) & MOE_ONLINE))
-    return moe_fail(call, MOE_ESTATE, "%s cannot learn row by row; use fit",
-                    o->type->name);
-  MOE_TRY(check_batch(call, o, batch));
-  MOE_TRY(moe_object_check_idle(call, o, true));
-  if (fresh) MOE_TRY(moe_state_new(call, o->type, &o->state));
-  moe_status status = fresh ? new_fitted(call, batch, o->state) : MOE_OK;
-  if (status == MOE_OK) status = learn_rows(call, o, batch);
-  if (status != MOE_OK && fresh) {
-    moe_state_free(o->type, o->state);
-    o->state = NULL;
-  }
   return status;
 }

@@ -3,6 +3,7 @@
 #ifndef MOE_LEARNER_H
 #define MOE_LEARNER_H
 
+#include "intake.h"
 #include "rows.h"
 
 enum {
@@ -28,7 +29,21 @@ typedef struct moe_fitted {
   int64_t n_seen;   /* rows learned from */
   moe_schema schema;
   moe_labels labels; /* the classes, in order; of a gate the experts' names */
+  moe_intake intake; /* open where it all began with a stream; n_features is
+                        what the intake lets through, schema.n what comes */
 } moe_fitted;
+
+/* One sample of a stream, as its learner sees it. */
+typedef struct moe_example {
+  const double *x;      /* n_features; from outside schema.n, with the codes of
+                           the learner's intake in nominal columns */
+  const double *y;      /* regression: n_outputs; gating: each expert's
+                           log-likelihood, NaN of one that was not asked */
+  int32_t id;           /* classification: index into the labels */
+  double weight;        /* above 0 */
+  const double *answer; /* what predict_one says of x now, or NULL where nobody
+                           has asked */
+} moe_example;
 
 /* Numbers that a job tells the history, one a round: a loss, for instance. */
 typedef struct moe_series {
@@ -88,6 +103,32 @@ typedef struct moe_learner_type {
      indices into the state's labels.  The first time there is a state with
      nothing but its moe_fitted filled in: allocate what is still NULL. */
   moe_status (*learn)(moe_call *call, moe_object *o, const moe_batch *batch);
+
+  /* A stream's learner has these two besides, which take one sample, allocate
+     nothing in the long run and never call the host; its learn and predict may
+     be moe_stream_learn and moe_stream_predict, its begin and step (one pass in
+     the order of the rows) moe_stream_begin and moe_stream_step.  What learn
+     says of the first time holds for learn_one.  predict_one is asked only
+     after something was learned; stream types take x as it comes, and NaN only
+     with MOE_TAKES_MISSING. */
+  moe_status (*predict_one)(moe_call *call, const moe_object *o,
+                            const double *x, double *out);
+  moe_status (*learn_one)(moe_call *call, moe_object *o, const moe_example *s);
+
+  /* Of a learner with a memory of its own past inputs: x came by, and is not
+     learned from.  What predict_one says of x is what it would say if x came
+     next: neither it nor predict, row by row, moves the memory; learn_one does.
+     NULL: no memory. */
+  moe_status (*advance)(moe_call *call, moe_object *o, const double *x);
+
+  /* Samples that an answer depends on, the present one included; SIZE_MAX: all
+     there were.  NULL: 1. */
+  size_t (*context_window)(const moe_object *o);
+
+  /* The logits whose softmax a gate's predict_one is; NULL: their logarithms
+     are taken. */
+  moe_status (*logits_one)(moe_call *call, const moe_object *o, const double *x,
+                           double *out);
 
   /* Online classification: room for a new class at `position`, beside the
      n_outputs that there are; the label is in place, n_outputs is not. */
@@ -207,6 +248,50 @@ moe_status moe_learner_fit(moe_call *call, moe_object *o,
 moe_status moe_learner_learn(moe_call *call, moe_object *o,
                              const moe_batch *batch);
 
+/* The same of one sample, where there is a state and the label is known:
+   faster, and without any allocation for types of fixed size.  s->weight may be
+   0. */
+moe_status moe_learner_learn_one(moe_call *call, moe_object *o,
+                                 const moe_example *s);
+
+/* n_outputs doubles into `out`: 0 (regression) or equal probabilities before
+   anything was learned.  x as in moe_example, from outside. */
+moe_status moe_learner_predict_one(moe_call *call, const moe_object *o,
+                                   const double *x, double *out);
+
+/* The place of a label among those of a learner that has a state and learns
+   online, which gets it if it has not met it yet. */
+moe_status moe_learner_add_label(moe_call *call, moe_object *o,
+                                 const moe_label *label, int32_t *id);
+
+/* 1, or what the type says. */
+size_t moe_learner_context_window(const moe_object *o);
+
+/* For parents (a mixture, a wrapper), which have checked the sample, from
+   outside, and whose own `uses` protect the child: a child without a state
+   becomes one that knows the parent's columns, levels and, of classes, labels;
+   `outputs` and `labels` are those of a gate's experts (else 0 and NULL).  The
+   levels that the parent has met since are handed on by moe__follow_levels. */
+moe_status moe__open_child(moe_call *call, moe_object *child,
+                           const moe_fitted *parent, moe_task task,
+                           size_t outputs, const moe_labels *labels);
+moe_status moe__follow_levels(moe_call *call, moe_object *child,
+                              const moe_fitted *parent);
+moe_status moe__predict_one(moe_call *call, const moe_object *o,
+                            const double *x, double *out);
+moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s);
+moe_status moe__advance(moe_call *call, moe_object *o, const double *x);
+moe_status moe__logits_one(moe_call *call, const moe_object *o, const double *x,
+                           double *out);
+
+/* What stream types put into their type record. */
+moe_status moe_stream_begin(moe_call *call, moe_job *job);
+moe_status moe_stream_step(moe_call *call, moe_job *job);
+moe_status moe_stream_learn(moe_call *call, moe_object *o,
+                            const moe_batch *batch);
+moe_status moe_stream_predict(moe_call *call, const moe_object *o,
+                              const moe_rows *x, double *out);
+
 /* n × n_outputs doubles into `out`.  MOE_ESTATE before training. */
 moe_status moe_learner_predict(moe_call *call, const moe_object *o,
                                const moe_rows *x, double *out);
@@ -227,8 +312,33 @@ moe_status moe_learner_differentiate(moe_call *call, const moe_object *o,
 moe_status moe_learner_contribute(moe_call *call, const moe_object *o,
                                   const moe_rows *x, double *out);
 
-/* Refuses rows that the type cannot take, as its traits say. */
+/* ------------------------------------------------ among the learner's files */
+
+/* Refuses rows that the object cannot take, as its traits and intake say. */
 moe_status moe__check_rows(moe_call *call, const moe_object *o,
                            const moe_rows *x);
+moe_status moe__check_first_rows(moe_call *call, const moe_object *o,
+                                 const moe_rows *x, bool stream);
+moe_status moe__check_batch(moe_call *call, const moe_object *o,
+                            const moe_batch *b);
+
+/* Fills in what is known of the data before anything is learned; of a stream
+   with an intake. */
+moe_status moe__new_fitted(moe_call *call, const moe_object *o,
+                           const moe_batch *b, bool stream, moe_fitted *f);
+
+/* Rows as an object with an open intake sees them, in the call's scratch;
+   `learner` (else NULL) is the same object where it learns from them. */
+moe_status moe__encode_rows(moe_call *call, const moe_object *o,
+                            moe_object *learner, const moe_rows *x,
+                            moe_rows *out);
+
+/* The same of a batch, its targets and weights in the order of the rows. */
+moe_status moe__encode_batch(moe_call *call, const moe_object *o,
+                             moe_object *learner, const moe_batch *from,
+                             moe_target *target, moe_batch *to);
+
+/* Whether rows of that kind are encoded for the object, which has a state. */
+bool moe__is_encoded(const moe_object *o, const moe_rows *x);
 
 #endif

@@ -13,10 +13,26 @@ static moe_status check_fitted(moe_call *call, const moe_object *o) {
                   o->type->name);
 }
 
+enum { BLOCK = 1024 }; /* rows encoded at a time: bounds the scratch */
+
+/* `width` numbers a row. */
+static moe_status ask_encoded(moe_call *call, const moe_object *o,
+                              const moe_rows *x, answer answer_of, size_t width,
+                              double *out) {
+  for (size_t first = 0; first < x->n; first += BLOCK) {
+    size_t n = x->n - first < BLOCK ? x->n - first : BLOCK;
+    moe_rows block = moe_rows_range(x, first, n), encoded;
+    moe_scratch_mark mark = moe_scratch_now(call);
+    MOE_TRY(moe__encode_rows(call, o, NULL, &block, &encoded));
+    MOE_TRY(answer_of(call, o, &encoded, out + first * width));
+    moe_scratch_drop(call, mark);
+  }
+  return MOE_OK;
+}
+
 static moe_status ask(moe_call *call, const moe_object *o, const moe_rows *x,
-                      answer answer_of, double *out) {
+                      answer answer_of, size_t width, double *out) {
   moe_rows rows = *x;
-  MOE_TRY(check_fitted(call, o));
   if (x->source == MOE_FROM_CSR &&
       !(moe_learner_type_of(o)->traits & MOE_TAKES_SPARSE))
     return moe_fail(call, MOE_EDATA, "%s does not take sparse data",
@@ -25,14 +41,18 @@ static moe_status ask(moe_call *call, const moe_object *o, const moe_rows *x,
   MOE_TRY(moe__check_rows(call, o, &rows));
   if (rows.n == 0) return MOE_OK;
   moe_object_use(o, 1);
-  moe_status status = answer_of(call, o, &rows, out);
+  moe_status status = moe__is_encoded(o, &rows)
+                          ? ask_encoded(call, o, &rows, answer_of, width, out)
+                          : answer_of(call, o, &rows, out);
   moe_object_use(o, -1);
   return status;
 }
 
 moe_status moe_learner_predict(moe_call *call, const moe_object *o,
                                const moe_rows *x, double *out) {
-  return ask(call, o, x, moe_learner_type_of(o)->predict, out);
+  MOE_TRY(check_fitted(call, o));
+  return ask(call, o, x, moe_learner_type_of(o)->predict,
+             moe_learner_fitted(o)->n_outputs, out);
 }
 
 moe_status moe_learner_contribute(moe_call *call, const moe_object *o,
@@ -42,7 +62,15 @@ moe_status moe_learner_contribute(moe_call *call, const moe_object *o,
     return moe_fail(call, MOE_EUNSUPPORTED,
                     "%s: what it answers is no sum over the features",
                     type->type.name);
-  return ask(call, o, x, type->contribute, out);
+  MOE_TRY(check_fitted(call, o));
+  const moe_fitted *f = o->state;
+  if (f->n_features != f->schema.n)
+    return moe_fail(call, MOE_EUNSUPPORTED,
+                    "%s: columns of strings are indicators to it, whose "
+                    "contributions are not told",
+                    type->type.name);
+  return ask(call, o, x, type->contribute, f->n_outputs * (f->n_features + 1),
+             out);
 }
 
 /* ------------------------------------------------------- rows with targets */
@@ -85,6 +113,10 @@ static moe_status translate(moe_call *call, const moe_object *o,
   *t = (translated){.batch = *batch, .target = *batch->y};
   MOE_TRY(moe_rows_follow(call, &t->batch.x, &f->schema));
   MOE_TRY(moe__check_rows(call, o, &t->batch.x));
+  if (moe__is_encoded(o, &t->batch.x)) {
+    moe_batch own = t->batch;
+    MOE_TRY(moe__encode_batch(call, o, NULL, &own, &t->target, &t->batch));
+  }
   if (f->task == MOE_CLASSIFICATION) MOE_TRY(translate_classes(call, f, t));
   t->batch.y = &t->target;
   return MOE_OK;
@@ -100,7 +132,7 @@ moe_status moe_learner_log_likelihood(moe_call *call, const moe_object *o,
       moe_learner_type_of(o)->log_likelihood(call, o, &t.batch, out);
   moe_object_use(o, -1);
   for (size_t i = 0; t.unmet != NULL && i < batch->x.n; i++)
-    if (t.unmet[moe_rows_at(&batch->x, i)])
+    if (t.unmet[moe_rows_at(&t.batch.x, i)])
       out[i] = log(1e-6 / (double)moe_learner_fitted(o)->n_outputs);
   moe_scratch_drop(call, mark);
   return status;

@@ -1,0 +1,46 @@
+/* Detectors of change in a stream of numbers (losses, mostly).  The state of one
+   is a run of doubles, so that whoever has many keeps them in one array, which
+   it visits, copies and saves as such. */
+#ifndef MOE_DETECTOR_H
+#define MOE_DETECTOR_H
+
+#include "object.h"
+
+enum moe_detector {
+  MOE_NO_DETECTOR,
+  MOE_ADWIN,        /* adaptive windowing: Bifet & Gavaldà 2007 */
+  MOE_PAGE_HINKLEY, /* Page 1954; two-sided */
+  MOE_DDM,          /* Gama et al. 2004; of any number from 0 */
+  MOE_KSWIN         /* Raab et al. 2020: Kolmogorov-Smirnov on two windows */
+};
+extern const char *const moe_detector_choices[]; /* "none", "adwin", … */
+
+typedef enum moe_signal { MOE_STABLE, MOE_WARNING, MOE_DRIFT } moe_signal;
+
+/* Each detector has defaults of its own (what is NaN or MOE_NO_INT). */
+typedef struct moe_detector_config {
+  int kind;
+  double delta;     /* adwin: confidence; page_hinkley: change that is allowed */
+  double threshold; /* page_hinkley: λ; ddm: deviations to a drift */
+  double alpha;     /* kswin: level of the test */
+  int64_t window;   /* kswin: numbers kept; page_hinkley, ddm: fewest before a
+                       signal */
+} moe_detector_config;
+
+/* Doubles of state; 0 of none. */
+size_t moe_detector_size(const moe_detector_config *c);
+
+void moe_detector_reset(const moe_detector_config *c, double *state);
+
+/* Takes the next number, which is finite.  After a drift the detector has begun
+   anew, or has dropped what was before the change. */
+moe_signal moe_detector_update(const moe_detector_config *c, double *state,
+                               double x);
+
+/* The mean of what it holds to be the present; 0 of nothing. */
+double moe_detector_mean(const moe_detector_config *c, const double *state);
+
+/* False where a file's numbers could lead outside the state. */
+bool moe_detector_is_sound(const moe_detector_config *c, const double *state);
+
+#endif
