@@ -133,6 +133,12 @@ docs: program ## write the generated pages of docs/
 bench: program ## time the hot paths
 	@for script in $(filter-out bench/support.lua,$(wildcard bench/*.lua)); do echo "$$script" && $B/moe "$$script" || exit; done
 
+$B/stream: bench/stream.c $B/libmoe.a
+	$(call say,link    $@)$(COMPILE) $(BELOW) -Isrc $< $B/libmoe.a -o $@ $(LIBS)
+
+bench-stream: program $B/stream ## time streaming learners from C and Lua (MOE_DATA=folder)
+	@$B/moe bench/stream.lua "$${MOE_DATA:-.}" $B/stream
+
 install: $(if $(INST_LIBDIR),module,all) ## install below PREFIX (and DESTDIR)
 uninstall: ## remove what install put there
 install uninstall:
@@ -150,5 +156,5 @@ clean: ## remove what was built
 	rm -rf build
 
 .PHONY: all library module program run test check-deep coverage lint format \
-  docs bench install uninstall help echo clean
+  docs bench bench-stream install uninstall help echo clean
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -10,6 +10,42 @@ local moe = {}
 
 moe.experts = {}
 
+---@class moe.learner_ar_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field order? integer how many of the last targets there are
+---@field standardize? boolean whether columns and targets are standardised, by their means and variances so far
+---@field forgetting? number how much earlier samples count with each one that comes: about 1 / (1 - forgetting) of them are remembered
+---@field ridge? number penalty on the readout's weights, which does not grow with the samples; absent: 1 for classes, 0.001 for numbers
+---@field washout? integer how many samples move the memory before the readout learns
+
+---Autoregression: the next target from the last ones and the row, by recursive least squares.
+---@param options? moe.learner_ar_options
+---@return moe.Learner
+function moe.experts.ar(options) end
+
+---@class moe.learner_adaptive_random_forest_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field leaf? "adaptive"|"constant"|"model" what a leaf answers with: the frequencies or mean of its targets, naive Bayes or a linear function, or whichever of the two has done better there
+---@field grace_period? integer weight of samples in a leaf between two looks for a split
+---@field delta? number probability that a split is not the best, by Hoeffding's bound
+---@field tau? number two splits are as good as each other once the bound is lower than that
+---@field criterion? "info_gain"|"gini"|"hellinger" classification: what a good split gains or takes apart
+---@field thresholds? integer classification: thresholds that are tried in a numeric column
+---@field learning_rate? number regression: share of its error that the linear function of a leaf corrects at each sample
+---@field max_depth? integer most splits between a root and a leaf
+---@field max_leaves? integer most leaves of a tree: bounds its memory
+---@field trees? integer number of trees
+---@field max_features? number share of the columns that a leaf observes; absent: the square root of their number, and one more
+---@field lambda? number how often a tree learns from a sample, on average
+---@field warning_delta? number ADWIN's probability of a change by chance: at a warning
+---@field drift_delta? number the same at a drift
+---@field seed? integer seed of the generator; absent: 0, or drawn from the parent's and the name
+
+---A forest of Hoeffding trees that learn from a stream, each watched and replaced when the world has changed.
+---@param options? moe.learner_adaptive_random_forest_options
+---@return moe.Learner
+function moe.experts.adaptive_random_forest(options) end
+
 ---@class moe.learner_constant_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
 ---@field statistic? "mean"|"median" what to predict in regression; learn_one needs the mean
@@ -18,6 +54,33 @@ moe.experts = {}
 ---@param options? moe.learner_constant_options
 ---@return moe.Learner
 function moe.experts.constant(options) end
+
+---@class moe.learner_esn_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field size? integer units of the reservoir
+---@field spectral_radius? number how strongly the units drive each other: the longer they remember, the nearer to 1
+---@field leak? number how far the slowest unit goes to its new value with each sample; the others' lie between it and 1
+---@field input_scale? number how strongly the row drives the units
+---@field density? number the share of the links between units that there are
+---@field standardize? boolean whether columns and targets are standardised, by their means and variances so far
+---@field forgetting? number how much earlier samples count with each one that comes: about 1 / (1 - forgetting) of them are remembered
+---@field ridge? number penalty on the readout's weights, which does not grow with the samples; absent: 1 for classes, 0.001 for numbers
+---@field washout? integer how many samples move the memory before the readout learns
+---@field seed? integer seed of the generator; absent: 0, or drawn from the parent's and the name
+
+---Echo state network: a random reservoir driven by the rows, and a readout that learns.
+---@param options? moe.learner_esn_options
+---@return moe.Learner
+function moe.experts.esn(options) end
+
+---@class moe.learner_ewma_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field alpha? number how much less a target counts with each one that comes: 1 is the last value, 2 / (n + 1) a mean over about n
+
+---Predicts the exponentially weighted mean of the targets, or frequencies of the classes, whatever the row.
+---@param options? moe.learner_ewma_options
+---@return moe.Learner
+function moe.experts.ewma(options) end
 
 ---@class moe.learner_foreign_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
@@ -83,6 +146,41 @@ function moe.experts.gbt(options) end
 ---@return moe.Learner
 function moe.experts.glm(options) end
 
+---@class moe.learner_hoeffding_adaptive_tree_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field leaf? "adaptive"|"constant"|"model" what a leaf answers with: the frequencies or mean of its targets, naive Bayes or a linear function, or whichever of the two has done better there
+---@field grace_period? integer weight of samples in a leaf between two looks for a split
+---@field delta? number probability that a split is not the best, by Hoeffding's bound
+---@field tau? number two splits are as good as each other once the bound is lower than that
+---@field criterion? "info_gain"|"gini"|"hellinger" classification: what a good split gains or takes apart
+---@field thresholds? integer classification: thresholds that are tried in a numeric column
+---@field learning_rate? number regression: share of its error that the linear function of a leaf corrects at each sample
+---@field max_depth? integer most splits between a root and a leaf
+---@field max_leaves? integer most leaves of a tree: bounds its memory
+---@field drift_delta? number probability that ADWIN takes chance for a change
+
+---A Hoeffding tree that replaces its parts when the world has changed (ADWIN).
+---@param options? moe.learner_hoeffding_adaptive_tree_options
+---@return moe.Learner
+function moe.experts.hoeffding_adaptive_tree(options) end
+
+---@class moe.learner_hoeffding_tree_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field leaf? "adaptive"|"constant"|"model" what a leaf answers with: the frequencies or mean of its targets, naive Bayes or a linear function, or whichever of the two has done better there
+---@field grace_period? integer weight of samples in a leaf between two looks for a split
+---@field delta? number probability that a split is not the best, by Hoeffding's bound
+---@field tau? number two splits are as good as each other once the bound is lower than that
+---@field criterion? "info_gain"|"gini"|"hellinger" classification: what a good split gains or takes apart
+---@field thresholds? integer classification: thresholds that are tried in a numeric column
+---@field learning_rate? number regression: share of its error that the linear function of a leaf corrects at each sample
+---@field max_depth? integer most splits between a root and a leaf
+---@field max_leaves? integer most leaves of a tree: bounds its memory
+
+---A decision tree that grows with its stream: splits as soon as the Hoeffding bound tells which is best.
+---@param options? moe.learner_hoeffding_tree_options
+---@return moe.Learner
+function moe.experts.hoeffding_tree(options) end
+
 ---@class moe.learner_knn_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
 ---@field k? integer how many neighbours answer; all rows if there are fewer
@@ -97,25 +195,47 @@ function moe.experts.glm(options) end
 ---@return moe.Learner
 function moe.experts.knn(options) end
 
+---@class moe.learner_last_value_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+
+---Predicts the last target again, whatever the row: the baseline of streams.
+---@param options? moe.learner_last_value_options
+---@return moe.Learner
+function moe.experts.last_value(options) end
+
 ---@class moe.learner_linear_options
 ---@field l2? number strength of the penalty l2/2 |W|² on half the squared errors
----@field intercept? boolean whether there is a bias, which is not penalised
+---@field loss? "squared"|"huber"|"epsilon_insensitive"|"quantile" what is to be small; fit is exact for squared, and one pass of learn_one over the rows for the others
+---@field delta? number where the huber loss becomes linear
+---@field epsilon? number the error that the epsilon_insensitive loss does not count
+---@field quantile? number what the quantile loss predicts
 ---@field lr? number step of learn_one and partial_fit
+---@field step? "implicit"|"sgd"|"adagrad"|"adam" how a row teaches: implicit (damped, never diverges), sgd, adagrad, adam
+---@field penalty? "none"|"l2"|"l1"|"elastic_net" what each row learned shrinks the weights by
+---@field alpha? number strength of that penalty, alpha (l1_ratio |W| + (1 - l1_ratio)/2 |W|²) a row
+---@field l1_ratio? number the part of l1 in penalty = "elastic_net"
+---@field standardize? boolean whether learn_one sees columns on one scale: less their running mean, over their running deviation
+---@field intercept? boolean whether there is a bias, which is not penalised
 
----Linear regression of one or several targets, least squares or ridge: exact for fit, stochastic gradients row by row.
+---Linear regression of one or several targets, least squares or ridge: exact for fit, small steps row by row.
 ---@param options? moe.learner_linear_options
 ---@return moe.Learner
 function moe.experts.linear(options) end
 
 ---@class moe.learner_logistic_options
 ---@field l2? number strength of the penalty l2/2 |W|² on the sum of log losses
----@field intercept? boolean whether each class has a bias, which is not penalised
 ---@field class_weight? table<any, number> what the rows of a class count, by label; 1 where not named
 ---@field max_iter? integer most iterations of fit
 ---@field tol? number fit ends where no derivative of the mean log loss, by the weights of standardised columns, exceeds this
 ---@field lr? number step of learn_one and partial_fit
+---@field step? "implicit"|"sgd"|"adagrad"|"adam" how a row teaches: implicit (damped, never diverges), sgd, adagrad, adam
+---@field penalty? "none"|"l2"|"l1"|"elastic_net" what each row learned shrinks the weights by
+---@field alpha? number strength of that penalty, alpha (l1_ratio |W| + (1 - l1_ratio)/2 |W|²) a row
+---@field l1_ratio? number the part of l1 in penalty = "elastic_net"
+---@field standardize? boolean whether learn_one sees columns on one scale: less their running mean, over their running deviation
+---@field intercept? boolean whether there is a bias, which is not penalised
 
----Multinomial logistic regression with an L2 penalty: L-BFGS to convergence for fit, stochastic gradients row by row.
+---Multinomial logistic regression with an L2 penalty: L-BFGS to convergence for fit, small steps row by row.
 ---@param options? moe.learner_logistic_options
 ---@return moe.Learner
 function moe.experts.logistic(options) end
@@ -124,6 +244,7 @@ function moe.experts.logistic(options) end
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
 ---@field experts table<any, moe.Learner> the experts, all by name or in a list
 ---@field gate moe.Gate gives each expert's probability for a row
+---@field stream? moe.Streaming how it learns sample by sample
 ---@field training? "two_stage"|"em"|"gradient" how fit trains: first the experts, then the gate on what they did not see; or both together, by expectation maximisation or by the gradient of the likelihood
 ---@field subsets? "all"|"clusters"|"residuals" the rows that each expert of two_stage trains on, unless `subsets` are given: all, a cluster of the inputs, or a cluster of the residuals of the first expert's model
 ---@field objective? "auto"|"likelihood"|"error"|"best_expert"|"multi_hot"|"soft"|"subsets" what the gate of two_stage is fitted to, on predictions that the experts did not train on: the likelihood of the mixture (auto for classes), the squared error of its answer (auto for numbers), the best expert of each row, all experts that were right, each by its share of the likelihood, or, where `subsets` are given, the expert whose row it is
@@ -175,13 +296,44 @@ function moe.experts.mlp(options) end
 ---@class moe.learner_naive_bayes_options
 ---@field distribution? "gaussian"|"multinomial" of a column's values in a class: multinomial is for counts and shares, none negative
 ---@field smoothing? number gaussian: the share of the largest variance of a column that is added to each variance
----@field alpha? number multinomial: what is added to each count
+---@field alpha? number multinomial, and columns of strings: what is added to each count
 ---@field priors? table<any, number> prior weight of each class, by label, 1 where it is not named; absent: the weight of its rows
 
 ---Naive Bayes, gaussian or multinomial: each column by itself, in one look at the data, or row by row.
 ---@param options? moe.learner_naive_bayes_options
 ---@return moe.Learner
 function moe.experts.naive_bayes(options) end
+
+---@class moe.learner_one_vs_rest_options
+---@field model? moe.Learner what predicts numbers and is cloned for each class
+---@field combine? "normalise"|"softmax" how answers become probabilities: shares of them, or a softmax whose temperature is learned row by row
+
+---Classes by any model of numbers that learns row by row, cloned for each class.
+---@param options? moe.learner_one_vs_rest_options
+---@return moe.Learner
+function moe.experts.one_vs_rest(options) end
+
+---@class moe.learner_online_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field loss? "passive_aggressive"|"hinge"|"log"|"squared"|"huber"|"epsilon_insensitive"|"quantile" what is to be small; hinge and log are of classes, passive_aggressive of both, the others of numbers
+---@field variant? "pa"|"pa_1"|"pa_2" of passive_aggressive: pa goes all the way to a loss of 0, pa_1 no farther than aggressiveness, pa_2 softly
+---@field aggressiveness? number C of pa_1 and pa_2: how far a sample may move the weights
+---@field delta? number where the huber loss becomes linear
+---@field epsilon? number the error that does not count, of epsilon_insensitive and, for numbers, of passive_aggressive
+---@field quantile? number what the quantile loss predicts
+---@field class_weight? table<any, number> what the rows of a class count, by label; 1 where not named
+---@field lr? number step of learn_one and partial_fit
+---@field step? "implicit"|"sgd"|"adagrad"|"adam" how a row teaches: implicit (damped, never diverges), sgd, adagrad, adam
+---@field penalty? "none"|"l2"|"l1"|"elastic_net" what each row learned shrinks the weights by
+---@field alpha? number strength of that penalty, alpha (l1_ratio |W| + (1 - l1_ratio)/2 |W|²) a row
+---@field l1_ratio? number the part of l1 in penalty = "elastic_net"
+---@field standardize? boolean whether learn_one sees columns on one scale: less their running mean, over their running deviation
+---@field intercept? boolean whether there is a bias, which is not penalised
+
+---Linear classes or numbers learned row by row: passive-aggressive, hinge and other losses, on columns standardised as they come.
+---@param options? moe.learner_online_options
+---@return moe.Learner
+function moe.experts.online(options) end
 
 ---@class moe.learner_pipeline_options
 ---@field steps? table<any, moe.Transform> the transforms, in order
@@ -192,6 +344,58 @@ function moe.experts.naive_bayes(options) end
 ---@param options? moe.learner_pipeline_options
 ---@return moe.Learner
 function moe.experts.pipeline(options) end
+
+---@class moe.learner_rls_options
+---@field forgetting? number what a sample counts once the next has come (1: no less)
+---@field adaptive? boolean whether more is forgotten after errors larger than usual
+---@field delta? number variance of a weight before anything was learned, over the noise's: the penalty on |W|² is its inverse
+---@field intercept? boolean whether there is a bias
+
+---Recursive least squares with fixed or adaptive forgetting: linear regression that is exact after every sample, with prediction intervals.
+---@param options? moe.learner_rls_options
+---@return moe.Learner
+function moe.experts.rls(options) end
+
+---@class moe.learner_sgbt_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field loss? "squared"|"absolute"|"huber"|"quantile" what is made small in regression; of classes it is the log loss
+---@field quantile? number the quantile that loss = 'quantile' estimates
+---@field delta? number the error beyond which loss = 'huber' grows no faster than itself; absent: nine of ten of the first targets are that near to their median
+---@field trees? integer stages: trees for each score, of which there is one, or with more than two classes one a class
+---@field lr? number what each tree's answers are multiplied by
+---@field max_depth? integer most splits between a root and a leaf
+---@field max_leaves? integer most leaves of a tree
+---@field max_bins? integer bins a column, of about equally many of the last rows; missing values take one
+---@field grace? integer weight that comes to a leaf between two looks for a split; as many rows (512 at most) wait for the trees to begin
+---@field bound? "variance"|"hoeffding"|"original" when a split is sure enough: its gain is beyond what chance gives under the gradients' variance; its share is ahead of the next column's by Hoeffding's bound; or (original) the gain itself is
+---@field significance? number how often chance may pass for a split
+---@field min_gain? number what a split has to gain, in loss, at least
+---@field min_child_weight? number sum of the loss's second derivatives on each side of a split, at least; of squared errors it is that of the weights
+---@field l2? number added to that sum where a leaf's answer is computed: the larger, the nearer it is to 0
+---@field column_sample? number share of the columns that each leaf draws
+---@field memory? number weight after which what a leaf knows has faded to a third; 0: it does not fade
+---@field detector? "none"|"adwin"|"page_hinkley"|"ddm"|"kswin" what watches each tree's gradients: where they grow, another tree learns beside it, and replaces it when it does better
+---@field seed? integer seed of the generator; absent: 0, or drawn from the parent's and the name
+
+---Gradient-boosted trees that grow with a stream, row by row.
+---@param options? moe.learner_sgbt_options
+---@return moe.Learner
+function moe.experts.sgbt(options) end
+
+---@class moe.learner_ssm_options
+---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
+---@field size? integer complex states
+---@field longest? number samples that the slowest state remembers
+---@field turns? number how often a state turns round in the time that it remembers
+---@field standardize? boolean whether columns and targets are standardised, by their means and variances so far
+---@field forgetting? number how much earlier samples count with each one that comes: about 1 / (1 - forgetting) of them are remembered
+---@field ridge? number penalty on the readout's weights, which does not grow with the samples; absent: 1 for classes, 0.001 for numbers
+---@field washout? integer how many samples move the memory before the readout learns
+
+---Linear state space model: columns remembered over many spans of time, and a readout that learns.
+---@param options? moe.learner_ssm_options
+---@return moe.Learner
+function moe.experts.ssm(options) end
 
 ---@class moe.learner_tree_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
@@ -295,13 +499,21 @@ function moe.gates.mlp(options) end
 ---@field load_balance? number what N Σ_e P_e² counts in a row's loss, P being the experts' mean probabilities: it is 1 at balance, N where one expert has everything
 ---@field entropy? number what is taken off a row's loss for each unit of its probabilities' entropy: above 0 keeps the gate undecided, below makes it decide
 ---@field l2? number strength of the penalty l2/2 |W|² on the log-likelihood; absent: chosen by cross-validation among 30, 3 … 3e-5, but 30 for fewer than 50 rows and by adam, and 0.01 in em
----@field standardize? boolean whether the penalty is on the weights of columns with mean 0 and variance 1
+---@field standardize? boolean whether the penalty is on the weights of columns with mean 0 and variance 1, and online steps are those of such columns
 ---@field max_iter? integer most iterations of fit
 ---@field tol? number fit ends where no derivative of the mean log-likelihood, by the weights of standardised columns, exceeds this
 ---@field solver? "auto"|"lbfgs"|"adam" lbfgs goes by all rows to the optimum, adam by mini-batches to its neighbourhood; auto: adam where rows × entries of a row × experts exceed 1e8
 ---@field lr? number adam: its step, which falls to 0 along half a cosine
 ---@field batch? integer adam: rows of a mini-batch
 ---@field epochs? integer adam: passes over the rows
+---@field online_lr? number online: the size of steps; 0: the logits stay as they are
+---@field implicit? boolean online: whether long steps are shortened so that none overshoots
+---@field clip? number online: the most that the length of a gradient counts; 0: as it is
+---@field decay? number online: what a step takes off the weights, for each unit of online_lr
+---@field target? "likelihood"|"best_expert" online: what the logits learn; likelihood: how likely each expert was, best_expert: which one was best
+---@field prior? number online: how far the prior, which follows the experts' losses, believes them; 0: there is none
+---@field share? number online: the part of the prior that each sample shares out evenly: how often the best expert is expected to change
+---@field weights? number[] online: the weights that it begins with: of the first expert for each column, of the second, …, and then the intercepts; absent: 0
 ---@field seed? integer seed of the generator; absent: 0, or drawn from the parent's and the name
 
 ---Linear logits and a softmax, fitted to the likelihood of the mixture.
@@ -374,6 +586,80 @@ function moe.transforms.standard_scaler(options) end
 ---@param options? moe.transform_text_hasher_options
 ---@return moe.Transform
 function moe.transforms.text_hasher(options) end
+
+---@class moe.Streaming: moe.Object
+
+moe = {}
+
+---@class moe.streaming_streaming_options
+---@field feedback? "full"|"partial" whose answers are looked at when a sample is learned: those of all experts, or partial: of the chosen ones, where the others are costly
+---@field teach? "all"|"chosen"|"responsibility" which experts learn a sample: all, the chosen ones, or each by its responsibility for it
+---@field explore? number chance that a sample goes to one more expert, drawn from those that are not chosen, which answers and learns as they do
+---@field noise? number standard deviation of what is added to the logits where a sample is learned
+---@field balance? "none"|"integral"|"quantile"|"logits" how the load is spread where top_k leaves experts out, by a bias in the selection: integral follows each sample's load, quantile the newest 128 samples' scores; logits: a bias in the logits themselves, towards a load of 1 / experts
+---@field balance_rate? number step of that bias; of quantile the share of the new one
+---@field span? integer samples that running means look back on: the newest counts 2 / (span + 1)
+---@field dead_below? number an expert is dead where its share falls below this
+---@field dead_by? "routing"|"probability" its share of what: of the routing, after span samples; or probability: of the gate's probability, after it learned span samples itself
+---@field revive? "none"|"reset"|"clone" what becomes of a dead expert: nothing; it begins anew; or it becomes a copy of the best one, with its weights moved a little
+---@field warmup? integer samples that an expert learns before it counts
+---@field warmups? table<any, number> the same of single experts, by name
+---@field warming? "shadow"|"penalty" until then it learns in shadow, unheard; or penalty: it has a logit lower by up to 5
+---@field drift? "none"|"adwin"|"page_hinkley"|"ddm"|"kswin" what watches each expert's loss for a change
+---@field drift_delta? number its delta: adwin's confidence, the change that page_hinkley allows
+---@field drift_threshold? number its threshold: of page_hinkley's sum; ddm's deviations
+---@field drift_alpha? number the level of kswin's test
+---@field drift_window? integer kswin's window; the fewest samples before page_hinkley or ddm speak
+---@field on_drift? "note"|"reset"|"fork" what becomes of an expert whose loss has changed for the worse: it is noted; it begins anew; or a fork of it begins anew in shadow, and takes over once it is better
+---@field measure? "before"|"after" whether utilisation and entropy are those of the gate before it learns the sample, or after, in means that begin at 0
+---@field forks? table<any, moe.Learner> the forks that are learning, by their experts' names; the mixture's own, empty at first
+
+---How a mixture learns from a stream of samples.
+---@param options? moe.streaming_streaming_options
+---@return moe.Streaming
+function moe.streaming(options) end
+
+---@class moe.Detector: moe.Object
+
+moe.drift = {}
+
+---@class moe.detector_adwin_options
+---@field delta? number the probability of a false alarm, for each cut: the smaller, the surer
+---@field bound? "variance"|"range" of the difference of two means: by the numbers' variance and range, or by Hoeffding's for numbers within [0, 1]
+---@field every? integer numbers from one test to the next
+
+---An adaptive window: a drift where two parts of it differ in mean.
+---@param options? moe.detector_adwin_options
+---@return moe.Detector
+function moe.drift.adwin(options) end
+
+---@class moe.detector_ddm_options
+---@field threshold? number deviations above the lowest level, for a drift
+---@field min_samples? integer fewest numbers before it says anything
+
+---A drift where mean and deviation have risen above their lowest.
+---@param options? moe.detector_ddm_options
+---@return moe.Detector
+function moe.drift.ddm(options) end
+
+---@class moe.detector_kswin_options
+---@field alpha? number the level of each test: 0.005 is a false alarm in some 1,300 numbers, 0.0001 in some 40,000
+---@field window? integer numbers kept, of which the newest 3 in 10 are compared with the others
+
+---A drift where the newest numbers are distributed otherwise than those before (Kolmogorov-Smirnov).
+---@param options? moe.detector_kswin_options
+---@return moe.Detector
+function moe.drift.kswin(options) end
+
+---@class moe.detector_page_hinkley_options
+---@field delta? number a change of the mean that is allowed
+---@field threshold? number what the sum of changes beyond that may reach
+---@field min_samples? integer fewest numbers before it says anything
+
+---A drift where what numbers exceed their mean by, or fall short of it, adds up.
+---@param options? moe.detector_page_hinkley_options
+---@return moe.Detector
+function moe.drift.page_hinkley(options) end
 
 ---Reads an object that `save` wrote. No code of the file is run.
 ---@param path string of the file
@@ -457,6 +743,10 @@ function moe.mixture(options) end
 ---@return any # a learner
 function moe.pipeline(parts) end
 
+---The options of a mixture's `stream`: moe.mixture { stream = moe.streaming { … } }; a table of them does as well.
+---@param options? table as `moe.help "streaming"` lists them, and preset: "reference" for the behaviours of irithyll's NeuralMoE where no other is given
+function moe.streaming(options) end
+
 ---A learner from a model that XGBoost (`save_model("model.json")`: gbtree, dart) or LightGBM (`save_model("model.txt")`) trained: it answers as that program's own predict does with all of its trees, and is not fitted again.
 ---@param path string of the file
 ---@param options? table { classes }: the names of the classes 0, 1, … in a list; the numbers themselves are used without it
@@ -515,6 +805,171 @@ function moe.data.split(n, share, options) end
 ---@param options? table as for `split`
 ---@return any # an array: of each row its fold, 1 … k
 function moe.data.folds(n, k, options) end
+
+moe.streams = {}
+
+---Loan applications (Agrawal, Imielinski & Swami 1993, doi 10.1109/69.250074): six numbers and three codes (elevel, car, zipcode) of a person, who is in group "A" or "B" by one of the paper's ten functions.  Thereafter the numbers are moved by up to the perturbation times their range, within it.
+---@param options? table a table of; variant = 1: of the ten functions; perturbation = 0.05: in [0, 1]; nominal = false: the codes as strings; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.agrawal(options) end
+
+---One stream after the other: a sudden drift.
+---@param parts any streams in order, and; at: after how many samples the next one comes, a list where there are more than two; a number alone is the length of each; rows: how many in all; as long as the last one unless given
+---@return any # a Stream, which draws from those that it is made of
+function moe.streams.sudden(parts) end
+
+---From one stream to another, slowly: the probability that a sample is of the second is 1 / (1 + exp(−4 (t − at) / width)), as in MOA (Bifet et al. 2010).
+---@param parts any two streams, and; at: where the two are as probable; width: about as many samples as the change takes; seed = 0, rows: how many in all; as long as they last unless given
+---@return any # a Stream, which draws from those that it is made of
+function moe.streams.gradual(parts) end
+
+---Streams that take turns and come again.
+---@param parts any streams in order, and; every: samples of a turn; rows: how many in all; endless, or to the end of one of them, unless given
+---@return any # a Stream, which draws from those that it is made of
+function moe.streams.recurring(parts) end
+
+---A stream whose samples change places: each is drawn from a buffer that holds some.
+---@param parts any a stream, and; buffer = 1000: how many samples wait in it; seed = 0, rows: how many in all; all of them unless given
+---@return any # a Stream, which draws from the one that it is made of
+function moe.streams.shuffle(parts) end
+
+---A law that never stands still: y = Σ w(t) x + x1 x2 and noise, where each weight swings between −1 and 1 as a sine with a period and a phase of its own.  Normal numbers.
+---@param options? table a table of; features = 10: how many, at least 2; period = 10000: rows; the periods lie between this and twice as many; noise = 0.5: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.continuous_drift(options) end
+
+---The rows of a CSV file of any size, in memory that does not grow: the same cells as moe.data.read_csv gives.  A column is of strings if it is named in `categorical`, or if a cell in the first 256 KB of the file is no number; what comes later must be as it was there.
+---@param path string of the file
+---@param options? table a table of; target: the column that is y; task: "classification" or "regression"; by what the target holds unless given; drop, categorical, missing: lists, as for read_csv; sep = ",", header = true
+---@return any # a Stream; or nil, message, code for a file that cannot be read.  A bad row in its middle, named by line and column, ends it: `s()` gives nil, message, code, and `s:iter()` raises
+function moe.streams.csv(path, options) end
+
+---Tasks of a few rows each: after every `context` rows another law is drawn, y = w x + a sin(b x1) and noise, w, a and b normal.  Five normal numbers; that the law has changed is not told.
+---@param options? table a table of; context = 100: rows of a task; noise = 0.5: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.few_shot(options) end
+
+---Equations of the Feynman lectures, as Udrescu & Tegmark 2020 (doi 10.1126/sciadv.aay2631) use them, of five numbers in [1, 5): after every `length` rows another of five laws holds, in turn.  Which one is not told.
+---@param options? table a table of; length = 10000: rows a law holds; noise = 0.1: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.feynman(options) end
+
+---Friedman's function (1991, doi 10.1214/aos/1176347963), 10 sin(π x1 x2) + 20 (x3 − 0.5)² + 10 x4 + 5 x5 and normal noise, of ten numbers in [0, 1); and the drifts of Ikonomovska, Gama & Džeroski 2011 (doi 10.1007/s10618-010-0201-y): "lea", another law in two regions, which grow after each quarter of `period` rows; "gra", another law everywhere from half of it to three quarters; "gsg", a second law from half of it, a third from three quarters, each coming in over a tenth.
+---@param options? table a table of; drift = "none": "lea", "gra" or "gsg"; period: rows; as many as `rows`, or 100,000, unless given.  After it the last law stays; noise = 1: its standard deviation; features = 10: how many, at least 5, of which 5 matter; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.friedman(options) end
+
+---Many numbers of which few matter: y = 2 x1 + 3 sin(2 x2) + 2 x3 x4 − x5² and noise, of normal numbers; the rest are noise.
+---@param options? table a table of; features = 50: how many, at least 5; noise = 1: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.high_dim(options) end
+
+---A hyperplane that turns (Hulten, Spencer & Domingos 2001, doi 10.1145/502512.502529): numbers in [0, 1), "yes" where Σ w x ≥ Σ w / 2.  The weights begin in [0, 1); after each row those of the first features move by `change`, each of them changing its direction with the probability `reverse`.
+---@param options? table a table of; features = 10: how many; drifting = 2: how many weights move; change = 0.001: by which a weight moves; reverse = 0.1: in [0, 1]; noise = 0.05: the share of labels that are turned round; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.hyperplane(options) end
+
+---A digit on a display of seven segments (Breiman et al. 1984), each of them wrong with the probability `noise`; at 0.1 nobody can read more than 74 % of them.
+---@param options? table a table of; noise = 0.1: in [0, 1]; irrelevant = true: 17 more features that are 0 or 1 at random; swapped = 0: so many segments, from the first on, change places with irrelevant features, which is a drift where streams follow each other; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.led(options) end
+
+---A series that remembers long: y(t) = Σ φ y(t − k) + normal noise over the last values, φ of a random sign and falling as 1 / k, their sizes together 0.95.  All these values are the features.
+---@param options? table a table of; lags = 64: how many values count, and are seen; horizon = 1: how far ahead the target lies; noise = 0.05: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.long_ar(options) end
+
+---Lorenz's system (1963; σ = 10, ρ = 28, β = 8/3), by Runge & Kutta's method of order 4 in steps of 0.01 from a point near (1, 1, 1): where it is (x, y, z) tells x some steps later.
+---@param options? table a table of; horizon = 20: how many steps ahead the target lies; noise = 0.1: standard deviation of what is added to each feature; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.lorenz(options) end
+
+---The series of Mackey & Glass (1977, doi 10.1126/science.267326), dx/dt = 0.2 x(t − τ) / (1 + x(t − τ)^10) − 0.1 x, from x(0) = 1.2 and nothing before, one value a unit of time: the last values tell a later one.
+---@param options? table a table of; tau = 17: the delay; from 17 on the series is chaotic; lags = 10: how many values are the features; horizon = 1: how far ahead the target lies; noise = 0: standard deviation of what is added to a value; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.mackey_glass(options) end
+
+---NARMA of order 10 (Atiya & Parlos 2000, doi 10.1109/72.846741): y(t + 1) = 0.3 y(t) + 0.05 y(t) Σ y(t − i) + 1.5 u(t − 9) u(t) + 0.1, the sum over ten values, u uniform in [0, 0.5); y is not let grow beyond 1, which it would do once in a great while.  The features are the last inputs u alone.
+---@param options? table a table of; lags = 10: how many inputs are seen; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.narma10(options) end
+
+---A series that never settles: a level that wanders and jumps, two seasons of which one slowly changes its length, and an autoregressive part whose sign turns with each `period`; the last values tell the next.
+---@param options? table a table of; lags = 10: how many values are the features; horizon = 1: how far ahead the target lies; period = 5000: values between two turns; noise = 1: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.nonstationary(options) end
+
+---An energy put together from parts: kinetic, of a spring, of height and of rotation, ½ m v² + ½ k d² + 9.81 m h + ½ i w², and noise.  Mass m and spring k lie in [0.5, 2), speed v and rate w in [−2, 2), the others, d, h and i, in [0, 1).
+---@param options? table a table of; noise = 0.1: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.physics(options) end
+
+---A power plant as the one of Tüfekci 2014 (doi 10.1016/j.ijepes.2014.02.027): ambient temperature (°C), vacuum (cm Hg), pressure (mbar) and humidity (%), drawn with the means, deviations and about the correlations of those data, tell the power in MW by the plane that fits them, 454.6 − 1.978 AT − 0.2339 V + 0.0621 AP − 0.1581 RH, and noise.
+---@param options? table a table of; noise = 4.5: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.power_plant(options) end
+
+---Radial basis functions, as in MOA (Bifet et al. 2010): around centroids with a class, a weight and a deviation of their own, all in [0, 1), rows lie in any direction at a normal distance.
+---@param options? table a table of; features = 10, classes = 2, centroids = 50: how many; drifting = 0: how many centroids move; speed = 0.0001: their way a row; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.random_rbf(options) end
+
+---Laws that take turns: one of several, linear, periodic, broken or a product of two numbers, holds for some rows, then another at random, and they come again.  Five normal numbers; which law holds is not told.
+---@param options? table a table of; regimes = 4: how many laws, of the four kinds in turn, with weights of their own; length = 5000: rows a law holds; noise = 0.5: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.regime_shift(options) end
+
+---The rows of a tensor, a sparse matrix, a table or an array, in their order.
+---@param X any rows as `fit` takes them, or a table that knows its target
+---@param y? any one label or number a row; nil and false in an array: unknown
+---@param options? table { task = "classification" or "regression"; by what y holds unless given, name }
+---@return any # a Stream
+function moe.streams.rows(X, y, options) end
+
+---SEA concepts (Street & Kim 2001, doi 10.1145/502512.502568): three numbers in [0, 10), "yes" where x1 + x2 is at most the threshold of the variant, 8, 9, 7 or 9.5; the third does not matter.
+---@param options? table a table of; variant = 1: of the four; noise = 0.1: the share of labels that are turned round; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.sea(options) end
+
+---Sensors that age: each tells a quantity, which wanders around 0, times a gain and plus an offset that wander too, with noise; once in 10,000 rows a sensor is replaced.
+---@param options? table a table of; sensors = 8: how many; noise = 0.5: standard deviation of a reading; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.sensor_drift(options) end
+
+---A curve in the unit square (Gama et al. 2004, doi 10.1007/978-3-540-28645-5_29): "yes" where x2 lies below sin x1 (variant 1) or 0.5 + 0.3 sin 3π x1 (variant 3); the labels of 2 and 4 are those of 1 and 3 turned round.
+---@param options? table a table of; variant = 1: of the four; irrelevant = false: two more numbers that do not matter; noise = 0: the share of labels that are turned round; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.sine(options) end
+
+---Spikes of neurons: a hidden state stays from row to row with the probability `stay`; each channel fires (1) or not (0) with a probability of its own in either state, drawn in [0.1, 0.5).  The state is the class, so that what was before tells of it too.
+---@param options? table a table of; channels = 16: how many; stay = 0.95: in [0, 1]; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.spikes(options) end
+
+---Arms of a spiral, one a class: at the distance r, uniform in [0, 1), the angle is 2π (turns · r + k / classes) for class k, and normal noise; the features are the plane's x and y.
+---@param options? table a table of; classes = 3: how many arms; turns = 1: of an arm, from the middle to its end; noise = 0.3: standard deviation of the angle; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.spiral(options) end
+
+---STAGGER (Schlimmer & Granger 1986, doi 10.1023/A:1022810614389): size, color and shape of a thing, "yes" by one of three rules: small and red; green or a circle; medium or large.  There is no noise.
+---@param options? table a table of; variant = 1: of the three rules; nominal = true: strings; otherwise the codes 0, 1, 2; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.stagger(options) end
+
+---A law that breaks: y = Σ w x + x1 x2 and noise of normal numbers, the weights drawn anew after every `length` rows; the old ones do not come again.
+---@param options? table a table of; features = 10: how many, at least 2; length = 12500: rows a law holds; noise = 0.5: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.sudden_drift(options) end
+
+---Waveforms (Breiman et al. 1984): 21 points of a mixture of two of three triangular waves, u and 1 − u of each, and normal noise of variance 1; which two is the class. The best that is possible is about 86 %.
+---@param options? table a table of; irrelevant = false: 19 more features that are noise; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.waveform(options) end
+
+---A wave over a plane: y = sin(2π x1) + 0.5 sin(4π x2) x1 and noise, of two numbers in [0, 1).
+---@param options? table a table of; noise = 0.1: standard deviation; seed = 0, rows: how many; endless unless given
+---@return any # a Stream
+function moe.streams.waves(options) end
 
 ---Stages to be run in order: moe.schedule { S.pretrain {}, S.gate {} }.
 ---@param list any of stages (of `moe.stages`) and functions (mixture, data, context)
@@ -623,6 +1078,13 @@ function moe.eval.expert_importance(m, X, y, options) end
 ---@return any # { metric, points = { { rows, mean, sd, train_mean, train_sd }, … } }, which prints
 function moe.eval.learning_curve(model, X, y, options) end
 
+---Judges models on a stream: each sample is predicted, then learned from.  A sample that a model has no answer to yet (nil) counts neither for nor against it.
+---@param model any a learner, of the engine or with learn_one and predict_one in Lua; or a table of them, name → model, for one pass over the same samples
+---@param samples any a Stream, or a function that gives x, y and at last nil
+---@param options? table a table of; metrics: a name, or a list of names or { name, option = value }; accuracy, kappa_temporal and kappa_m, or rmse, mae and r2, unless given; delay = 0: so many samples later the label of a sample arrives, after the prediction of the one that comes with it; at the stream's end those that are still missing do; warmup = 0: so many samples at the beginning are learned from without being judged; after: figures also of what is judged after so many samples alone; window = 1000: how many of the last samples the windowed figures are of; fading = 0.999: by which each sample counts less than the next in the faded figures; every = 1000: samples between two entries of the history; rows, seconds: the most; all samples unless given; baselines = true: beside the models, the last label or number there was, and the commonest label or the mean; experts = false: beside each mixture clones of its experts, which learn alone; task: "classification" or "regression"; that of the stream unless given; progress: a function of the samples so far and the result, at each entry
+---@return any # a result that prints, with a line of the windowed figure of the first metric for each model: { rows, seconds, names, models = { name → { total, window, fading, after = metric → number, microseconds = a sample's, bytes = of the model, bytes_per_row, judged } }, history = { rows, name → { metric → list, of the window } } }; total, window, fading and after of the first model are also there by themselves.  Or nil, message, code where a file ends badly
+function moe.eval.prequential(model, samples, options) end
+
 ---Tries combinations of parameters and says which are best.
 ---@param model any any learner; it stays as it is
 ---@param space any path → what to try, a path being that of set_params, such as "experts.scope.max_depth": an array of choices, or one of; { uniform = { low, high } }, { log_uniform = { low, high } }: numbers between; { int = { low, high } }, { log_int = { low, high } }: whole numbers, both included; { choice = { … } }: one of these
@@ -636,7 +1098,7 @@ moe.metrics = {}
 
 ---A figure that is updated row by row.
 ---@param name string one of those above
----@param options? table its own, and window: how many of the last rows count
+---@param options? table its own, and window: how many of the last rows count; or fading: in (0, 1], by which each row counts less than the one after it
 ---@return any # an object with update, get and reset, which prints
 function moe.metrics.updatable(name, options) end
 
@@ -690,6 +1152,18 @@ function moe.metrics.confusion(y, predicted, options) end
 ---@param predicted any 
 ---@param options? table 
 function moe.metrics.f1(y, predicted, options) end
+
+---Share right beyond what the commonest label of the rows before would have got.
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.kappa_m(y, predicted, options) end
+
+---Share right beyond what the row's label before would have got (Žliobaitė et al. 2015).
+---@param y any 
+---@param predicted any 
+---@param options? table 
+function moe.metrics.kappa_temporal(y, predicted, options) end
 
 ---Mean of −log p(truth); p is not taken below 1e-15.
 ---@param y any 
@@ -900,6 +1374,12 @@ function Learner:score(X, y) end
 ---@return any # of a sample: feature → number (by name where columns have names, else by place) and the bias; where there are several outputs, class (or place) → feature → number, and class → bias.  Of rows: a tensor n × (features + 1), the bias last, or n × outputs × (features + 1).  Or nil, message, code where what it answers is no such sum
 function Learner:contributions(x) end
 
+---Where the target of a sample will be, of learners that know how far off they are (`rls`): the ends of an interval about what `predict_one` says.
+---@param x table an array of numbers, or name → value
+---@param options? table { level = 0.9 }, the share of targets that it holds, if errors are Gaussian
+---@return any # the upper end
+function Learner:predict_interval(x, options) end
+
 ---One sample of a stream: its prediction, made before learning from it.
 ---@param x table an array of numbers, or name → value
 ---@param y any its label or number
@@ -911,20 +1391,20 @@ function Learner:test_then_learn(x, y, weight) end
 ---@param name string its name, or its place where the experts are a list
 function Learner:expert(name) end
 
----Adds an expert; the mixture answers again after the next fit.
+---Adds an expert.  On a stream the mixture goes on with it at once; one that was fitted answers again after the next fit.
 ---@param name string a string that none of the experts has, or the place after the last where they are a list
 ---@param expert any a learner that is in no mixture yet
 ---@return any # the mixture
 function Learner:add_expert(name, expert) end
 
----Takes an expert out; the mixture answers again after the next fit.
+---Takes an expert out.  On a stream the mixture goes on without it at once; one that was fitted answers again after the next fit.
 ---@param name string as for `expert`
 ---@return any # the expert
 function Learner:remove_expert(name) end
 
 ---How a mixture spreads its rows.
----@param X? any rows as `predict` takes them; without it, the rows it was fitted to
----@return any # { load, importance, samples, dead }, which prints as lines: load and importance are shares in [0, 1] by expert, samples the rows that each was trained on, dead the names of those with load 0.  Of given rows also { rows, names, cv_load, cv_importance, maxvio, entropy, confidence }.
+---@param X? any rows as `predict` takes them; without it, the rows it was fitted to, or the stream that it learns from
+---@return any # { load, importance, samples, dead }, which prints as lines: load and importance are shares in [0, 1] by expert, samples the rows that each was trained on, dead the names of those with load 0.  Of given rows also { rows, names, cv_load, cv_importance, maxvio, entropy, confidence }. On a stream, and without rows, running figures by expert: load, the share of the samples that selected it, utilisation, its mean probability, loss, −log p of the class or squared error, learned, the samples that it learned since it was new, warmup, the part of its warm-up that is over, and bias; and of the whole steps, the samples learned, disagreement, the deviation between the experts' answers to the newest sample, mean_disagreement, entropy of the gate in [0, 1], alignment, dead, names, and events, the newest 64, { at, kind, expert }: kind is "drift", "reset", "clone", "fork" or "take_over", at the number of the sample.
 function Learner:stats(X) end
 
 ---Who answered a sample, and why: the experts by falling probability of the gate, each with its own answer, and the features that moved it and the gate.
@@ -1015,6 +1495,18 @@ function Transform:transform_one(x) end
 ---The names of the columns that come out.
 ---@return any # an array, or nil where they have none
 function Transform:names() end
+
+---@class moe.Detector: moe.Object
+local Detector = {}
+
+---Takes the next number of a stream: a loss, as a rule.
+---@param x table a finite number
+---@return any # "stable", "warning" or "drift"; after a drift it begins anew, or has dropped what was before the change
+function Detector:update(x) end
+
+---What it holds to be the mean now.
+---@return any # the mean of the numbers since the last change; 0 before any
+function Detector:mean() end
 
 ---@class moe.Job
 local Job = {}
@@ -1344,6 +1836,29 @@ function Summary:get(name) end
 ---All of them as lines: mean ± standard deviation, the largest mean first.
 ---@param title any the first line
 function Summary:text(title) end
+
+---@class moe.Stream
+local Stream = {}
+
+---The samples that are left: `for x, y in s:iter() do`.
+---@return any # what `for` takes; x is one table that the next sample overwrites
+function Stream:iter() end
+
+---The next samples, copied.
+---@param n any how many; fewer where the stream ends before
+---@return any # X, an array of rows, and y, an array: what `fit` takes; or nil, message, code
+function Stream:take(n) end
+
+---From the beginning: the same samples again.
+---@return any # the stream
+function Stream:reset() end
+
+---@class moe.Prequential
+local Prequential = {}
+
+---The history as a table: a row for each model at each mark, with its place, the figures of the window, the microseconds a sample and the bytes.
+---@return any # a Table, to be written with `write_csv`, for instance
+function Prequential:table() end
 
 ---@class moe.Calibrated
 local Calibrated = {}

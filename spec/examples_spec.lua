@@ -21,7 +21,7 @@ end
 
 local names = {
   "01_compiler_errors", "02_two_stage", "03_regression", "04_your_own_expert", "05_schedule",
-  "06_selection", "07_dynamic_selection", "08_em",
+  "06_selection", "07_dynamic_selection", "08_em", "09_stream",
 }
 
 describe("examples", function()
@@ -69,6 +69,19 @@ describe("examples", function()
     assert.is_true(before > 0)
     assert.is_true(number(out, "three lines, by EM%s+([%d.]+)") < 0.25)
     assert.is_true(number(out, "two pairs of lines, by EM%s+([%d.]+)") < 0.25)
+  end)
+
+  it("09: the gate follows the expert of the moment, and what is saved goes on", function()
+    local out = run "examples/09_stream.lua"
+    local function after(name)
+      return number(out, "\n" .. name .. "%s+[%d.]+%s+%-?[%d.]+%s+([%d.]+)")
+    end
+    local mixture = after "mixture"
+    for _, expert in ipairs { "line", "rls", "tree" } do
+      assert.is_true(mixture < after("mixture%." .. expert))
+    end
+    assert.truthy(out:find "sample %d+: drift of %w+")
+    assert.truthy(out:find "the same as without:\ttrue")
   end)
 
   -- Seconds of training: under one Lua is enough.

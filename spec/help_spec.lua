@@ -2,7 +2,10 @@
 local moe = require "moe"
 local core = require "moe.core"
 
-local places = { learner = moe.experts, gate = moe.gates, transform = moe.transforms }
+local places = {
+  learner = moe.experts, gate = moe.gates, transform = moe.transforms, detector = moe.drift,
+  streaming = moe,
+}
 
 describe("moe.help", function()
   it("lists every type with its constructor", function()

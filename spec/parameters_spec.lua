@@ -46,6 +46,7 @@ local function outcomes(type, options)
   end
   if type.traits.gates then
     try("gating", function(o) o:fit(X, scores) end)
+    if type.traits.online then try("gating", function(o) o:partial_fit(X, scores) end) end
     return out
   end
   local extra = type.name == "mixture" and { subsets = subsets } or nil
@@ -56,6 +57,14 @@ local function outcomes(type, options)
   if type.traits.online then
     try("classification", function(o) o:learn_many(X, y) end)
     try("regression", function(o) o:learn_many(X, number) end)
+  end
+  if type.name == "sgbt" then -- whose detectors speak of a change, once they are full
+    local turned = {}
+    for i = 1, #number do turned[i] = 5 - 10 * number[i] end
+    try("regression", function(o)
+      for _ = 1, 3 do o:learn_many(X, number) end
+      for _ = 1, 2 do o:learn_many(X, turned) end
+    end)
   end
   return out
 end
@@ -93,8 +102,24 @@ local settings = {
     { early_stopping = 2 },
   },
   glm = { {}, { family = "poisson" } },
+  linear = {
+    {},
+    { penalty = "elastic_net" },
+    { loss = "huber" },
+    { loss = "epsilon_insensitive" },
+    { loss = "quantile" },
+  },
+  logistic = { {}, { penalty = "elastic_net" } },
+  online = {
+    {},
+    { loss = "hinge" },
+    { penalty = "elastic_net" },
+    { loss = "huber" },
+    { loss = "quantile" },
+  },
   knn = { {}, { distance = "manhattan" } },
   mlp = { {}, { validation = 0.2, lr = 0.05, batch = 64 } },
+  sgbt = { {}, { loss = "quantile" }, { loss = "huber" }, { bound = "variance" } },
   softmax = { {}, { solver = "adam" } },
   tree = { {}, { max_features = 0.4 } },
   pipeline = { { model = E.forest { trees = 3 } } },
@@ -107,6 +132,9 @@ local particular = {
   ["gbt.validation"] = { 0.5 },
   ["mixture.frozen"] = { { "a" } },
   ["glm.offset"] = { 2 },
+  ["softmax.weights"] = { { 1, 0, 0, 0, 1, 0, 0, 0 } },
+  ["sgbt.delta"] = { 0.05 },
+  ["sgbt.quantile"] = { 0.9 },
 }
 
 -- Whether some value of the parameter gives other outcomes than its default.
@@ -134,8 +162,8 @@ local function changes(type, p)
 end
 
 for _, type in ipairs(core.types()) do
-  -- those of transforms and of the fixed gate show in their own specs
-  if type.family ~= "transform" and type.name ~= "fixed" then
+  -- those of all but learners and gates, and of the fixed gate, show in their own specs
+  if type.traits and type.name ~= "fixed" then
     for _, p in ipairs(type.params) do
       if not p.family then
         it(("%s.%s changes a result"):format(type.name, p.name), function()

@@ -9,10 +9,11 @@ local api = {}
 
 -- What has methods, and how one comes by it.
 local objects = {
-  { "Object", "What every learner, gate and transform has." },
+  { "Object", "What every learner, gate, transform and detector has." },
   { "Learner", "An Object: what `moe.experts`, `moe.mixture` and `moe.pipeline` give." },
   { "Gate", "An Object: what `moe.gates` gives." },
   { "Transform", "An Object: what `moe.transforms` gives." },
+  { "Detector", "An Object: what `moe.drift` gives." },
   { "Job", "Training in steps: what `start_fit` gives." },
   { "Table", "Named columns: what `moe.data` gives." },
   { "Tensor", "Numbers in rows, float32 or int32: what `moe.tensor` gives." },
@@ -23,12 +24,14 @@ local objects = {
   { "Runs", "The runs of several seeds: what `Schedule:fit` gives with `seeds`." },
   { "Updatable", "A figure of merit for streams: what `moe.metrics.updatable` gives." },
   { "Summary", "Figures measured several times: what `moe.metrics.summary` gives." },
+  { "Stream", "Samples one after the other: what `moe.streams` gives." },
+  { "Prequential", "Figures of a stream: what `moe.eval.prequential` gives." },
   { "Calibrated", "A model with calibrated probabilities: what `moe.eval.calibrate` gives." },
 }
 
 local modules = {
-  "moe", "moe.experts", "moe.data", "moe.schedule", "moe.stages", "moe.eval", "moe.metrics",
-  "moe.processes",
+  "moe", "moe.experts", "moe.data", "moe.streams", "moe.schedule", "moe.stages", "moe.eval",
+  "moe.metrics", "moe.processes",
 }
 
 -- What a name such as "moe.eval.search" leads to.
@@ -233,7 +236,7 @@ function api.annotations()
   local out = {}
   for _, name in ipairs(ordered()) do
     if is_object(name) then
-      local family = ({ Learner = 1, Gate = 1, Transform = 1 })[name]
+      local family = ({ Learner = 1, Gate = 1, Transform = 1, Detector = 1 })[name]
       out[#out + 1] = ("---@class moe.%s%s"):format(name, family and ": moe.Object" or "")
       out[#out + 1] = ("local %s = {}\n"):format(name)
     elseif name ~= "moe" and type(resolve(name)) == "table" and name ~= "moe.experts" then

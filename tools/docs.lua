@@ -10,6 +10,10 @@ local families = {
   { name = "learner", title = "Experts", place = "moe.experts", class = "moe.Learner" },
   { name = "gate", title = "Gates", place = "moe.gates", class = "moe.Gate" },
   { name = "transform", title = "Transforms", place = "moe.transforms", class = "moe.Transform" },
+  {
+    name = "streaming", title = "Options of a stream", place = "moe", class = "moe.Streaming",
+  },
+  { name = "detector", title = "Detectors of drift", place = "moe.drift", class = "moe.Detector" },
 }
 
 -- What some functions take has a table too, though it is no type of the catalog.

@@ -331,6 +331,16 @@
 -- @function Transform:names
 -- @return an array, or nil where they have none
 
+--- Takes the next number of a stream: a loss, as a rule.
+-- @function Detector:update
+-- @param x a finite number
+-- @return "stable", "warning" or "drift"; after a drift it begins anew, or has
+-- dropped what was before the change
+
+--- What it holds to be the mean now.
+-- @function Detector:mean
+-- @return the mean of the numbers since the last change; 0 before any
+
 --- Goes on with the training.
 -- @function Job:step
 -- @param[opt] options { budget_ms }: how long; without it to the end

@@ -116,6 +116,16 @@ elsewhere.groups = {
     { "r2_score", "moe.metrics.r2" },
     { "mean_pinball_loss", "moe.metrics.pinball" },
   },
+  {
+    "Streams (River, MOA)",
+    { "progressive_val_score, EvaluatePrequential", "moe.eval.prequential" },
+    { "iter_csv", "moe.streams.csv" },
+    { "iter_array, iter_pandas", "moe.streams.rows" },
+    { "ConceptDriftStream", "moe.streams.gradual" },
+    { "FriedmanDrift", "moe.streams.friedman", 'drift = "gra", "gsg" or "lea"' },
+    { "LEDGenerator, LEDDrift", "moe.streams.led" },
+    { "RandomRBFGenerator, RandomRBFDrift", "moe.streams.random_rbf" },
+  },
 }
 
 --- What is here for a name of theirs, in words; nil of other names.

@@ -1,7 +1,7 @@
 --- Selection and honesty: how good a model is on rows that it has not seen, which
 -- settings are better, and how sure that is.
 --
--- `moe.eval.cross_validate`, `search`, `learning_curve`, `importance`,
+-- `moe.eval.cross_validate`, `prequential`, `search`, `learning_curve`, `importance`,
 -- `expert_importance`, `calibrate`, `compare`.  All give tables that print; all
 -- are the same for a seed, however many processes work.
 -- @module moe.eval
@@ -10,6 +10,7 @@ local eval = {}
 
 local files = {
   cross_validate = "cross_validate",
+  prequential = "prequential",
   search = "search",
   learning_curve = "learning_curve",
   importance = "importance",

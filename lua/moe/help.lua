@@ -11,6 +11,8 @@ local families = {
   { name = "learner", title = "moe.experts" },
   { name = "gate", title = "moe.gates" },
   { name = "transform", title = "moe.transforms" },
+  { name = "streaming", title = "moe" },
+  { name = "detector", title = "moe.drift" },
 }
 
 local places = {}

@@ -11,6 +11,7 @@ local moe = {
   experts = {},
   gates = {},
   transforms = {},
+  drift = {},
 }
 
 -- A learner, of the engine or written in Lua.
@@ -29,10 +30,13 @@ end
 -- Every type of the catalog has a constructor that takes one table of options;
 -- that of "foreign" takes the Lua object itself, and that of a type around a
 -- `model` may be given the model alone: moe.gates.classifier(moe.experts.forest {}).
-local places = { learner = "experts", gate = "gates", transform = "transforms" }
+local places = {
+  learner = "experts", gate = "gates", transform = "transforms", detector = "drift",
+}
 for _, entry in ipairs(core.types()) do
   local around_model = is_around_model(entry)
-  moe[places[entry.family]][entry.name] = function(options)
+  local place = places[entry.family] and moe[places[entry.family]] or moe
+  place[entry.name] = function(options)
     if entry.name == "foreign" then return core.foreign(entry.family, options) end
     if around_model and is_learner(options) then options = { model = options } end
     return (make(entry.family, entry.name, options))
@@ -60,9 +64,11 @@ end
 
 moe.data = require "moe.data"
 moe.metrics = require "moe.metrics"
+moe.streams = require "moe.streams"
 moe.eval = require "moe.eval"
 moe.processes = require "moe.processes"
 moe.mixture = require "moe.mixture"
+moe.streaming = require "moe.streaming"
 moe.pipeline = require "moe.pipeline"
 moe.help = require "moe.help"
 moe.schedule = require "moe.schedule"

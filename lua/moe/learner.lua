@@ -45,16 +45,23 @@ end
 -- sum
 -- @raise before it is fitted, and as `predict`
 
+--- Where the target of a sample will be, of learners that know how far off they are
+-- (`rls`): the ends of an interval about what `predict_one` says.
+-- @function Learner:predict_interval
+-- @param x an array of numbers, or name → value
+-- @param[opt] options { level = 0.9 }, the share of targets that it holds, if errors are
+-- Gaussian
+-- @return the lower end, a number, or an array of several targets' ends; or nil, message,
+-- code where the learner does not know
+-- @return the upper end
+-- @raise before anything was learned
+
 --- One sample of a stream: its prediction, made before learning from it.
+-- @function Learner:test_then_learn
 -- @param x an array of numbers, or name → value
 -- @param y its label or number
 -- @param[opt=1] weight from 0
 -- @return what `predict_one` said of x
 -- @raise if the learner does not learn one by one
-function Learner:test_then_learn(x, y, weight)
-  local prediction = self:predict_one(x)
-  self:learn_one(x, y, weight)
-  return prediction
-end
 
 return { rows_and_targets = rows_and_targets }

@@ -8,8 +8,8 @@
 --
 -- Of labels: accuracy, balanced_accuracy, precision, recall, f1 (options average
 -- = "macro" | "micro" | "weighted", or positive = one label, whose figure it is),
--- macro_f1, cohen_kappa, mcc, per_class, confusion.  A ratio of nothing is 0;
--- classes are those that occur in y or in the predictions.
+-- macro_f1, cohen_kappa, kappa_temporal, kappa_m, mcc, per_class, confusion.  A ratio
+-- of nothing is 0; classes are those that occur in y or in the predictions.
 --
 -- Of probabilities, `metrics.log_loss(y, proba, classes [, options])`: log_loss,
 -- brier, roc_auc, average_precision.  proba is an n×C tensor or an array of
@@ -202,7 +202,9 @@ function Updatable:update(y, prediction, weight)
   local good, message = pcall(checks[self.type.kind], y, prediction, self.seen + 1)
   if good then good, message = pcall(check_weight, weight or 1, self.seen + 1) end
   if good and weight == 0 then return self end
-  if good and not self.window then good, message = pcall(self.add, y, prediction, weight or 1) end
+  if good and not self.window then
+    good, message = pcall(self.add, y, prediction, (weight or 1) * self:fade())
+  end
   if not good then error(message, 2) end
   if self.window then
     self.rows[self.seen % self.window + 1] = { y, prediction, weight or 1 }
@@ -211,26 +213,46 @@ function Updatable:update(y, prediction, weight)
   return self
 end
 
+local LARGEST = 1e100 -- a weight; then all of them are made smaller
+
+-- What the next row counts: instead of all rows before counting less and less, each
+-- counts more than the one before.
+function Updatable:fade()
+  if not self.fading then return 1 end
+  self.unit = self.unit / self.fading
+  if self.unit > LARGEST then
+    self.scale(1 / self.unit)
+    self.unit = 1
+  end
+  return self.unit
+end
+
 --- The figure of the rows so far, or of the last `window` of them.
 -- @return a number (what its function gives), or nil and why there is none
 function Updatable:get()
   if not self.window then return self.value() end
   local add, value = self.type.make(self.options)
-  for _, row in ipairs(self.rows) do add(row[1], row[2], row[3]) end
+  local rows = self.rows
+  local oldest = #rows == self.window and self.seen or 0
+  for k = 0, #rows - 1 do
+    local row = rows[(oldest + k) % self.window + 1]
+    add(row[1], row[2], row[3])
+  end
   return value()
 end
 
 --- Forgets all rows.
 -- @return the object
 function Updatable:reset()
-  self.seen, self.rows = 0, {}
-  self.add, self.value = self.type.make(self.options)
+  self.seen, self.rows, self.unit = 0, {}, 1
+  self.add, self.value, self.scale = self.type.make(self.options)
   return self
 end
 
 --- A figure that is updated row by row.
 -- @param name one of those above
--- @param[opt] options its own, and window: how many of the last rows count
+-- @param[opt] options its own, and window: how many of the last rows count; or fading:
+-- in (0, 1], by which each row counts less than the one after it
 -- @return an object with update, get and reset, which prints
 -- @raise if there is none of that name
 -- @usage local recent = moe.metrics.updatable("accuracy", { window = 1000 })
@@ -238,9 +260,17 @@ end
 function metrics.updatable(name, given)
   local type = types[name]
   if not type then error(("metrics: there is no '%s'"):format(tostring(name)), 2) end
-  local good, o = pcall(read_options, type, given, { window = { "integer", min = 1 } })
+  local good, o = pcall(read_options, type, given, {
+    window = { "integer", min = 1 }, fading = { "number", min = 1e-6, max = 1 },
+  })
   if not good then error(o, 2) end
-  local object = { name = name, type = type, options = o, window = o.window or nil }
+  if o.window and o.fading then error(name .. ": either 'window' or 'fading'", 2) end
+  if o.fading and not select(3, type.make(o)) then
+    error(name .. ": it needs all its rows, which cannot fade; use 'window'", 2)
+  end
+  local object = {
+    name = name, type = type, options = o, window = o.window or nil, fading = o.fading or nil,
+  }
   return setmetatable(object, Updatable):reset()
 end
 

@@ -4,6 +4,7 @@
 local core = require "moe.core"
 local check_options = require("moe.options").check
 local make = require "moe.make"
+local streaming = require "moe.streaming"
 local text = require "moe.text"
 
 local Learner = core.methods "Learner"
@@ -28,7 +29,8 @@ function Learner:expert(name)
   return expert
 end
 
---- Adds an expert; the mixture answers again after the next fit.
+--- Adds an expert.  On a stream the mixture goes on with it at once; one that was
+-- fitted answers again after the next fit.
 -- @param name a string that none of the experts has, or the place after the last
 -- where they are a list
 -- @param expert a learner that is in no mixture yet
@@ -41,10 +43,13 @@ function Learner:add_expert(name, expert)
     error(("add_expert: there is an expert '%s' already"):format(tostring(name)), 2)
   end
   experts[name] = expert
-  return self:set_params { experts = experts }
+  self:set_params { experts = experts }
+  self:_follow()
+  return self
 end
 
---- Takes an expert out; the mixture answers again after the next fit.
+--- Takes an expert out.  On a stream the mixture goes on without it at once; one
+-- that was fitted answers again after the next fit.
 -- @param name as for `expert`
 -- @return the expert
 -- @raise as `expert`
@@ -58,21 +63,39 @@ function Learner:remove_expert(name)
     experts[name] = nil
   end
   self:set_params { experts = experts }
+  self:_follow()
   return expert
 end
 
+-- What a mixture on a stream remembers.
+local function stream_stats(m)
+  local stats = m:_stream_stats()
+  return stats and setmetatable(stats, text.printed)
+end
+
 --- How a mixture spreads its rows.
--- @param[opt] X rows as `predict` takes them; without it, the rows it was fitted to
+-- @param[opt] X rows as `predict` takes them; without it, the rows it was fitted to,
+-- or the stream that it learns from
 -- @return { load, importance, samples, dead }, which prints as lines: load and
 -- importance are shares in [0, 1] by expert, samples the rows that each was
 -- trained on, dead the names of those with load 0.  Of given rows also
 -- { rows, names, cv_load, cv_importance, maxvio, entropy, confidence }.
+-- On a stream, and without rows, running figures by expert: load, the share of the
+-- samples that selected it, utilisation, its mean probability, loss, −log p of the
+-- class or squared error, learned, the samples that it learned since it was new,
+-- warmup, the part of its warm-up that is over, and bias; and of the whole steps,
+-- the samples learned, disagreement, the deviation between the experts' answers to
+-- the newest sample, mean_disagreement, entropy of the gate in [0, 1], alignment,
+-- dead, names, and events, the newest 64, { at, kind, expert }: kind is "drift",
+-- "reset", "clone", "fork" or "take_over", at the number of the sample.
 -- @raise if this is no mixture; of given rows, as `route`
 function Learner:stats(X)
   if is_pipeline(self) then
     return self:get_params("model"):stats(X and self:transform(X))
   end
   check_mixture(self, "stats")
+  local running = not X and stream_stats(self)
+  if running then return running end
   local info = self:info()
   local stats = X and self:_stats_of(X) or { load = info.load, importance = info.importance }
   stats.samples, stats.dead = info.samples, {}
@@ -235,5 +258,6 @@ return function(options)
   local own = {}
   for name, value in pairs(options) do own[name] = value end
   own.gate = own.gate or core.new("gate", "softmax")
+  if type(own.stream) == "table" then own.stream = streaming(own.stream) end
   return (make("learner", "mixture", own))
 end

@@ -131,6 +131,14 @@ moe.pipeline(parts)
            `moe.help "pipeline"` lists them
   returns  a learner
   raises   if the table is empty, or a part is not what its place asks for]] },
+{ "moe.streaming", [[
+moe.streaming([options])
+  The options of a mixture's `stream`: moe.mixture { stream = moe.streaming {
+  … } }; a table of them does as well.
+
+  options  as `moe.help "streaming"` lists them, and preset: "reference" for
+           the behaviours of irithyll's NeuralMoE where no other is given
+  raises   if an option is unknown or not allowed]] },
 } },
 { "moe.experts", [[
 ]], {
@@ -224,6 +232,408 @@ moe.data.folds(n, k [, options])
   k        how many folds
   options  as for `split`
   returns  an array: of each row its fold, 1 … k]] },
+} },
+{ "moe.streams", [[
+  Streams: samples one after the other, from files, from memory, or made.
+
+  `for x, y in s:iter() do`, or `x, y = s()`: x is an array of numbers (NaN
+  where missing) and strings (false), y a label or a number, nil where
+  unknown. x is one table, which the next sample overwrites; `s:take(n)`
+  copies. A stream has `name`, `n` (rows; nil: endless, or not known),
+  `features` (their names), `task`, `classes` and `kinds` ("number" or
+  "string" a feature) where they are known, and `at`, how many samples were
+  given. The same seed gives the same samples, in every Lua, and so does
+  `s:reset()`.
+
+  Made by definitions from the literature: sea, agrawal, led, hyperplane,
+  random_rbf, stagger, waveform, sine, friedman, mackey_glass, lorenz,
+  narma10; and by our own, each with something that is hard for one kind of
+  model: regime_shift, sudden_drift, continuous_drift, few_shot, long_ar,
+  nonstationary, sensor_drift, high_dim, physics, feynman, power_plant, waves,
+  spikes, spiral.]], {
+{ "moe.streams.agrawal", [[
+moe.streams.agrawal([options])
+  Loan applications (Agrawal, Imielinski & Swami 1993, doi 10.1109/69.250074):
+  six numbers and three codes (elevel, car, zipcode) of a person, who is in
+  group "A" or "B" by one of the paper's ten functions. Thereafter the numbers
+  are moved by up to the perturbation times their range, within it.
+
+  options  a table of
+             variant = 1: of the ten functions
+             perturbation = 0.05: in [0, 1]
+             nominal = false: the codes as strings
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.sudden", [[
+moe.streams.sudden(parts)
+  One stream after the other: a sudden drift.
+
+  parts    streams in order, and
+             at: after how many samples the next one comes, a list where there
+               are more than two; a number alone is the length of each
+             rows: how many in all; as long as the last one unless given
+  returns  a Stream, which draws from those that it is made of
+
+  moe.streams.sudden { moe.streams.sea { variant = 1 }, moe.streams.sea { variant = 3 },
+    at = 5000 }]] },
+{ "moe.streams.gradual", [[
+moe.streams.gradual(parts)
+  From one stream to another, slowly: the probability that a sample is of the
+  second is 1 / (1 + exp(−4 (t − at) / width)), as in MOA (Bifet et al. 2010).
+
+  parts    two streams, and
+             at: where the two are as probable
+             width: about as many samples as the change takes
+             seed = 0, rows: how many in all; as long as they last unless
+               given
+  returns  a Stream, which draws from those that it is made of]] },
+{ "moe.streams.recurring", [[
+moe.streams.recurring(parts)
+  Streams that take turns and come again.
+
+  parts    streams in order, and
+             every: samples of a turn
+             rows: how many in all; endless, or to the end of one of them,
+               unless given
+  returns  a Stream, which draws from those that it is made of]] },
+{ "moe.streams.shuffle", [[
+moe.streams.shuffle(parts)
+  A stream whose samples change places: each is drawn from a buffer that holds
+  some.
+
+  parts    a stream, and
+             buffer = 1000: how many samples wait in it
+             seed = 0, rows: how many in all; all of them unless given
+  returns  a Stream, which draws from the one that it is made of]] },
+{ "moe.streams.continuous_drift", [[
+moe.streams.continuous_drift([options])
+  A law that never stands still: y = Σ w(t) x + x1 x2 and noise, where each
+  weight swings between −1 and 1 as a sine with a period and a phase of its
+  own. Normal numbers.
+
+  options  a table of
+             features = 10: how many, at least 2
+             period = 10000: rows; the periods lie between this and twice as
+               many
+             noise = 0.5: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.csv", [[
+moe.streams.csv(path [, options])
+  The rows of a CSV file of any size, in memory that does not grow: the same
+  cells as moe.data.read_csv gives. A column is of strings if it is named in
+  `categorical`, or if a cell in the first 256 KB of the file is no number;
+  what comes later must be as it was there.
+
+  path     of the file
+  options  a table of
+             target: the column that is y
+             task: "classification" or "regression"; by what the target holds
+               unless given
+             drop, categorical, missing: lists, as for read_csv
+             sep = ",", header = true
+  returns  a Stream; or nil, message, code for a file that cannot be read. A
+           bad row in its middle, named by line and column, ends it: `s()`
+           gives nil, message, code, and `s:iter()` raises]] },
+{ "moe.streams.few_shot", [[
+moe.streams.few_shot([options])
+  Tasks of a few rows each: after every `context` rows another law is drawn, y
+  = w x + a sin(b x1) and noise, w, a and b normal. Five normal numbers; that
+  the law has changed is not told.
+
+  options  a table of
+             context = 100: rows of a task
+             noise = 0.5: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.feynman", [[
+moe.streams.feynman([options])
+  Equations of the Feynman lectures, as Udrescu & Tegmark 2020 (doi
+  10.1126/sciadv.aay2631) use them, of five numbers in [1, 5): after every
+  `length` rows another of five laws holds, in turn. Which one is not told.
+
+  options  a table of
+             length = 10000: rows a law holds
+             noise = 0.1: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.friedman", [[
+moe.streams.friedman([options])
+  Friedman's function (1991, doi 10.1214/aos/1176347963), 10 sin(π x1 x2) + 20
+  (x3 − 0.5)² + 10 x4 + 5 x5 and normal noise, of ten numbers in [0, 1); and
+  the drifts of Ikonomovska, Gama & Džeroski 2011 (doi
+  10.1007/s10618-010-0201-y): "lea", another law in two regions, which grow
+  after each quarter of `period` rows; "gra", another law everywhere from half
+  of it to three quarters; "gsg", a second law from half of it, a third from
+  three quarters, each coming in over a tenth.
+
+  options  a table of
+             drift = "none": "lea", "gra" or "gsg"
+             period: rows; as many as `rows`, or 100,000, unless given. After
+               it the last law stays
+             noise = 1: its standard deviation
+             features = 10: how many, at least 5, of which 5 matter
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.high_dim", [[
+moe.streams.high_dim([options])
+  Many numbers of which few matter: y = 2 x1 + 3 sin(2 x2) + 2 x3 x4 − x5² and
+  noise, of normal numbers; the rest are noise.
+
+  options  a table of
+             features = 50: how many, at least 5
+             noise = 1: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.hyperplane", [[
+moe.streams.hyperplane([options])
+  A hyperplane that turns (Hulten, Spencer & Domingos 2001, doi
+  10.1145/502512.502529): numbers in [0, 1), "yes" where Σ w x ≥ Σ w / 2. The
+  weights begin in [0, 1); after each row those of the first features move by
+  `change`, each of them changing its direction with the probability
+  `reverse`.
+
+  options  a table of
+             features = 10: how many
+             drifting = 2: how many weights move
+             change = 0.001: by which a weight moves
+             reverse = 0.1: in [0, 1]
+             noise = 0.05: the share of labels that are turned round
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.led", [[
+moe.streams.led([options])
+  A digit on a display of seven segments (Breiman et al. 1984), each of them
+  wrong with the probability `noise`; at 0.1 nobody can read more than 74 % of
+  them.
+
+  options  a table of
+             noise = 0.1: in [0, 1]
+             irrelevant = true: 17 more features that are 0 or 1 at random
+             swapped = 0: so many segments, from the first on, change places
+               with irrelevant features, which is a drift where streams follow
+               each other
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.long_ar", [[
+moe.streams.long_ar([options])
+  A series that remembers long: y(t) = Σ φ y(t − k) + normal noise over the
+  last values, φ of a random sign and falling as 1 / k, their sizes together
+  0.95. All these values are the features.
+
+  options  a table of
+             lags = 64: how many values count, and are seen
+             horizon = 1: how far ahead the target lies
+             noise = 0.05: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.lorenz", [[
+moe.streams.lorenz([options])
+  Lorenz's system (1963; σ = 10, ρ = 28, β = 8/3), by Runge & Kutta's method
+  of order 4 in steps of 0.01 from a point near (1, 1, 1): where it is (x, y,
+  z) tells x some steps later.
+
+  options  a table of
+             horizon = 20: how many steps ahead the target lies
+             noise = 0.1: standard deviation of what is added to each feature
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.mackey_glass", [[
+moe.streams.mackey_glass([options])
+  The series of Mackey & Glass (1977, doi 10.1126/science.267326), dx/dt = 0.2
+  x(t − τ) / (1 + x(t − τ)^10) − 0.1 x, from x(0) = 1.2 and nothing before,
+  one value a unit of time: the last values tell a later one.
+
+  options  a table of
+             tau = 17: the delay; from 17 on the series is chaotic
+             lags = 10: how many values are the features
+             horizon = 1: how far ahead the target lies
+             noise = 0: standard deviation of what is added to a value
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.narma10", [[
+moe.streams.narma10([options])
+  NARMA of order 10 (Atiya & Parlos 2000, doi 10.1109/72.846741): y(t + 1) =
+  0.3 y(t) + 0.05 y(t) Σ y(t − i) + 1.5 u(t − 9) u(t) + 0.1, the sum over ten
+  values, u uniform in [0, 0.5); y is not let grow beyond 1, which it would do
+  once in a great while. The features are the last inputs u alone.
+
+  options  a table of
+             lags = 10: how many inputs are seen
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.nonstationary", [[
+moe.streams.nonstationary([options])
+  A series that never settles: a level that wanders and jumps, two seasons of
+  which one slowly changes its length, and an autoregressive part whose sign
+  turns with each `period`; the last values tell the next.
+
+  options  a table of
+             lags = 10: how many values are the features
+             horizon = 1: how far ahead the target lies
+             period = 5000: values between two turns
+             noise = 1: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.physics", [[
+moe.streams.physics([options])
+  An energy put together from parts: kinetic, of a spring, of height and of
+  rotation, ½ m v² + ½ k d² + 9.81 m h + ½ i w², and noise. Mass m and spring
+  k lie in [0.5, 2), speed v and rate w in [−2, 2), the others, d, h and i, in
+  [0, 1).
+
+  options  a table of
+             noise = 0.1: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.power_plant", [[
+moe.streams.power_plant([options])
+  A power plant as the one of Tüfekci 2014 (doi 10.1016/j.ijepes.2014.02.027):
+  ambient temperature (°C), vacuum (cm Hg), pressure (mbar) and humidity (%),
+  drawn with the means, deviations and about the correlations of those data,
+  tell the power in MW by the plane that fits them, 454.6 − 1.978 AT − 0.2339
+  V + 0.0621 AP − 0.1581 RH, and noise.
+
+  options  a table of
+             noise = 4.5: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.random_rbf", [[
+moe.streams.random_rbf([options])
+  Radial basis functions, as in MOA (Bifet et al. 2010): around centroids with
+  a class, a weight and a deviation of their own, all in [0, 1), rows lie in
+  any direction at a normal distance.
+
+  options  a table of
+             features = 10, classes = 2, centroids = 50: how many
+             drifting = 0: how many centroids move
+             speed = 0.0001: their way a row
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.regime_shift", [[
+moe.streams.regime_shift([options])
+  Laws that take turns: one of several, linear, periodic, broken or a product
+  of two numbers, holds for some rows, then another at random, and they come
+  again. Five normal numbers; which law holds is not told.
+
+  options  a table of
+             regimes = 4: how many laws, of the four kinds in turn, with
+               weights of their own
+             length = 5000: rows a law holds
+             noise = 0.5: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.rows", [[
+moe.streams.rows(X [, y] [, options])
+  The rows of a tensor, a sparse matrix, a table or an array, in their order.
+
+  X        rows as `fit` takes them, or a table that knows its target
+  y        one label or number a row; nil and false in an array: unknown
+  options  { task = "classification" or "regression"; by what y holds unless
+           given, name }
+  returns  a Stream
+  raises   if there are not as many targets as rows]] },
+{ "moe.streams.sea", [[
+moe.streams.sea([options])
+  SEA concepts (Street & Kim 2001, doi 10.1145/502512.502568): three numbers
+  in [0, 10), "yes" where x1 + x2 is at most the threshold of the variant, 8,
+  9, 7 or 9.5; the third does not matter.
+
+  options  a table of
+             variant = 1: of the four
+             noise = 0.1: the share of labels that are turned round
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.sensor_drift", [[
+moe.streams.sensor_drift([options])
+  Sensors that age: each tells a quantity, which wanders around 0, times a
+  gain and plus an offset that wander too, with noise; once in 10,000 rows a
+  sensor is replaced.
+
+  options  a table of
+             sensors = 8: how many
+             noise = 0.5: standard deviation of a reading
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.sine", [[
+moe.streams.sine([options])
+  A curve in the unit square (Gama et al. 2004, doi
+  10.1007/978-3-540-28645-5_29): "yes" where x2 lies below sin x1 (variant 1)
+  or 0.5 + 0.3 sin 3π x1 (variant 3); the labels of 2 and 4 are those of 1 and
+  3 turned round.
+
+  options  a table of
+             variant = 1: of the four
+             irrelevant = false: two more numbers that do not matter
+             noise = 0: the share of labels that are turned round
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.spikes", [[
+moe.streams.spikes([options])
+  Spikes of neurons: a hidden state stays from row to row with the probability
+  `stay`; each channel fires (1) or not (0) with a probability of its own in
+  either state, drawn in [0.1, 0.5). The state is the class, so that what was
+  before tells of it too.
+
+  options  a table of
+             channels = 16: how many
+             stay = 0.95: in [0, 1]
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.spiral", [[
+moe.streams.spiral([options])
+  Arms of a spiral, one a class: at the distance r, uniform in [0, 1), the
+  angle is 2π (turns · r + k / classes) for class k, and normal noise; the
+  features are the plane's x and y.
+
+  options  a table of
+             classes = 3: how many arms
+             turns = 1: of an arm, from the middle to its end
+             noise = 0.3: standard deviation of the angle
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.stagger", [[
+moe.streams.stagger([options])
+  STAGGER (Schlimmer & Granger 1986, doi 10.1023/A:1022810614389): size, color
+  and shape of a thing, "yes" by one of three rules: small and red; green or a
+  circle; medium or large. There is no noise.
+
+  options  a table of
+             variant = 1: of the three rules
+             nominal = true: strings; otherwise the codes 0, 1, 2
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.sudden_drift", [[
+moe.streams.sudden_drift([options])
+  A law that breaks: y = Σ w x + x1 x2 and noise of normal numbers, the
+  weights drawn anew after every `length` rows; the old ones do not come
+  again.
+
+  options  a table of
+             features = 10: how many, at least 2
+             length = 12500: rows a law holds
+             noise = 0.5: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.waveform", [[
+moe.streams.waveform([options])
+  Waveforms (Breiman et al. 1984): 21 points of a mixture of two of three
+  triangular waves, u and 1 − u of each, and normal noise of variance 1; which
+  two is the class. The best that is possible is about 86 %.
+
+  options  a table of
+             irrelevant = false: 19 more features that are noise
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
+{ "moe.streams.waves", [[
+moe.streams.waves([options])
+  A wave over a plane: y = sin(2π x1) + 0.5 sin(4π x2) x1 and noise, of two
+  numbers in [0, 1).
+
+  options  a table of
+             noise = 0.1: standard deviation
+             seed = 0, rows: how many; endless unless given
+  returns  a Stream]] },
 } },
 { "moe.schedule", [[
   Schedules: what is trained, in which order, on which rows, said as a list of
@@ -334,9 +744,9 @@ moe.stages.list()
   Selection and honesty: how good a model is on rows that it has not seen,
   which settings are better, and how sure that is.
 
-  `moe.eval.cross_validate`, `search`, `learning_curve`, `importance`,
-  `expert_importance`, `calibrate`, `compare`. All give tables that print; all
-  are the same for a seed, however many processes work.]], {
+  `moe.eval.cross_validate`, `prequential`, `search`, `learning_curve`,
+  `importance`, `expert_importance`, `calibrate`, `compare`. All give tables
+  that print; all are the same for a seed, however many processes work.]], {
 { "moe.eval.calibrate", [[
 moe.eval.calibrate(model [, X] [, y] [, options])
   A classifier whose probabilities are calibrated: "sigmoid" (Platt 1999), for
@@ -469,6 +879,50 @@ moe.eval.learning_curve(model, X [, y] [, options])
   returns  { metric, points = { { rows, mean, sd, train_mean, train_sd }, … }
            }, which prints
   raises   as cross_validate]] },
+{ "moe.eval.prequential", [[
+moe.eval.prequential(model, samples [, options])
+  Judges models on a stream: each sample is predicted, then learned from. A
+  sample that a model has no answer to yet (nil) counts neither for nor
+  against it.
+
+  model    a learner, of the engine or with learn_one and predict_one in Lua;
+           or a table of them, name → model, for one pass over the same
+           samples
+  samples  a Stream, or a function that gives x, y and at last nil
+  options  a table of
+             metrics: a name, or a list of names or { name, option = value };
+               accuracy, kappa_temporal and kappa_m, or rmse, mae and r2,
+               unless given
+             delay = 0: so many samples later the label of a sample arrives,
+               after the prediction of the one that comes with it; at the
+               stream's end those that are still missing do
+             warmup = 0: so many samples at the beginning are learned from
+               without being judged
+             after: figures also of what is judged after so many samples alone
+             window = 1000: how many of the last samples the windowed figures
+               are of
+             fading = 0.999: by which each sample counts less than the next in
+               the faded figures
+             every = 1000: samples between two entries of the history
+             rows, seconds: the most; all samples unless given
+             baselines = true: beside the models, the last label or number
+               there was, and the commonest label or the mean
+             experts = false: beside each mixture clones of its experts, which
+               learn alone
+             task: "classification" or "regression"; that of the stream unless
+               given
+             progress: a function of the samples so far and the result, at
+               each entry
+  returns  a result that prints, with a line of the windowed figure of the
+           first metric for each model: { rows, seconds, names, models = {
+           name → { total, window, fading, after = metric → number,
+           microseconds = a sample's, bytes = of the model, bytes_per_row,
+           judged } }, history = { rows, name → { metric → list, of the window
+           } } }; total, window, fading and after of the first model are also
+           there by themselves. Or nil, message, code where a file ends badly
+  raises   if a model cannot learn one by one, and as the model does
+
+  print(moe.eval.prequential(m, moe.streams.sea { rows = 10000 }))]] },
 { "moe.eval.search", [[
 moe.eval.search(model, space, X [, y] [, options])
   Tries combinations of parameters and says which are best.
@@ -512,8 +966,9 @@ moe.eval.search(model, space, X [, y] [, options])
 
   Of labels: accuracy, balanced_accuracy, precision, recall, f1 (options
   average = "macro" | "micro" | "weighted", or positive = one label, whose
-  figure it is), macro_f1, cohen_kappa, mcc, per_class, confusion. A ratio of
-  nothing is 0; classes are those that occur in y or in the predictions.
+  figure it is), macro_f1, cohen_kappa, kappa_temporal, kappa_m, mcc,
+  per_class, confusion. A ratio of nothing is 0; classes are those that occur
+  in y or in the predictions.
 
   Of probabilities, `metrics.log_loss(y, proba, classes [, options])`:
   log_loss, brier, roc_auc, average_precision. proba is an n×C tensor or an
@@ -528,7 +983,8 @@ moe.metrics.updatable(name [, options])
   A figure that is updated row by row.
 
   name     one of those above
-  options  its own, and window: how many of the last rows count
+  options  its own, and window: how many of the last rows count; or fading: in
+           (0, 1], by which each row counts less than the one after it
   returns  an object with update, get and reset, which prints
   raises   if there is none of that name
 
@@ -573,6 +1029,14 @@ moe.metrics.confusion(y, predicted [, options])
 { "moe.metrics.f1", [[
 moe.metrics.f1(y, predicted [, options])
   Harmonic mean of precision and recall.]] },
+{ "moe.metrics.kappa_m", [[
+moe.metrics.kappa_m(y, predicted [, options])
+  Share right beyond what the commonest label of the rows before would have
+  got.]] },
+{ "moe.metrics.kappa_temporal", [[
+moe.metrics.kappa_temporal(y, predicted [, options])
+  Share right beyond what the row's label before would have got (Žliobaitė et
+  al. 2015).]] },
 { "moe.metrics.log_loss", [[
 moe.metrics.log_loss(y, proba [, classes] [, options])
   Mean of −log p(truth); p is not taken below 1e-15.]] },
@@ -641,7 +1105,7 @@ moe.processes.map(items, fn [, options])
   moe.processes.map({ 1, 2, 3 }, function(seed) return train(seed) end, { processes = 2 })]] },
 } },
 { "Object", [[
-  What every learner, gate and transform has.]], {
+  What every learner, gate, transform and detector has.]], {
 { "Object:get_params", [[
 Object:get_params([path])
   All parameters, or the one at a path such as "experts.scope.max_depth".
@@ -831,6 +1295,16 @@ Learner:contributions(x)
            n × (features + 1), the bias last, or n × outputs × (features + 1).
            Or nil, message, code where what it answers is no such sum
   raises   before it is fitted, and as `predict`]] },
+{ "Learner:predict_interval", [[
+Learner:predict_interval(x [, options])
+  Where the target of a sample will be, of learners that know how far off they
+  are (`rls`): the ends of an interval about what `predict_one` says.
+
+  x        an array of numbers, or name → value
+  options  { level = 0.9 }, the share of targets that it holds, if errors are
+           Gaussian
+  returns  the upper end
+  raises   before anything was learned]] },
 { "Learner:test_then_learn", [[
 Learner:test_then_learn(x, y [, weight])
   One sample of a stream: its prediction, made before learning from it.
@@ -848,7 +1322,8 @@ Learner:expert(name)
   raises  if this is no mixture, or has no such expert]] },
 { "Learner:add_expert", [[
 Learner:add_expert(name, expert)
-  Adds an expert; the mixture answers again after the next fit.
+  Adds an expert. On a stream the mixture goes on with it at once; one that
+  was fitted answers again after the next fit.
 
   name     a string that none of the experts has, or the place after the last
            where they are a list
@@ -858,7 +1333,8 @@ Learner:add_expert(name, expert)
            a list]] },
 { "Learner:remove_expert", [[
 Learner:remove_expert(name)
-  Takes an expert out; the mixture answers again after the next fit.
+  Takes an expert out. On a stream the mixture goes on without it at once; one
+  that was fitted answers again after the next fit.
 
   name     as for `expert`
   returns  the expert
@@ -867,12 +1343,23 @@ Learner:remove_expert(name)
 Learner:stats([X])
   How a mixture spreads its rows.
 
-  X        rows as `predict` takes them; without it, the rows it was fitted to
+  X        rows as `predict` takes them; without it, the rows it was fitted
+           to, or the stream that it learns from
   returns  { load, importance, samples, dead }, which prints as lines: load
            and importance are shares in [0, 1] by expert, samples the rows
            that each was trained on, dead the names of those with load 0. Of
            given rows also { rows, names, cv_load, cv_importance, maxvio,
-           entropy, confidence }.
+           entropy, confidence }. On a stream, and without rows, running
+           figures by expert: load, the share of the samples that selected it,
+           utilisation, its mean probability, loss, −log p of the class or
+           squared error, learned, the samples that it learned since it was
+           new, warmup, the part of its warm-up that is over, and bias; and of
+           the whole steps, the samples learned, disagreement, the deviation
+           between the experts' answers to the newest sample,
+           mean_disagreement, entropy of the gate in [0, 1], alignment, dead,
+           names, and events, the newest 64, { at, kind, expert }: kind is
+           "drift", "reset", "clone", "fork" or "take_over", at the number of
+           the sample.
   raises   if this is no mixture; of given rows, as `route`]] },
 { "Learner:explain", [[
 Learner:explain(x [, options])
@@ -1010,6 +1497,21 @@ Transform:names()
   The names of the columns that come out.
 
   returns  an array, or nil where they have none]] },
+} },
+{ "Detector", [[
+  An Object: what `moe.drift` gives.]], {
+{ "Detector:update", [[
+Detector:update(x)
+  Takes the next number of a stream: a loss, as a rule.
+
+  x        a finite number
+  returns  "stable", "warning" or "drift"; after a drift it begins anew, or
+           has dropped what was before the change]] },
+{ "Detector:mean", [[
+Detector:mean()
+  What it holds to be the mean now.
+
+  returns  the mean of the numbers since the last change; 0 before any]] },
 } },
 { "Job", [[
   Training in steps: what `start_fit` gives.]], {
@@ -1439,6 +1941,36 @@ Summary:text(title)
   All of them as lines: mean ± standard deviation, the largest mean first.
 
   title  the first line]] },
+} },
+{ "Stream", [[
+  Samples one after the other: what `moe.streams` gives.]], {
+{ "Stream:iter", [[
+Stream:iter()
+  The samples that are left: `for x, y in s:iter() do`.
+
+  returns  what `for` takes; x is one table that the next sample overwrites
+  raises   where a file ends it badly]] },
+{ "Stream:take", [[
+Stream:take(n)
+  The next samples, copied.
+
+  n        how many; fewer where the stream ends before
+  returns  X, an array of rows, and y, an array: what `fit` takes; or nil,
+           message, code]] },
+{ "Stream:reset", [[
+Stream:reset()
+  From the beginning: the same samples again.
+
+  returns  the stream]] },
+} },
+{ "Prequential", [[
+  Figures of a stream: what `moe.eval.prequential` gives.]], {
+{ "Prequential:table", [[
+Prequential:table()
+  The history as a table: a row for each model at each mark, with its place,
+  the figures of the window, the microseconds a sample and the bytes.
+
+  returns  a Table, to be written with `write_csv`, for instance]] },
 } },
 { "Calibrated", [[
   A model with calibrated probabilities: what `moe.eval.calibrate` gives.]], {

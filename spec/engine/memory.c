@@ -142,7 +142,31 @@ static bool marks(void) {
   }
   EXPECT(kept[0] == 7 && kept[99] == 7);
   moe_scratch_drop(&call, (moe_scratch_mark){0});
+  moe_call_end(&call);
   EXPECT(call.scratch == NULL);
+  return true;
+}
+
+static bool first_block(void) {
+  moe_call call;
+  long before = moe_alloc_live();
+  moe_call_init(&call, NULL, 1);
+  for (int round = 0; round < 3; round++) {
+    unsigned char *block = moe_scratch(&call, 100, 1);
+    EXPECT(block[0] == 0 && block[99] == 0);
+    memset(block, 0xff, 100);
+    EXPECT(moe_scratch(&call, 50000, 1) != NULL);
+    moe_scratch_drop(&call, (moe_scratch_mark){0});
+    EXPECT(moe_alloc_live() == before + 1);
+    moe_alloc_fail_after(0);
+    EXPECT(moe_scratch(&call, 1000, 1) != NULL);
+    moe_alloc_fail_after(-1);
+    moe_scratch_drop(&call, (moe_scratch_mark){0});
+  }
+  moe_call_end(&call);
+  moe_scratch(&call, 50000, 1);
+  moe_scratch_drop(&call, (moe_scratch_mark){0});
+  EXPECT(moe_alloc_live() == before);
   return true;
 }
 
@@ -192,6 +216,8 @@ static const promise promises[] = {
      scratch},
     {"dropped scratch is used again, and what lies before the mark stays",
      marks},
+    {"a call keeps its first block when all scratch is dropped, if it is small",
+     first_block},
     {"scratch that is too large is refused and leaves the rest usable",
      scratch_refused},
     {"the hook fails the n-th allocation and all after it", hook},

@@ -59,6 +59,19 @@ static bool dots(void) {
   return true;
 }
 
+static bool tanhs(void) {
+  for (int k = -3000; k <= 3000; k++) {
+    double t = k / 137.0, found = t;
+    moe_tanh(&found, 1);
+    EXPECT(fabsl((long double)found - tanhl((long double)t)) <= 0x1p-51L);
+  }
+  double hard[] = {0, 1e300, -1e300, INFINITY, -INFINITY};
+  moe_tanh(hard, 5);
+  EXPECT(hard[0] == 0 && hard[1] == 1 && hard[2] == -1);
+  EXPECT(hard[3] == 1 && hard[4] == -1);
+  return true;
+}
+
 static bool axpys(void) {
   fill(2);
   moe_axpy(-2.5, x, y, MOST);
@@ -173,6 +186,7 @@ static bool softmaxes(void) {
 
 static const promise promises[] = {
     {"exp is right to 1.5 ulp from -708 to 709.7, and 0 below", exps},
+    {"tanh is right to 2^-51, and ±1 far out", tanhs},
     {"a dot product of any length is that of long doubles", dots},
     {"axpy, scale and the largest are what they say", axpys},
     {"products are right, and a row among others gives what it gives alone",

@@ -232,4 +232,61 @@ describe("learning row by row", function()
     assert.truthy(tostring(message):find "too large to be added up")
     assert.is_true(before == model:dump())
   end)
+
+  -- y = 2 x1 + 3 x2 + 1 at (sin 0.37 i, cos 0.73 i), w −= 2 · 0.01 · e x: the figures of
+  -- an implementation in Rust, whose loss is e², not e² / 2.
+  it("is what another implementation has, with plain steps", function()
+    local model, expected = E.linear { step = "sgd", lr = 0.02 }, {
+      [1] = { 0, 0.08, 0.08 },
+      [10] = { 0.130946473593, 0.267072848063, 0.439733540726 },
+      [100] = { 1.279780184975, 1.919463952184, 0.836552208945 },
+      [1000] = { 1.999926029610, 2.999890187005, 0.999999542378 },
+    }
+    for i = 0, 999 do
+      local x = { math.sin(0.37 * i), math.cos(0.73 * i) }
+      model:learn_one(x, 2 * x[1] + 3 * x[2] + 1)
+      local w = model:info().coefficients
+      if expected[i + 1] then
+        each_near(expected[i + 1], { w[1], w[2], model:info().intercept })
+      end
+    end
+  end)
+
+  it("gives sparse rows what it gives the same rows written out, with every rule", function()
+    local uniform, dense, sparse, y = data.uniform(3), {}, { columns = 12 }, {}
+    for i = 1, 60 do
+      dense[i], sparse[i], y[i] = {}, {}, uniform()
+      for j = 1, 12 do
+        local x = uniform() < 0.3 and math.floor(uniform() * 8) / 4 or 0
+        dense[i][j] = x
+        if x ~= 0 then sparse[i][j] = x end
+      end
+    end
+    for _, options in ipairs {
+      { lr = 0.1, l2 = 1 },
+      { step = "sgd", penalty = "l2", alpha = 0.1 },
+      { step = "adagrad" },
+      { step = "adam", penalty = "l1" },
+      { loss = "huber", standardize = true },
+      { loss = "quantile", penalty = "elastic_net" },
+    } do
+      local a, b = E.linear(options), E.linear(options)
+      a:learn_many(dense, y)
+      b:learn_many(moe.sparse(sparse), y)
+      each_near(a:info().coefficients, b:info().coefficients, 1e-12)
+      near(a:info().intercept, b:info().intercept, 1e-12)
+    end
+  end)
+
+  it("lowers other losses too, of which fit makes one pass", function()
+    local X, y = data.plane(200, 3, 0)
+    y[50] = 1e6
+    local model = E.linear { loss = "huber", standardize = true, lr = 0.5 }
+    model:fit(X, y)
+    local again = E.linear { loss = "huber", standardize = true, lr = 0.5 }
+    again:learn_many(X, y)
+    assert.same(again:predict(X), model:predict(X))
+    local right = data.plane(200, 3, 0)
+    near(1 + right[9][1] + 2 * right[9][2] + 3 * right[9][3], model:predict_one(right[9]), 0.2)
+  end)
 end)

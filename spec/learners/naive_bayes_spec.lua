@@ -274,4 +274,72 @@ describe("naive_bayes", function()
     local job = E.naive_bayes({ distribution = "multinomial" }):start_fit(X, y)
     assert.is_false(job:step { budget_ms = 1e-6 }) -- the row is further down
   end)
+
+  -- scikit-learn 1.2.1, GaussianNB().partial_fit and CategoricalNB(alpha=1,
+  -- min_categories=[3, 2]).partial_fit of one row after the other.
+  local numbers = { { 1, 2 }, { 2, 0.5 }, { 3.5, 1 }, { 0.5, 3 }, { 2.5, 2.5 }, { 4, 0 } }
+  local levels = {
+    { "r", "n" }, { "s", "n" }, { "r", "m" }, { "t", "m" }, { "s", "m" }, { "r", "n" },
+  }
+
+  it("learns numbers from a stream as others do", function()
+    local model = E.naive_bayes {}
+    local y = { "a", "b", "b", "a", "a", "b" }
+    for i, x in ipairs(numbers) do model:learn_one(x, y[i]) end
+    near(0.65353525, model:predict_proba_one({ 2, 1.5 }).a, 1e-8)
+    near(0.98363571, model:predict_proba_one({ 3, 2 }).a, 1e-8)
+  end)
+
+  -- The rows with classes a, b, a, b, b, b; columns n1, n2 of numbers.
+  local function mixed(with_numbers)
+    local columns = { c = {}, e = {}, y = { "a", "b", "a", "b", "b", "b" } }
+    if with_numbers then columns.n1, columns.n2 = {}, {} end
+    for i, row in ipairs(levels) do
+      columns.c[i], columns.e[i] = row[1], row[2]
+      if with_numbers then columns.n1[i], columns.n2[i] = numbers[i][1], numbers[i][2] end
+    end
+    return moe.data.table { columns = columns, target = "y" }
+  end
+
+  it("counts the levels of columns of strings, from a table or row by row", function()
+    local t, one = mixed(), E.naive_bayes {}
+    local model = E.naive_bayes {}
+    model:fit(t)
+    for i, row in ipairs(levels) do
+      one:learn_many(t:rows(i, i))
+      assert.equal(i, one:info().n_seen, row[1])
+    end
+    for _, m in ipairs { model, one, assert(moe.undump(model:dump())) } do
+      near(0.51219512, m:predict_proba_one({ c = "r", e = "m" }).a, 1e-8)
+      near(0.25925926, m:predict_proba_one({ c = "t", e = "n" }).a, 1e-8)
+    end
+  end)
+
+  -- The product of both libraries' likelihoods with one prior.
+  it("multiplies numbers and strings; what is missing or new says nothing", function()
+    local model = E.naive_bayes {}
+    model:fit(mixed(true))
+    near(0.37299578, model:predict_proba_one({ n1 = 2, n2 = 1.5, c = "s", e = "n" }).a, 1e-8)
+    local without = model:predict_proba_one { n1 = 2, n2 = 1.5, e = "n" }
+    near(without.a, model:predict_proba_one({ n1 = 2, n2 = 1.5, c = "new", e = "n" }).a)
+    near(2 / 6, model:predict_proba_one({}).a)
+  end)
+
+  it("meets levels for ever: those beyond the thousandth are one", function()
+    local model = E.naive_bayes {}
+    for i = 1, 1300 do
+      model:learn_one({ s = "level " .. i, x = i }, i % 2 == 0 and "even" or "odd")
+    end
+    local p = model:predict_proba_one { s = "level 7", x = 650 }
+    assert.is_true(p.odd > p.even)
+    assert(moe.undump(model:dump()))
+  end)
+
+  it("refuses strings where it learned numbers", function()
+    local model = E.naive_bayes {}
+    model:fit({ { 1, 2 }, { 3, 4 } }, { "a", "b" })
+    local t = moe.data.table { columns = { a = { "x" }, b = { "y" }, y = { "a" } }, target = "y" }
+    assert.is_false((pcall(model.predict, model, t)))
+    assert.is_false((pcall(model.learn_many, model, t)))
+  end)
 end)

@@ -233,6 +233,28 @@ describe("a stream", function()
     moe.schedule { S.stream { rows = 10 } }:fit(m, { X = moe.tensor(X), y = y })
     assert.equal(#y + 10, m:info().n_seen)
   end)
+
+  it("goes on from experts and a gate that were fitted before", function()
+    local function world(rows)
+      local rows_of, targets = moe.streams.friedman({ seed = 1, noise = 0.1 }):take(rows)
+      return { X = rows_of, y = targets }
+    end
+    local function new()
+      return moe.mixture { task = "regression", seed = 1, gate = moe.gates.softmax {},
+        experts = { line = E.linear {}, level = E.constant {} } }
+    end
+    local stream = S.stream { metric = "rmse", rows = 50 }
+    local fitted, fresh = new(), new()
+    local history = moe.schedule { S.pretrain {}, S.gate {}, stream }:fit(fitted, world(400))
+    local from_nothing = moe.schedule { stream }:fit(fresh, world(400))
+    assert.is_true(history:last "rmse" < 0.7 * from_nothing:last "rmse")
+    assert.equal(50, history[3].rows)
+    -- the same as a batch and single samples by hand
+    local by_hand, rows = new(), world(400)
+    moe.schedule { S.pretrain {}, S.gate {} }:fit(by_hand, rows)
+    for i = 1, 50 do by_hand:test_then_learn(rows.X[i], rows.y[i]) end
+    assert.is_true(by_hand:dump() == fitted:dump())
+  end)
 end)
 
 describe("repeat_until", function()

@@ -83,7 +83,11 @@ local options = { fixed = { column = "expert" }, text_hasher = { buckets = 16 } 
 
 -- Every type of the catalog, fitted.
 local function each_fitted(visit)
+  local fitted = {}
   for _, type in ipairs(core.types()) do
+    if type.traits or type.family == "transform" then fitted[#fitted + 1] = type end
+  end
+  for _, type in ipairs(fitted) do
     local numbers = type.traits and (not type.traits.classifies or type.name == "glm")
     local task = numbers and "regression" or nil
     local object, rows, targets = catalog.new(type, task, options[type.name]), little(type, task)

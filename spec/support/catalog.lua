@@ -7,26 +7,37 @@ local catalog = {}
 -- The least that a type needs; more where the defaults would be slow in specs.
 local needs = {
   learner = {
+    adaptive_random_forest = function() return { trees = 5, grace_period = 20 } end,
     forest = function() return { trees = 8 } end,
     gbt = function() return { rounds = 8, learning_rate = 0.5 } end,
+    hoeffding_adaptive_tree = function() return { grace_period = 20 } end,
+    hoeffding_tree = function() return { grace_period = 20 } end,
     mixture = function()
       return { experts = { a = E.logistic {}, b = E.constant {} }, gate = G.softmax {}, folds = 2 }
     end,
+    one_vs_rest = function() return { model = E.knn {} } end,
     pipeline = function() return { steps = { T.standard_scaler {} }, model = E.logistic {} } end,
+    sgbt = function() return { trees = 20, grace = 6, min_child_weight = 0.1, l2 = 0.1 } end,
   },
   gate = {
     classifier = function() return { model = E.tree {} } end,
   },
   transform = {},
+  detector = {},
+  streaming = {},
 }
 
 -- The same for numbers.
 local needs_for_numbers = {
+  adaptive_random_forest = function() return { trees = 5, learning_rate = 0.5 } end,
   gbt = function() return { rounds = 8, learning_rate = 0.5 } end,
+  hoeffding_adaptive_tree = function() return { grace_period = 20, learning_rate = 0.5 } end,
+  hoeffding_tree = function() return { grace_period = 20, learning_rate = 0.5 } end,
   mixture = function()
     return { experts = { a = E.linear {}, b = E.constant {} }, gate = G.softmax {}, folds = 2 }
   end,
   pipeline = function() return { steps = { T.standard_scaler {} }, model = E.linear {} } end,
+  sgbt = function() return { trees = 20, lr = 0.3, grace = 3, l2 = 0.1, bound = "original" } end,
 }
 
 --- Nearest class mean and mean target, in Lua: an expert for specs.
@@ -109,7 +120,10 @@ function catalog.options(type, task)
   return make and make() or {}
 end
 
-local makers = { learner = E, gate = G, transform = T }
+local makers = {
+  learner = E, gate = G, transform = T, detector = moe.drift,
+  streaming = { streaming = moe.streaming },
+}
 
 --- A new object of a type of the catalog (an entry of core.types()).
 function catalog.new(type, task, options)

@@ -123,11 +123,25 @@ moe_scratch_mark moe_scratch_now(const moe_call *call) {
   return (moe_scratch_mark){call->scratch, top != NULL ? top->used : 0};
 }
 
+static void pop_block(moe_call *call) {
+  scratch_block *below = call->scratch->below;
+  moe_free(call->scratch);
+  call->scratch = below;
+}
+
+/* The lowest block stays with the call: many small calls from one caller, a
+   sample each, then need no other. */
+static bool is_kept(const scratch_block *b) {
+  return b->below == NULL && b->size == SCRATCH_STEP;
+}
+
 void moe_scratch_drop(moe_call *call, moe_scratch_mark mark) {
-  while (call->scratch != mark.block) {
-    scratch_block *below = call->scratch->below;
-    moe_free(call->scratch);
-    call->scratch = below;
-  }
-  if (mark.block != NULL) mark.block->used = mark.used;
+  while (call->scratch != mark.block && !is_kept(call->scratch))
+    pop_block(call);
+  if (call->scratch != NULL)
+    call->scratch->used = mark.block != NULL ? mark.used : 0;
+}
+
+void moe_scratch_end(moe_call *call) {
+  while (call->scratch != NULL) pop_block(call);
 }

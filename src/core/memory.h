@@ -37,6 +37,7 @@ typedef struct moe_scratch_mark {
 void *moe_scratch(moe_call *call, size_t n, size_t size);
 moe_scratch_mark moe_scratch_now(const moe_call *call);
 void moe_scratch_drop(moe_call *call, moe_scratch_mark mark);
+void moe_scratch_end(moe_call *call); /* gives all of it back */
 
 /* `out = moe_scratch(…)`, returning MOE_ENOMEM from the enclosing function. */
 #define MOE_SCRATCH(call, out, n)                    \

@@ -43,16 +43,29 @@ moe_status moe_visit_labels(moe_visitor *v, const char *name, moe_labels *at) {
   return v->field(v, &f);
 }
 
+moe_status moe_visit_children(moe_visitor *v, const char *name,
+                              moe_children *at) {
+  moe_field f = {.name = name, .kind = MOE_FIELD_CHILDREN, .at = at};
+  return v->field(v, &f);
+}
+
 moe_status moe_visit_derived(moe_visitor *v, const char *name, moe_dtype dtype,
                              void *at, size_t n) {
   moe_field f = {name, MOE_FIELD_ARRAY, dtype, at, n, NULL, true};
   return v->field(v, &f);
 }
 
+static bool is_children(moe_kind kind) {
+  return kind == MOE_CHILD || kind == MOE_CHILDREN;
+}
+
 static moe_status visit_children(moe_object *o, moe_visitor *v) {
-  for (const moe_param *p = o->type->params; p->name != NULL; p++) {
+  if (o->leaf) return MOE_OK;
+  const moe_param *all = o->type->params, *p = all + o->children;
+  const moe_param *end = o->children_end > 0 ? all + o->children_end : NULL;
+  for (; p != end && p->name != NULL; p++) {
+    if (!is_children(p->kind)) continue;
     moe_field f = {.name = p->name, .at = (char *)o->params + p->offset};
-    if (p->kind != MOE_CHILD && p->kind != MOE_CHILDREN) continue;
     f.kind = p->kind == MOE_CHILD ? MOE_FIELD_CHILD : MOE_FIELD_CHILDREN;
     MOE_TRY(v->field(v, &f));
   }
@@ -74,6 +87,7 @@ static moe_status free_field(moe_visitor *v, const moe_field *f) {
   (void)v;
   if (f->kind == MOE_FIELD_TEXTS) moe__texts_free(f->at);
   if (f->kind == MOE_FIELD_LABELS) moe_labels_free(f->at);
+  if (f->kind == MOE_FIELD_CHILDREN) moe__children_free(f->at);
   if (f->kind == MOE_FIELD_ARRAY || f->kind == MOE_FIELD_GROWING) {
     void **array = f->at;
     moe_free(*array);
@@ -119,10 +133,26 @@ static void copy_labels(copier *c, moe_labels *l) {
   c->failed = moe_labels_copy(c->call, &original, l) != MOE_OK;
 }
 
+static void copy_children(copier *c, moe_children *to) {
+  moe_children from = *to;
+  *to = (moe_children){.numbered = from.numbered};
+  if (c->failed || from.items == NULL) return;
+  to->names = moe_alloc(from.n, sizeof *to->names);
+  to->items = moe_alloc(from.n, sizeof *to->items);
+  c->failed = to->names == NULL || to->items == NULL;
+  for (; to->n < from.n && !c->failed; to->n++) {
+    to->names[to->n] = moe_copy_text(from.names[to->n]);
+    c->failed = to->names[to->n] == NULL ||
+                moe_object_clone(c->call, from.items[to->n],
+                                 &to->items[to->n]) != MOE_OK;
+  }
+}
+
 static moe_status copy_field(moe_visitor *v, const moe_field *f) {
   copier *c = (copier *)v;
   if (f->kind == MOE_FIELD_TEXTS) copy_texts(c, f->at);
   if (f->kind == MOE_FIELD_LABELS) copy_labels(c, f->at);
+  if (f->kind == MOE_FIELD_CHILDREN) copy_children(c, f->at);
   if (f->kind == MOE_FIELD_ARRAY || f->kind == MOE_FIELD_GROWING) {
     void **array = f->at;
     if (*array == NULL) return MOE_OK;
@@ -158,10 +188,15 @@ moe_status moe_object_new(moe_call *call, const moe_type *type,
     moe_free(o);
     return MOE_ENOMEM;
   }
+  o->leaf = true;
   for (const moe_param *p = type->params; p->name != NULL; p++) {
     moe_cell cell;
     moe__cell_default(p, &cell);
     memcpy((char *)o->params + p->offset, &cell, moe__param_size(p->kind));
+    if (!is_children(p->kind)) continue;
+    if (o->leaf) o->children = (uint8_t)(p - type->params);
+    o->children_end = (uint8_t)(p - type->params + 1);
+    o->leaf = false;
   }
   *out = o;
   return MOE_OK;
@@ -263,10 +298,6 @@ void moe_object_exchange_states(moe_object *a, moe_object *b) {
   }
 }
 
-static bool is_children(moe_kind kind) {
-  return kind == MOE_CHILD || kind == MOE_CHILDREN;
-}
-
 static bool same_shape(const moe_object *a, const moe_object *b);
 
 static bool same_children(const moe_children *a, const moe_children *b) {
@@ -360,8 +391,37 @@ static moe_status check_idle(walker *w, moe_object *o) {
   return visit_children(o, &w->visitor);
 }
 
+/* What is asked for every sample of a stream: plainly. */
+static bool is_busy(const moe_object *o, bool for_change) {
+  return atomic_load_explicit(&o->uses, memory_order_relaxed) > 0 ||
+         (for_change && o->fitting);
+}
+
+static bool is_idle(const moe_object *o, bool for_change);
+
+static bool all_idle(const moe_children *c, bool for_change) {
+  for (size_t i = 0; i < c->n; i++)
+    if (is_busy(c->items[i], for_change) ||
+        (!c->items[i]->leaf && !is_idle(c->items[i], for_change)))
+      return false;
+  return true;
+}
+
+static bool is_idle(const moe_object *o, bool for_change) {
+  if (is_busy(o, for_change)) return false;
+  for (size_t i = o->children; i < o->children_end; i++) {
+    const moe_param *p = &o->type->params[i];
+    void *const at = (char *)o->params + p->offset;
+    const moe_children one = {.items = at, .n = *(moe_object **)at != NULL};
+    if (p->kind == MOE_CHILD && !all_idle(&one, for_change)) return false;
+    if (p->kind == MOE_CHILDREN && !all_idle(at, for_change)) return false;
+  }
+  return o->leaf || o->children_end > 0;
+}
+
 moe_status moe_object_check_idle(moe_call *call, const moe_object *o,
                                  bool for_change) {
+  if (is_idle(o, for_change)) return MOE_OK;
   walker w = {{walk_field}, check_idle, call, 0, for_change, 0};
   return check_idle(&w, (moe_object *)o);
 }

@@ -194,6 +194,8 @@ moe_status moe_visit_growing(moe_visitor *v, const char *name, moe_dtype dtype,
                              void *at, size_t *length);
 moe_status moe_visit_texts(moe_visitor *v, const char *name, moe_texts *at);
 moe_status moe_visit_labels(moe_visitor *v, const char *name, moe_labels *at);
+moe_status moe_visit_children(moe_visitor *v, const char *name,
+                              moe_children *at); /* numbered, of the state */
 moe_status moe_visit_derived(moe_visitor *v, const char *name, moe_dtype dtype,
                              void *at, size_t n);
 
@@ -237,6 +239,9 @@ struct moe_object {
   atomic_int refs, uses;
   int depth;    /* below MOE_DEEPEST */
   bool fitting; /* a job is open on it */
+  bool leaf;    /* no parameter of its type is an object; … */
+  uint8_t children, children_end; /* … of others these may be, or all where the
+                                     end is 0 */
   void *params, *state;
 };
 

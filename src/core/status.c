@@ -27,9 +27,7 @@ void moe_call_init(moe_call *call, const moe_host *host, int threads) {
   call->threads = threads < 1 ? 1 : threads;
 }
 
-void moe_call_end(moe_call *call) {
-  moe_scratch_drop(call, (moe_scratch_mark){0});
-}
+void moe_call_end(moe_call *call) { moe_scratch_end(call); }
 
 bool moe_call_pausing(const moe_call *call) {
   const moe_host *h = call->host;

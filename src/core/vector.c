@@ -29,33 +29,38 @@ KERNEL double dot(const double *a, const double *b, size_t n) {
   return fold(lane, rest);
 }
 
+/* 0, or NaN where an item is none or infinite. */
+KERNEL double residue(const double *x, size_t n) {
+  double lane[LANES] = {0}, rest = 0;
+  size_t j = 0;
+  for (; j + LANES <= n; j += LANES)
+    for (int l = 0; l < LANES; l++) lane[l] += x[j + l] - x[j + l];
+  for (; j < n; j++) rest += x[j] - x[j];
+  return fold(lane, rest);
+}
+
 KERNEL void axpy(double a, const double *restrict x, double *restrict y,
                  size_t n) {
   for (size_t j = 0; j < n; j++) y[j] += a * x[j];
 }
 
 /* 2^k e^r with k the nearest integer to x / ln 2, so |r| < 0.35, where fourteen
-   terms of the series are exact to the last bit or two. */
+   terms of the series are exact to the last bit or two.  They are summed in
+   pairs (Estrin), whose short chains are what a few numbers wait for. */
 KERNEL double exp_of(double x) {
   const double shift = 0x1.8p52, log2e = 0x1.71547652b82fep0;
   const double ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
   double limited = x < -708 ? -708 : x;
   double shifted = limited * log2e + shift, k = shifted - shift;
-  double r = (limited - k * ln2_high) - k * ln2_low, sum = 1 / 6227020800.0;
+  double r = (limited - k * ln2_high) - k * ln2_low;
+  double r2 = r * r, r4 = r2 * r2;
+  double a = (0.5 + r * (1 / 6.0)) + r2 * (1 / 24.0 + r * (1 / 120.0));
+  double b = (1 / 720.0 + r * (1 / 5040.0)) +
+             r2 * (1 / 40320.0 + r * (1 / 362880.0));
+  double c = (1 / 3628800.0 + r * (1 / 39916800.0)) +
+             r2 * (1 / 479001600.0 + r * (1 / 6227020800.0));
+  double sum = 1 + (r + r2 * (a + r4 * (b + r4 * c)));
   int64_t bits, power;
-  sum = sum * r + 1 / 479001600.0;
-  sum = sum * r + 1 / 39916800.0;
-  sum = sum * r + 1 / 3628800.0;
-  sum = sum * r + 1 / 362880.0;
-  sum = sum * r + 1 / 40320.0;
-  sum = sum * r + 1 / 5040.0;
-  sum = sum * r + 1 / 720.0;
-  sum = sum * r + 1 / 120.0;
-  sum = sum * r + 1 / 24.0;
-  sum = sum * r + 1 / 6.0;
-  sum = sum * r + 0.5;
-  sum = sum * r + 1;
-  sum = sum * r + 1;
   memcpy(&power, &shifted, sizeof power);
   memcpy(&bits, &sum, sizeof bits);
   bits += (int64_t)((uint64_t)power << 52);
@@ -63,8 +68,55 @@ KERNEL double exp_of(double x) {
   return x < -708 ? 0 : sum;
 }
 
-KERNEL void exp_all(double *x, size_t n) {
+KERNEL void exp_run(double *x, size_t n) {
   for (size_t j = 0; j < n; j++) x[j] = exp_of(x[j]);
+}
+
+/* What is left of a group is taken as a whole one: it takes no longer. */
+KERNEL void exp_all(double *x, size_t n) {
+  size_t rest = n % LANES;
+  double lane[LANES] = {0};
+  exp_run(x, n - rest);
+  if (rest == 0) return;
+  for (size_t l = 0; l < rest; l++) lane[l] = x[n - rest + l];
+  exp_run(lane, LANES);
+  for (size_t l = 0; l < rest; l++) x[n - rest + l] = lane[l];
+}
+
+/* Beyond ±20 it is ±1 to the last bit. */
+KERNEL void tanh_all(double *x, size_t n) {
+  for (size_t j = 0; j < n; j++) {
+    double within = x[j] > 20 ? 20 : x[j] < -20 ? -20 : x[j];
+    double power = exp_of(2 * within);
+    x[j] = (power - 1) / (power + 1);
+  }
+}
+
+/* Steps of known length, which are all vector code: what is beyond the m items
+   is -Inf, and adds 0 to the sum. */
+KERNEL void softmax_few(double *z, size_t m, double most, int length) {
+  double x[LANES], sum = 0;
+  for (int c = 0; c < length; c++) x[c] = (size_t)c < m ? z[c] : -INFINITY;
+  for (int c = 0; c < length; c++) {
+    double below = x[c] - most;
+    x[c] = below <= 0 ? below : -INFINITY;
+  }
+  for (int c = 0; c < length; c++) x[c] = exp_of(x[c]);
+  for (int c = 0; c < length; c++) sum += x[c];
+  for (int c = 0; c < length; c++) x[c] /= sum;
+  for (size_t c = 0; c < m; c++) z[c] = x[c];
+}
+
+/* False where there is no finite largest item, or there are many. */
+KERNEL bool softmax_row(double *z, size_t m) {
+  double most = -INFINITY;
+  for (size_t c = 0; c < m && m <= LANES; c++) most = z[c] > most ? z[c] : most;
+  if (most - most != 0) return false;
+  if (m <= LANES / 2)
+    softmax_few(z, m, most, LANES / 2);
+  else
+    softmax_few(z, m, most, LANES);
+  return true;
 }
 
 /* z[i·m] += x_i · w for the GROUP rows of x. */
@@ -147,12 +199,41 @@ KERNEL void standardize_floats(const float *restrict x, size_t d,
   }
 }
 
+/* Running means and variances; what is farther than `farthest` counts no more
+   than that. */
+KERNEL void track(const double *restrict x, double share, double farthest,
+                  double *restrict mean, double *restrict variance,
+                  double *restrict factor, size_t n) {
+  for (size_t j = 0; j < n; j++) {
+    double way = x[j] - mean[j];
+    way = way > farthest ? farthest : way;
+    way = way < -farthest ? -farthest : way;
+    double moved = (1 - share) * (variance[j] + share * way * way);
+    mean[j] += share * way;
+    variance[j] = moved;
+    factor[j] = moved > 0 ? 1 / sqrt(moved) : 0;
+  }
+}
+
+/* Weighted so that nothing overflows: what is finite stays so. */
+KERNEL void average(const double *restrict x, double share,
+                    double *restrict mean, size_t n) {
+  double rest = 1 - share;
+  for (size_t j = 0; j < n; j++) {
+    double moved = rest * mean[j] + share * x[j];
+    mean[j] = x[j] == x[j] ? moved : mean[j];
+  }
+}
+
 /* ---------------------------------------------------------------- dispatch */
 
 typedef struct kernels {
   double (*dot)(const double *, const double *, size_t);
+  double (*residue)(const double *, size_t);
   void (*axpy)(double, const double *, double *, size_t);
   void (*exp)(double *, size_t);
+  void (*tanh)(double *, size_t);
+  bool (*softmax_row)(double *, size_t);
   void (*products)(const double *, size_t, size_t, const double *, size_t,
                    double *);
   void (*weighted_sums)(const double *, size_t, size_t, const double *, size_t,
@@ -161,6 +242,9 @@ typedef struct kernels {
   void (*standardize)(double *, size_t, size_t, const double *, const double *);
   void (*standardize_floats)(const float *, size_t, const double *,
                              const double *, double *);
+  void (*track)(const double *, double, double, double *, double *, double *,
+                size_t);
+  void (*average)(const double *, double, double *, size_t);
 } kernels;
 
 #define COMPILE_FOR(NAME, TARGET)                                              \
@@ -168,11 +252,18 @@ typedef struct kernels {
                                   size_t n) {                                  \
     return dot(a, b, n);                                                       \
   }                                                                            \
+  TARGET static double residue_##NAME(const double *x, size_t n) {             \
+    return residue(x, n);                                                      \
+  }                                                                            \
   TARGET static void axpy_##NAME(double a, const double *x, double *y,         \
                                  size_t n) {                                   \
     axpy(a, x, y, n);                                                          \
   }                                                                            \
   TARGET static void exp_##NAME(double *x, size_t n) { exp_all(x, n); }        \
+  TARGET static void tanh_##NAME(double *x, size_t n) { tanh_all(x, n); }      \
+  TARGET static bool softmax_row_##NAME(double *z, size_t m) {                 \
+    return softmax_row(z, m);                                                  \
+  }                                                                            \
   TARGET static void products_##NAME(const double *x, size_t n, size_t d,      \
                                      const double *w, size_t m, double *z) {   \
     products(x, n, d, w, m, z);                                                \
@@ -195,11 +286,23 @@ typedef struct kernels {
                                                const double *f, double *out) { \
     standardize_floats(x, d, c, f, out);                                       \
   }                                                                            \
+  TARGET static void track_##NAME(const double *x, double share, double far,   \
+                                  double *mean, double *variance,              \
+                                  double *factor, size_t n) {                  \
+    track(x, share, far, mean, variance, factor, n);                           \
+  }                                                                            \
+  TARGET static void average_##NAME(const double *x, double share,             \
+                                    double *mean, size_t n) {                  \
+    average(x, share, mean, n);                                                \
+  }                                                                            \
   static const kernels NAME = {                                                \
-      dot_##NAME,           axpy_##NAME,                                       \
-      exp_##NAME,           products_##NAME,                                   \
+      dot_##NAME,           residue_##NAME,                                    \
+      axpy_##NAME,          exp_##NAME,                                        \
+      tanh_##NAME,          softmax_row_##NAME,                                \
+      products_##NAME,                                                         \
       weighted_sums_##NAME, gram_##NAME,                                       \
-      standardize_##NAME,   standardize_floats_##NAME};
+      standardize_##NAME,   standardize_floats_##NAME,                         \
+      track_##NAME,         average_##NAME};
 
 MOE_COMPILE_KERNELS
 
@@ -207,11 +310,17 @@ double moe_dot(const double *a, const double *b, size_t n) {
   return best()->dot(a, b, n);
 }
 
+bool moe_is_finite(const double *x, size_t n) {
+  return best()->residue(x, n) == 0;
+}
+
 void moe_axpy(double a, const double *x, double *y, size_t n) {
   best()->axpy(a, x, y, n);
 }
 
 void moe_exp(double *x, size_t n) { best()->exp(x, n); }
+
+void moe_tanh(double *x, size_t n) { best()->tanh(x, n); }
 
 void moe_products(const double *x, size_t n, size_t d, const double *w,
                   size_t m, double *z) {
@@ -235,6 +344,15 @@ void moe_standardize(double *x, size_t n, size_t d, const double *centre,
 void moe_standardize_floats(const float *x, size_t d, const double *centre,
                             const double *factor, double *out) {
   best()->standardize_floats(x, d, centre, factor, out);
+}
+
+void moe_track(const double *x, double share, double farthest, double *mean,
+               double *variance, double *factor, size_t n) {
+  best()->track(x, share, farthest, mean, variance, factor, n);
+}
+
+void moe_average(const double *x, double share, double *mean, size_t n) {
+  best()->average(x, share, mean, n);
 }
 
 /* ------------------------------------------------- built from these kernels */
@@ -268,6 +386,7 @@ static void subtract_most(double *z, size_t m) {
 }
 
 void moe_softmax(double *z, size_t n, size_t m) {
+  if (n == 1 && best()->softmax_row(z, m)) return;
   for (size_t i = 0; i < n; i++) subtract_most(z + i * m, m);
   moe_exp(z, n * m);
   moe_normalise(z, n, m);

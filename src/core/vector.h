@@ -4,9 +4,16 @@
 #ifndef MOE_VECTOR_H
 #define MOE_VECTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 double moe_dot(const double *a, const double *b, size_t n);
+
+/* Whether no item is infinite or NaN. */
+bool moe_is_finite(const double *x, size_t n);
+
+/* mean becomes (1 − share) mean + share x, but where x is NaN. */
+void moe_average(const double *x, double share, double *mean, size_t n);
 
 /* y += a x. */
 void moe_axpy(double a, const double *x, double *y, size_t n);
@@ -19,6 +26,9 @@ double moe_max_abs(const double *x, size_t n);
 /* x becomes exp x, each to about 1 ulp and below 1e-308 to 0.  Arguments are
    -Inf to 709. */
 void moe_exp(double *x, size_t n);
+
+/* x becomes tanh x, each to 2^-51. */
+void moe_tanh(double *x, size_t n);
 
 /* z (n×m) += x (n×d) wᵀ (m×d): each row's product with each weight vector. */
 void moe_products(const double *x, size_t n, size_t d, const double *w,
@@ -39,6 +49,12 @@ void moe_standardize(double *x, size_t n, size_t d, const double *centre,
 /* The same of one row of floats. */
 void moe_standardize_floats(const float *x, size_t d, const double *centre,
                             const double *factor, double *out);
+
+/* Counts x in running means and variances, where it has `share` of the weight so
+   far: factor is 1 over the deviation, 0 where that is 0.  What is `farthest`
+   from the mean, or more, counts as being there. */
+void moe_track(const double *x, double share, double farthest, double *mean,
+               double *variance, double *factor, size_t n);
 
 /* Each row of p (n×m), nothing in it negative, is divided by its sum; where
    that is 0 or infinite all become 1/m. */

@@ -7,7 +7,7 @@
 moe_status moe_csv_text_init(moe_call *call, moe_csv_text *t, const char *name,
                              const char *text, size_t size, char separator) {
   const char *zero = memchr(text, 0, size);
-  *t = (moe_csv_text){name, text, text + size, separator, {false}};
+  *t = (moe_csv_text){name, text, text + size, 1, separator, {false}};
   t->stops[(unsigned char)separator] = true;
   t->stops['\r'] = t->stops['\n'] = t->stops[0] = true;
   if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) t->start += 3;
@@ -69,10 +69,25 @@ size_t moe_csv_count_cells(const moe_csv_text *t, const char *p) {
 }
 
 size_t moe_csv_line_of(const moe_csv_text *t, const char *p) {
-  size_t line = 1;
+  size_t line = t->line;
   for (const char *q = t->start; q < p; q++)
     line += *q == '\n' ? !(q > t->start && q[-1] == '\r') : *q == '\r';
   return line;
+}
+
+moe_status moe_csv_check_quotes(moe_call *call, const moe_csv_text *t,
+                                const char *first, const char *last) {
+  if (last == t->end)
+    return moe_fail(call, MOE_EFORMAT,
+                    "%s, line %zu: a cell opens with a quote that nothing "
+                    "closes; expected '\"' before the end",
+                    t->name, moe_csv_line_of(t, first));
+  if (t->stops[(unsigned char)last[1]]) return MOE_OK;
+  return moe_fail(call, MOE_EFORMAT,
+                  "%s, line %zu: a cell goes on after its closing quote; "
+                  "expected '%c' or the end of the line (or \"\" for a quote "
+                  "inside)",
+                  t->name, moe_csv_line_of(t, last), t->separator);
 }
 
 /* The next byte of each kind that matters, searched again only when passed:
@@ -104,18 +119,9 @@ static moe_status pass_quote(survey *s, const char *record, const char **p) {
   *p = quote + 1;
   if (quote != record && quote[-1] != t->separator) return MOE_OK;
   last = closing_quote(quote, t->end);
-  if (last == t->end)
-    return moe_fail(s->call, MOE_EFORMAT,
-                    "%s, line %zu: a cell opens with a quote that nothing "
-                    "closes; expected '\"' before the end",
-                    t->name, moe_csv_line_of(t, quote));
+  MOE_TRY(moe_csv_check_quotes(s->call, t, quote, last));
   *p = last + 1;
-  if (t->stops[(unsigned char)last[1]]) return MOE_OK;
-  return moe_fail(s->call, MOE_EFORMAT,
-                  "%s, line %zu: a cell goes on after its closing quote; "
-                  "expected '%c' or the end of the line (or \"\" for a quote "
-                  "inside)",
-                  t->name, moe_csv_line_of(t, last), t->separator);
+  return MOE_OK;
 }
 
 /* Moves `*p`, at the first byte of a record, to the line end behind it. */

@@ -9,6 +9,7 @@
 typedef struct moe_csv_text {
   const char *name; /* for messages: "'letter.csv'" or "the text" */
   const char *start, *end;
+  size_t line; /* the number of the line that it starts in, from 1 */
   char separator;
   bool stops[256]; /* separator, CR, LF and zero */
 } moe_csv_text;
@@ -28,6 +29,11 @@ moe_csv_cell moe_csv_cell_at(const moe_csv_text *t, const char *p);
 /* The contents with "" undone, into room for last − first bytes; returns how
    many bytes they are. */
 size_t moe_csv_copy_cell(const moe_csv_cell *cell, char *out);
+
+/* Refuses the cell between the quotes `first` and `last` if nothing closes it
+   (`last` is the end), or if it goes on. */
+moe_status moe_csv_check_quotes(moe_call *call, const moe_csv_text *t,
+                                const char *first, const char *last);
 
 /* Behind line ends. */
 const char *moe_csv_skip_lines(const moe_csv_text *t, const char *p);

@@ -30,11 +30,35 @@ static moe_status fail_kind(moe_call *call, const char *verb, const char *path,
       S_ISDIR(mode) ? "it is a directory" : "it is not a regular file");
 }
 
-static ssize_t read_some(int fd, unsigned char *to, size_t size) {
-  ssize_t got;
-  do got = read(fd, to, size < READ_STEP ? size : READ_STEP);
-  while (got < 0 && errno == EINTR);
-  return got;
+moe_status moe_file_read_at(moe_call *call, int fd, const char *path,
+                            size_t place, void *to, size_t size, size_t *got) {
+  ssize_t n;
+  do n = pread(fd, to, size < READ_STEP ? size : READ_STEP, (off_t)place);
+  while (n < 0 && errno == EINTR);
+  *got = n > 0 ? (size_t)n : 0;
+  return n < 0 ? fail_io(call, "read", path) : MOE_OK;
+}
+
+static moe_status check_open(moe_call *call, int fd, const char *path,
+                             size_t *size) {
+  struct stat st;
+  if (fstat(fd, &st) != 0) return fail_io(call, "read", path);
+  if (!S_ISREG(st.st_mode)) return fail_kind(call, "read", path, st.st_mode);
+  *size = st.st_size > 0 ? (size_t)st.st_size : 0;
+  return MOE_OK;
+}
+
+moe_status moe_file_open(moe_call *call, const char *path, int *fd,
+                         size_t *size) {
+  moe_status status;
+  /* Without O_NONBLOCK, opening a FIFO waits for its writer. */
+  *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (*fd < 0) return fail_io(call, "read", path);
+  status = check_open(call, *fd, path, size);
+  if (status == MOE_OK) return MOE_OK;
+  close(*fd);
+  *fd = -1;
+  return status;
 }
 
 /* Fills `*bytes`, which has room for `room` bytes, to the end of the file. */
@@ -42,13 +66,13 @@ static moe_status read_all(moe_call *call, int fd, const char *path,
                            size_t limit, size_t room, unsigned char **bytes,
                            size_t *size) {
   for (;;) {
-    ssize_t got;
+    size_t got;
     MOE_TRY(moe_call_check(call));
     MOE_TRY(moe_reserve(call, bytes, &room, *size, 2, 1));
-    got = read_some(fd, *bytes + *size, room - 1 - *size);
-    if (got < 0) return fail_io(call, "read", path);
+    MOE_TRY(moe_file_read_at(call, fd, path, *size, *bytes + *size,
+                             room - 1 - *size, &got));
     if (got == 0) break;
-    *size += (size_t)got;
+    *size += got;
     if (*size > limit)
       return moe_fail(call, MOE_EIO,
                       "cannot read '%.300s': more than the %zu bytes allowed",
@@ -58,27 +82,18 @@ static moe_status read_all(moe_call *call, int fd, const char *path,
   return MOE_OK;
 }
 
-static moe_status read_open(moe_call *call, int fd, const char *path,
-                            size_t limit, unsigned char **bytes, size_t *size) {
-  struct stat st;
-  size_t room;
-  if (fstat(fd, &st) != 0) return fail_io(call, "read", path);
-  if (!S_ISREG(st.st_mode)) return fail_kind(call, "read", path, st.st_mode);
-  room = st.st_size > 0 ? (size_t)st.st_size : 0;
-  if (room > limit) room = limit;
-  MOE_TRY(moe_new_array(call, bytes, room + 2, 1));
-  return read_all(call, fd, path, limit, room + 2, bytes, size);
-}
-
 moe_status moe_file_read(moe_call *call, const char *path, size_t limit,
                          unsigned char **bytes, size_t *size) {
   moe_status status;
-  /* Without O_NONBLOCK, opening a FIFO waits for its writer. */
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  size_t room;
+  int fd;
   *bytes = NULL;
   *size = 0;
-  if (fd < 0) return fail_io(call, "read", path);
-  status = read_open(call, fd, path, limit, bytes, size);
+  MOE_TRY(moe_file_open(call, path, &fd, &room));
+  if (room > limit) room = limit;
+  status = moe_new_array(call, bytes, room + 2, 1);
+  if (status == MOE_OK)
+    status = read_all(call, fd, path, limit, room + 2, bytes, size);
   close(fd);
   if (status == MOE_OK) return MOE_OK;
   moe_free(*bytes);

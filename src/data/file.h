@@ -12,6 +12,13 @@
 moe_status moe_file_read(moe_call *call, const char *path, size_t limit,
                          unsigned char **bytes, size_t *size);
 
+/* A descriptor to read a regular file from, and its size; refuses the same.
+   Then some bytes of it from a place on: 0 at its end. */
+moe_status moe_file_open(moe_call *call, const char *path, int *fd,
+                         size_t *size);
+moe_status moe_file_read_at(moe_call *call, int fd, const char *path,
+                            size_t place, void *to, size_t size, size_t *got);
+
 /* A file being written aside, in the directory of its path.  Commit puts it in
    place of the path: its bytes and then its name are on disk when commit
    returns MOE_OK, with the permissions of the file that was there.  A symbolic

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vector.h"
+
 /* ------------------------------------------------------------------ schema */
 
 moe_status moe_schema_copy(moe_call *call, const moe_schema *from,
@@ -164,10 +166,8 @@ static moe_status check_cells(moe_call *call, const moe_rows *r, bool missing) {
   MOE_SCRATCH(call, x, moe_size(rows, r->d));
   for (size_t first = 0; first < r->n; first += rows) {
     size_t n = r->n - first < rows ? r->n - first : rows;
-    double sum = 0;
     moe_rows_doubles(r, first, n, x);
-    for (size_t k = 0; k < n * r->d; k++) sum += x[k] - x[k];
-    if (sum == 0) continue;
+    if (moe_is_finite(x, n * r->d)) continue;
     for (size_t k = 0; k < n * r->d; k++)
       if (isinf(x[k]) || (isnan(x[k]) && !missing))
         return refuse_cell(call, r, first + k / r->d, k % r->d, x[k]);

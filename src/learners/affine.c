@@ -1,6 +1,5 @@
 #include "affine.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -95,13 +94,11 @@ static void fill_missing(double *x, size_t n, size_t d, const double *centre) {
     for (size_t j = 0; j < d; j++) x[j] = x[j] == x[j] ? x[j] : centre[j];
 }
 
-/* The farthest logits are beyond any use, but they are numbers. */
-static double limit(double z) { return fmin(fmax(z, -DBL_MAX), DBL_MAX); }
-
 static void add_bias(const moe_affine *a, size_t n, double *z) {
   size_t m = a->fitted.n_outputs;
   for (size_t i = 0; i < n; i++, z += m)
-    for (size_t c = 0; c < m; c++) z[c] = limit(z[c] * a->left + a->bias[c]);
+    for (size_t c = 0; c < m; c++)
+      z[c] = moe_affine_limit(z[c] * a->left + a->bias[c]);
 }
 
 /* z of a few rows, which are in x where they are dense. */
@@ -123,6 +120,13 @@ static void answer(const moe_affine *a, const moe_rows *rows, size_t first,
                    size_t n, const double *centre, double *x, double *z) {
   if (rows->source != MOE_FROM_CSR) moe_rows_doubles(rows, first, n, x);
   answer_read(a, rows, first, n, centre, x, z);
+}
+
+void moe_affine_answer_one(const moe_affine *a, const double *x, double *z) {
+  size_t m = a->fitted.n_outputs, d = a->fitted.n_features;
+  for (size_t c = 0; c < m; c++)
+    z[c] = moe_affine_limit(moe_dot(x, a->weights + c * d, d) * a->left +
+                            a->bias[c]);
 }
 
 typedef struct answering {
@@ -168,64 +172,6 @@ moe_status moe_affine_apply(moe_call *call, const moe_affine *a,
   return MOE_OK;
 }
 
-/* ----------------------------------------------------------------- learning */
-
-static double squared_length(const moe_rows *rows, size_t i, const double *x) {
-  double sum = 0;
-  if (rows->source != MOE_FROM_CSR) return moe_dot(x, x, rows->d);
-  moe_entries e = moe_rows_entries(rows, i);
-  for (size_t k = 0; k < e.n; k++)
-    sum += (double)e.value[k] * (double)e.value[k];
-  return sum;
-}
-
-static void add_row(const moe_rows *rows, size_t i, const double *x,
-                    double factor, double *w) {
-  if (rows->source != MOE_FROM_CSR) {
-    moe_axpy(factor, x, w, rows->d);
-    return;
-  }
-  moe_entries e = moe_rows_entries(rows, i);
-  for (size_t k = 0; k < e.n; k++) w[e.index[k]] += factor * (double)e.value[k];
-}
-
-static void decay(moe_affine *a, double share) {
-  a->left /= 1 + share;
-  if (a->left > 1e-100) return;
-  moe_scale(a->left, a->weights, a->fitted.n_outputs * a->fitted.n_features);
-  a->left = 1;
-}
-
-static void learn_row(moe_affine *a, const moe_batch *b, size_t i,
-                      const moe_affine_rule *rule, double *x, double *z) {
-  size_t m = a->fitted.n_outputs, d = a->fitted.n_features;
-  double rows = (double)a->fitted.n_seen + (double)i + 1, step;
-  answer(a, &b->x, i, 1, NULL, x, z);
-  rule->loss->residual(rule->loss, b, i, 1, z, z + m);
-  step = rule->lr / (1 + rule->lr * rule->curvature * moe_batch_weight(b, i) *
-                             (1 + squared_length(&b->x, i, x)));
-  if (rule->l2 > 0) decay(a, rule->lr * rule->l2 / rows);
-  for (size_t c = 0; c < m; c++) {
-    double change = -step * z[c];
-    if (!isfinite(change)) continue;
-    add_row(&b->x, i, x, change / a->left, a->weights + c * d);
-    if (rule->intercept) a->bias[c] += change;
-  }
-}
-
-moe_status moe_affine_learn(moe_call *call, moe_affine *a,
-                            const moe_batch *batch,
-                            const moe_affine_rule *rule) {
-  moe_scratch_mark mark = moe_scratch_now(call);
-  double *x = NULL, *z;
-  MOE_TRY(moe_affine_prepare(call, a));
-  MOE_SCRATCH(call, z, 2 * a->fitted.n_outputs);
-  if (batch->x.source != MOE_FROM_CSR) MOE_SCRATCH(call, x, batch->x.d);
-  for (size_t i = 0; i < batch->x.n; i++) learn_row(a, batch, i, rule, x, z);
-  moe_scratch_drop(call, mark);
-  return MOE_OK;
-}
-
 /* --------------------------------------------------------------- derivatives
  */
 
@@ -255,6 +201,16 @@ typedef struct deriving {
   const double *centre;
   const moe_loss *loss;
 } deriving;
+
+static void add_row(const moe_rows *rows, size_t i, const double *x,
+                    double factor, double *w) {
+  if (rows->source != MOE_FROM_CSR) {
+    moe_axpy(factor, x, w, rows->d);
+    return;
+  }
+  moe_entries e = moe_rows_entries(rows, i);
+  for (size_t k = 0; k < e.n; k++) w[e.index[k]] += factor * (double)e.value[k];
+}
 
 /* Adds a tile's part to the derivatives by weights and biases, and its loss
    behind them. */

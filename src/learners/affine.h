@@ -1,7 +1,9 @@
 /* The state that linear, logistic and the softmax gate share: outputs affine in
-   the features, z = W x + b; how it answers, and how it learns row by row. */
+   the features, z = W x + b, and how it answers. */
 #ifndef MOE_AFFINE_H
 #define MOE_AFFINE_H
+
+#include <float.h>
 
 #include "learner.h"
 #include "loss.h"
@@ -28,20 +30,14 @@ moe_status moe_affine_apply(moe_call *call, const moe_affine *a,
                             const moe_rows *x, const double *centre,
                             double *out);
 
-/* How a row teaches: the implicit step of Toulis & Airoldi (2017,
-   doi 10.1214/16-AOS1506), which no size of x or lr makes diverge:
-     W −= s r xᵀ,  b −= s r,  s = lr / (1 + lr · curvature · weight · (1+|x|²))
-   with r the loss's derivative by z; and the t-th row takes W / (1 + lr l2/t),
-   its share of the penalty that fit applies to all rows. */
-typedef struct moe_affine_rule {
-  double lr, l2;
-  double curvature; /* the loss's second derivative is at most this */
-  bool intercept;
-  const moe_loss *loss;
-} moe_affine_rule;
-moe_status moe_affine_learn(moe_call *call, moe_affine *a,
-                            const moe_batch *batch,
-                            const moe_affine_rule *rule);
+/* The same of one row without missing values: n_outputs numbers. */
+void moe_affine_answer_one(const moe_affine *a, const double *x, double *z);
+
+/* The farthest outputs are beyond any use, but they are numbers. */
+static inline double moe_affine_limit(double z) {
+  z = z > -DBL_MAX ? z : -DBL_MAX; /* NaN too */
+  return z < DBL_MAX ? z : DBL_MAX;
+}
 
 /* The weights as one run of numbers, those of W first, then those of b:
    moe_learner_type's functions of that name, for states that begin with a

@@ -1,6 +1,5 @@
 /* What each feature contributes to z = W x + b: exactly w_j (x_j − c_j), where
    the bias is what z is at c. */
-#include <float.h>
 #include <math.h>
 
 #include "affine.h"
@@ -9,14 +8,12 @@ static bool has_two_classes(const moe_affine *a) {
   return a->fitted.task == MOE_CLASSIFICATION && a->fitted.n_outputs == 2;
 }
 
-static double limit(double z) { return fmin(fmax(z, -DBL_MAX), DBL_MAX); }
-
 /* Number j of output c, where each output has n: of two classes, less the
    other's. */
 static double number_of(const moe_affine *a, const double *numbers, size_t n,
                         size_t c, size_t j) {
   double other = has_two_classes(a) ? numbers[(1 - c) * n + j] : 0;
-  return limit(numbers[c * n + j] - other);
+  return moe_affine_limit(numbers[c * n + j] - other);
 }
 
 /* One output of one row: d numbers and the bias.  A missing number is at the
@@ -28,10 +25,11 @@ static void attribute(const moe_affine *a, size_t c, const double *x,
   for (size_t j = 0; j < d; j++) {
     double weight = number_of(a, a->weights, d, c, j) * a->left;
     double origin = centre != NULL ? centre[j] : 0;
-    out[j] = isnan(x[j]) ? 0 : limit(factor * weight * (x[j] - origin));
+    out[j] =
+        isnan(x[j]) ? 0 : moe_affine_limit(factor * weight * (x[j] - origin));
     bias += weight * origin;
   }
-  out[d] = limit(factor * bias);
+  out[d] = moe_affine_limit(factor * bias);
 }
 
 moe_status moe_affine_attribute(moe_call *call, const moe_affine *a,

@@ -132,14 +132,37 @@ static moe_status step(moe_call *call, moe_job *job) {
   return MOE_OK;
 }
 
-static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
+static moe_status settle(moe_call *call, const moe_object *o) {
   const constant_params *p = o->params;
   constant *m = o->state;
   if (m->fitted.task == MOE_REGRESSION && p->statistic == MEDIAN)
     return moe_fail(call, MOE_ESTATE,
                     "constant: a median is not learned row by row; use fit");
-  MOE_TRY(prepare(call, m));
-  add_rows(m, batch);
+  return prepare(call, m);
+}
+
+static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
+  MOE_TRY(settle(call, o));
+  add_rows(o->state, batch);
+  return MOE_OK;
+}
+
+static moe_status learn_one(moe_call *call, moe_object *o,
+                            const moe_example *s) {
+  constant *m = o->state;
+  MOE_TRY(settle(call, o));
+  if (m->fitted.task == MOE_CLASSIFICATION)
+    add_class_weight(m, s->id, s->weight);
+  else
+    add_values(m, s->y, s->weight);
+  return MOE_OK;
+}
+
+static moe_status predict_one(moe_call *call, const moe_object *o,
+                              const double *x, double *out) {
+  const constant *m = o->state;
+  (void)call, (void)x;
+  memcpy(out, m->value, m->fitted.n_outputs * sizeof *out);
   return MOE_OK;
 }
 
@@ -182,7 +205,7 @@ static moe_status contribute(moe_call *call, const moe_object *o,
 
 static moe_status check(moe_call *call, const moe_object *o) {
   const constant *m = o->state;
-  for (size_t k = 0; k < m->fitted.n_outputs; k++)
+  for (size_t k = 0; m->value != NULL && k < m->fitted.n_outputs; k++)
     if (!isfinite(m->value[k]) || !(m->total[k] >= 0))
       return moe_fail(call, MOE_EFORMAT, "constant: value %zu is not finite",
                       k + 1);
@@ -200,10 +223,13 @@ const moe_learner_type moe_constant = {
              .visit = visit,
              .check = check},
     .traits = MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT |
-              MOE_TAKES_MISSING | MOE_TAKES_SPARSE | MOE_ONLINE,
+              MOE_TAKES_MISSING | MOE_TAKES_SPARSE | MOE_TAKES_NOMINAL |
+              MOE_ONLINE,
     .begin = begin,
     .step = step,
     .learn = learn,
+    .learn_one = learn_one,
     .add_class = add_class,
     .contribute = contribute,
-    .predict = predict};
+    .predict = predict,
+    .predict_one = predict_one};

@@ -1,6 +1,6 @@
-/* Detectors of change in a stream of numbers (losses, mostly).  The state of one
-   is a run of doubles, so that whoever has many keeps them in one array, which
-   it visits, copies and saves as such. */
+/* Detectors of change in a stream of numbers (losses, mostly).  The state of
+   one is a run of doubles, so that whoever has many keeps them in one array,
+   which it visits, copies and saves as such. */
 #ifndef MOE_DETECTOR_H
 #define MOE_DETECTOR_H
 
@@ -20,12 +20,20 @@ typedef enum moe_signal { MOE_STABLE, MOE_WARNING, MOE_DRIFT } moe_signal;
 /* Each detector has defaults of its own (what is NaN or MOE_NO_INT). */
 typedef struct moe_detector_config {
   int kind;
-  double delta;     /* adwin: confidence; page_hinkley: change that is allowed */
+  double delta; /* adwin: confidence; page_hinkley: change that is allowed */
   double threshold; /* page_hinkley: λ; ddm: deviations to a drift */
   double alpha;     /* kswin: level of the test */
-  int64_t window;   /* kswin: numbers kept; page_hinkley, ddm: fewest before a
-                       signal */
+  int64_t window;   /* kswin: numbers kept, at least 10; page_hinkley, ddm:
+                       fewest before a signal */
+  int bound;        /* adwin: of the difference of two means */
+  int64_t every;    /* adwin: numbers between tests; 0: 32 */
 } moe_detector_config;
+
+enum moe_bound {
+  MOE_BOUND_VARIANCE, /* by their variance: numbers of any range */
+  MOE_BOUND_RANGE     /* by Hoeffding's: numbers within [0, 1] */
+};
+extern const char *const moe_bound_choices[];
 
 /* Doubles of state; 0 of none. */
 size_t moe_detector_size(const moe_detector_config *c);

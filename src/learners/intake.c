@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "vector.h"
+
 static moe_status new_arrays(moe_call *call, moe_intake *in) {
   MOE_TRY(moe_new_array(call, &in->nominal, in->n, 1));
   MOE_TRY(moe_new_array(call, &in->start, in->n + 1, sizeof *in->start));
@@ -120,23 +122,12 @@ moe_status moe_intake_follow(moe_call *call, moe_intake *in,
 
 /* --------------------------------------------------------------------- rows */
 
-/* Weighted so that nothing overflows: the mean of finite numbers is finite. */
 void moe_intake_count(moe_intake *in, const double *x) {
-  if (in->keeps_holes) return;
-  double share = 1 / ++in->rows, rest = 1 - share;
-  double *mean = in->mean;
-  for (size_t j = 0; j < in->n; j++) {
-    double moved = rest * mean[j] + share * x[j];
-    mean[j] = x[j] == x[j] ? moved : mean[j];
-  }
+  if (!in->keeps_holes) moe_average(x, 1 / ++in->rows, in->mean, in->n);
 }
 
 bool moe_intake_passes(const moe_intake *in, const double *x) {
-  double sum = 0;
-  if (in->spreads) return false;
-  if (in->keeps_holes) return true;
-  for (size_t j = 0; j < in->n; j++) sum += x[j] - x[j];
-  return sum == 0;
+  return !in->spreads && (in->keeps_holes || moe_is_finite(x, in->n));
 }
 
 /* One indicator of MOE_LEVEL_SLOTS; none where the value is missing. */

@@ -109,13 +109,22 @@ static size_t window_of(const knn_params *p) {
   return p->window == MOE_NO_INT ? INT32_MAX : (size_t)p->window;
 }
 
-static void remember(knn *m, const moe_batch *b, size_t i, size_t slot) {
-  size_t at = moe_rows_at(&b->x, i), width = target_width(m);
-  m->weight[slot] = moe_batch_weight(b, i);
+static moe_example example_of(const knn *m, const moe_batch *b, size_t i) {
+  size_t at = moe_rows_at(&b->x, i);
+  moe_example s = {.weight = moe_batch_weight(b, i)};
+  if (m->fitted.task == MOE_CLASSIFICATION)
+    s.id = b->y->ids[at];
+  else
+    s.y = b->y->values + at * b->y->width;
+  return s;
+}
+
+static void remember(knn *m, const moe_example *s, size_t slot) {
+  size_t width = target_width(m);
+  m->weight[slot] = s->weight;
   for (size_t k = 0; k < width; k++)
-    m->target[slot * width + k] = m->fitted.task == MOE_CLASSIFICATION
-                                      ? (double)b->y->ids[at]
-                                      : b->y->values[at * b->y->width + k];
+    m->target[slot * width + k] =
+        m->fitted.task == MOE_CLASSIFICATION ? (double)s->id : s->y[k];
 }
 
 /* Fitting copies the rows, some at a time, and prepares the search. */
@@ -159,8 +168,10 @@ static moe_status copy_some(moe_call *call, knn *m, knn_work *w) {
   size_t n = NUMBERS / w->kept.x.d + 1, left = w->kept.x.n - w->copied;
   moe_rows some = moe_rows_range(&w->kept.x, w->copied, n < left ? n : left);
   MOE_TRY(moe_neighbours_fill(call, &m->rows, &some, w->copied));
-  for (size_t i = 0; i < some.n; i++, w->copied++)
-    remember(m, &w->kept, w->copied, w->copied);
+  for (size_t i = 0; i < some.n; i++, w->copied++) {
+    moe_example s = example_of(m, &w->kept, w->copied);
+    remember(m, &s, w->copied);
+  }
   return MOE_OK;
 }
 
@@ -191,16 +202,15 @@ static moe_status widen(moe_call *call, double **array, size_t before,
 }
 
 static moe_status add_row(moe_call *call, knn *m, size_t most,
-                          const moe_batch *b, size_t i, double *x) {
+                          const moe_example *s) {
   size_t before = m->rows.slots, slots = moe_neighbours_room(&m->rows, most);
   size_t slot;
   if (slots > before) {
     MOE_TRY(widen(call, &m->weight, before, slots, 1));
     MOE_TRY(widen(call, &m->target, before, slots, target_width(m)));
   }
-  moe_rows_doubles(&b->x, i, 1, x);
-  MOE_TRY(moe_neighbours_add(call, &m->rows, x, most, &slot));
-  remember(m, b, i, slot);
+  MOE_TRY(moe_neighbours_add(call, &m->rows, s->x, most, &slot));
+  remember(m, s, slot);
   return MOE_OK;
 }
 
@@ -215,20 +225,38 @@ static void shrink(knn *m, size_t most) {
   memset(m->target + kept * width, 0, (n - kept) * width * sizeof *m->target);
 }
 
+static moe_status open_window(moe_call *call, const knn_params *p, knn *m) {
+  MOE_TRY(settle(call, p, m));
+  MOE_TRY(moe_neighbours_open(call, &m->rows, m->fitted.n_features));
+  shrink(m, window_of(p));
+  return MOE_OK;
+}
+
 static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
   const knn_params *p = o->params;
   moe_scratch_mark mark = moe_scratch_now(call);
   knn *m = o->state;
   double *x;
   MOE_SCRATCH(call, x, m->fitted.n_features);
-  MOE_TRY(settle(call, p, m));
-  MOE_TRY(moe_neighbours_open(call, &m->rows, m->fitted.n_features));
-  shrink(m, window_of(p));
-  for (size_t i = 0; i < batch->x.n; i++)
-    if (moe_batch_weight(batch, i) > 0)
-      MOE_TRY(add_row(call, m, window_of(p), batch, i, x));
+  MOE_TRY(open_window(call, p, m));
+  for (size_t i = 0; i < batch->x.n; i++) {
+    moe_example s = example_of(m, batch, i);
+    s.x = x;
+    moe_rows_doubles(&batch->x, i, 1, x);
+    if (s.weight > 0) MOE_TRY(add_row(call, m, window_of(p), &s));
+  }
   moe_neighbours_measure(&m->rows);
   moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+static moe_status learn_one(moe_call *call, moe_object *o,
+                            const moe_example *s) {
+  const knn_params *p = o->params;
+  knn *m = o->state;
+  MOE_TRY(open_window(call, p, m));
+  MOE_TRY(add_row(call, m, window_of(p), s));
+  moe_neighbours_measure(&m->rows);
   return MOE_OK;
 }
 
@@ -316,6 +344,13 @@ static moe_status predict(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
+static moe_status predict_one(moe_call *call, const moe_object *o,
+                              const double *x, double *out) {
+  moe_rows row =
+      moe_rows_of_doubles(x, 1, ((const knn *)o->state)->fitted.n_features);
+  return predict(call, o, &row, out);
+}
+
 static moe_status show_rows(moe_call *call, const moe_object *o,
                             moe_value *out) {
   const knn *m = o->state;
@@ -345,5 +380,7 @@ const moe_learner_type moe_knn = {
     .step = step,
     .end = end,
     .learn = learn,
+    .learn_one = learn_one,
     .add_class = add_class,
-    .predict = predict};
+    .predict = predict,
+    .predict_one = predict_one};

@@ -20,9 +20,24 @@ moe_status moe_fitted_visit(moe_fitted *f, moe_visitor *v) {
 
 /* ------------------------------------------------------- what a type can do */
 
-static unsigned add_child_traits(const moe_object *child, unsigned traits) {
+/* Whether a parameter `frozen` names the child, or it is none to be trained. */
+static bool is_frozen(const moe_object *o, const char *name,
+                      const moe_object *child) {
+  const moe_param *p = moe_type_find_param(o->type, "frozen");
+  const moe_texts *frozen;
+  if (p == NULL || p->kind != MOE_TEXTS) return false;
+  if (moe_learner_type_of(child)->traits & MOE_TRAINED) return true;
+  frozen = (const void *)((const char *)o->params + p->offset);
+  for (size_t i = 0; i < frozen->n; i++)
+    if (strcmp(frozen->items[i], name) == 0) return true;
+  return false;
+}
+
+static unsigned add_child_traits(const moe_object *o, const char *name,
+                                 const moe_object *child, unsigned traits) {
   unsigned t = moe_learner_traits(child);
-  if (!(t & MOE_ONLINE)) traits &= ~(unsigned)MOE_ONLINE;
+  if (!(t & MOE_ONLINE) && !is_frozen(o, name, child))
+    traits &= ~(unsigned)MOE_ONLINE;
   return traits | (t & MOE_HOST_ONLY);
 }
 
@@ -39,9 +54,10 @@ unsigned moe_learner_traits(const moe_object *o) {
       traits |= MOE_HOST_ONLY;
     if (p->family == NULL || !is_learner(p->family)) continue;
     if (p->kind == MOE_CHILD && *(moe_object *const *)field != NULL)
-      traits = add_child_traits(*(moe_object *const *)field, traits);
+      traits =
+          add_child_traits(o, p->name, *(moe_object *const *)field, traits);
     for (size_t i = 0; p->kind == MOE_CHILDREN && i < c->n; i++)
-      traits = add_child_traits(c->items[i], traits);
+      traits = add_child_traits(o, c->names[i], c->items[i], traits);
   }
   return traits;
 }
@@ -50,6 +66,7 @@ const moe_object *moe_learner_answering(const moe_object *o) {
   for (;;) {
     const moe_param *p = moe_type_find_param(o->type, "model");
     const moe_object *model = NULL;
+    if (moe_learner_type_of(o)->choose_task != NULL) return o;
     bool gates = moe_learner_type_of(o)->traits & MOE_GATES;
     if (p != NULL && p->kind == MOE_CHILD && !gates)
       model = *(moe_object *const *)((const char *)o->params + p->offset);

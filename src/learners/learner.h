@@ -130,9 +130,21 @@ typedef struct moe_learner_type {
   moe_status (*logits_one)(moe_call *call, const moe_object *o, const double *x,
                            double *out);
 
+  /* Of a gate: by how much its last learn_one has moved the logits of that
+     sample, or NULL where it does not tell. */
+  const double *(*moved)(const moe_object *o);
+
+  /* A stream begins: the state knows its columns, and what classes the parent of
+     the object knows; more may be added.  NULL: nothing to do. */
+  moe_status (*open)(moe_call *call, moe_object *o);
+
   /* Online classification: room for a new class at `position`, beside the
      n_outputs that there are; the label is in place, n_outputs is not. */
   moe_status (*add_class)(moe_call *call, moe_object *o, size_t position);
+
+  /* The same of a gate, for a new expert; and its opposite, which only gates
+     have: the expert at `position` goes, n_outputs has not changed yet. */
+  void (*remove_class)(moe_object *o, size_t position);
 
   /* Class probabilities, gate probabilities or values: n × n_outputs doubles.
      Does not write to the object.  The rows are valid for the state. */
@@ -173,6 +185,11 @@ typedef struct moe_learner_type {
      one's less the other's).  NULL: it cannot be told apart. */
   moe_status (*contribute)(moe_call *call, const moe_object *o,
                            const moe_rows *x, double *out);
+
+  /* Of regression: the variance of each target about what predict says of it,
+     x->n × n_outputs numbers.  NULL: not known. */
+  moe_status (*variance)(moe_call *call, const moe_object *o, const moe_rows *x,
+                         double *out);
 } moe_learner_type;
 
 /* A type's visit begins with this. */
@@ -312,6 +329,12 @@ moe_status moe_learner_differentiate(moe_call *call, const moe_object *o,
 moe_status moe_learner_contribute(moe_call *call, const moe_object *o,
                                   const moe_rows *x, double *out);
 
+/* x->n × n_outputs doubles into `out`, as the type's variance says; Inf where
+   nothing was learned.  MOE_EUNSUPPORTED where it has none; else as
+   moe_learner_predict. */
+moe_status moe_learner_variance(moe_call *call, const moe_object *o,
+                                const moe_rows *x, double *out);
+
 /* ------------------------------------------------ among the learner's files */
 
 /* Refuses rows that the object cannot take, as its traits and intake say. */
@@ -328,10 +351,11 @@ moe_status moe__new_fitted(moe_call *call, const moe_object *o,
                            const moe_batch *b, bool stream, moe_fitted *f);
 
 /* Rows as an object with an open intake sees them, in the call's scratch;
-   `learner` (else NULL) is the same object where it learns from them. */
+   `learner` (else NULL) is the same object where it learns from them, with a
+   weight a row. */
 moe_status moe__encode_rows(moe_call *call, const moe_object *o,
-                            moe_object *learner, const moe_rows *x,
-                            moe_rows *out);
+                            moe_object *learner, const double *weights,
+                            const moe_rows *x, moe_rows *out);
 
 /* The same of a batch, its targets and weights in the order of the rows. */
 moe_status moe__encode_batch(moe_call *call, const moe_object *o,

@@ -23,7 +23,7 @@ static moe_status ask_encoded(moe_call *call, const moe_object *o,
     size_t n = x->n - first < BLOCK ? x->n - first : BLOCK;
     moe_rows block = moe_rows_range(x, first, n), encoded;
     moe_scratch_mark mark = moe_scratch_now(call);
-    MOE_TRY(moe__encode_rows(call, o, NULL, &block, &encoded));
+    MOE_TRY(moe__encode_rows(call, o, NULL, NULL, &block, &encoded));
     MOE_TRY(answer_of(call, o, &encoded, out + first * width));
     moe_scratch_drop(call, mark);
   }
@@ -71,6 +71,20 @@ moe_status moe_learner_contribute(moe_call *call, const moe_object *o,
                     type->type.name);
   return ask(call, o, x, type->contribute, f->n_outputs * (f->n_features + 1),
              out);
+}
+
+moe_status moe_learner_variance(moe_call *call, const moe_object *o,
+                                const moe_rows *x, double *out) {
+  const moe_learner_type *type = moe_learner_type_of(o);
+  if (type->variance == NULL)
+    return moe_fail(call, MOE_EUNSUPPORTED,
+                    "%s does not know how far off its answers are",
+                    type->type.name);
+  MOE_TRY(check_fitted(call, o));
+  const moe_fitted *f = o->state;
+  if (f->n_seen > 0) return ask(call, o, x, type->variance, f->n_outputs, out);
+  for (size_t i = 0; i < x->n * f->n_outputs; i++) out[i] = INFINITY;
+  return MOE_OK;
 }
 
 /* ------------------------------------------------------- rows with targets */

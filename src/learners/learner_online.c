@@ -4,36 +4,44 @@
 #include <string.h>
 
 #include "learner.h"
+#include "vector.h"
 
 enum { BLOCK = 1024 }; /* rows encoded at a time: bounds the scratch */
 
 /* ------------------------------------------------------------------- intake */
 
-/* The learner's codes of a column's levels; of those that are missing or, where
-   nothing is learned, new: -1. */
-static moe_status find_codes(moe_call *call, const moe_intake *in,
-                             moe_intake *learns, size_t j, const moe_column *c,
-                             int32_t **out) {
+/* The learner's codes of a column's levels; of those that are missing or that
+   it has not met: -1. */
+static moe_status find_codes(moe_call *call, const moe_intake *in, size_t j,
+                             const moe_column *c, int32_t **out) {
   int32_t *codes;
   MOE_SCRATCH(call, codes, c->n_levels + 1);
   *out = codes + 1; /* of the missing too: code -1 */
   codes[0] = -1;
-  for (size_t k = 0; k < c->n_levels; k++) {
-    if (learns != NULL)
-      MOE_TRY(moe_intake_add(call, learns, j, c->levels[k], &codes[k + 1]));
-    else
-      codes[k + 1] = moe_intake_code(in, j, c->levels[k]);
-  }
+  for (size_t k = 0; k < c->n_levels; k++)
+    codes[k + 1] = moe_intake_code(in, j, c->levels[k]);
   return MOE_OK;
 }
 
 static moe_status find_all_codes(moe_call *call, const moe_intake *in,
-                                 moe_intake *learns, const moe_rows *x,
-                                 int32_t **codes) {
+                                 const moe_rows *x, int32_t **codes) {
   for (size_t j = 0; x->source == MOE_FROM_COLUMNS && j < x->d; j++) {
     const moe_column *c = moe_rows_column(x, j);
-    if (c->numbers == NULL)
-      MOE_TRY(find_codes(call, in, learns, j, c, &codes[j]));
+    if (c->numbers == NULL) MOE_TRY(find_codes(call, in, j, c, &codes[j]));
+  }
+  return MOE_OK;
+}
+
+/* Levels get codes when their first row is learned from, as if the rows came
+   singly. */
+static moe_status meet_levels(moe_call *call, moe_intake *learns,
+                              const moe_rows *x, const double *raw,
+                              int32_t **codes) {
+  for (size_t j = 0; j < x->d; j++) {
+    if (codes[j] == NULL || raw[j] < 0 || codes[j][(int)raw[j]] >= 0) continue;
+    MOE_TRY(moe_intake_add(call, learns, j,
+                           moe_rows_column(x, j)->levels[(int)raw[j]],
+                           &codes[j][(int)raw[j]]));
   }
   return MOE_OK;
 }
@@ -42,13 +50,25 @@ static double to_double(int32_t code) {
   return code < 0 ? (double)NAN : (double)code;
 }
 
+/* Row i with the learner's own codes; `learned`: new levels get some. */
+static moe_status read_row(moe_call *call, moe_intake *in, const moe_rows *x,
+                           size_t i, int32_t **codes, bool learned,
+                           double *out) {
+  moe_rows_doubles(x, i, 1, out);
+  if (x->source != MOE_FROM_COLUMNS) return MOE_OK;
+  if (learned) MOE_TRY(meet_levels(call, in, x, out, codes));
+  for (size_t j = 0; j < x->d; j++)
+    if (codes[j] != NULL) out[j] = to_double(codes[j][(int)out[j]]);
+  return MOE_OK;
+}
+
 bool moe__is_encoded(const moe_object *o, const moe_rows *x) {
   return moe_learner_fitted(o)->intake.open && x->source != MOE_FROM_CSR;
 }
 
 moe_status moe__encode_rows(moe_call *call, const moe_object *o,
-                            moe_object *learner, const moe_rows *x,
-                            moe_rows *out) {
+                            moe_object *learner, const double *weights,
+                            const moe_rows *x, moe_rows *out) {
   const moe_intake *in = &moe_learner_fitted(o)->intake;
   moe_intake *learns =
       learner != NULL ? &((moe_fitted *)learner->state)->intake : NULL;
@@ -58,13 +78,12 @@ moe_status moe__encode_rows(moe_call *call, const moe_object *o,
   MOE_SCRATCH(call, codes, x->d);
   MOE_SCRATCH(call, raw, x->d);
   MOE_SCRATCH(call, rows, moe_size(x->n, width));
-  MOE_TRY(find_all_codes(call, in, learns, x, codes));
+  MOE_TRY(find_all_codes(call, in, x, codes));
   for (size_t i = 0; i < x->n; i++) {
-    moe_rows_doubles(x, i, 1, raw);
-    for (size_t j = 0; j < x->d; j++)
-      if (codes[j] != NULL) raw[j] = to_double(codes[j][(int)raw[j]]);
+    bool learned = learns != NULL && weights[i] > 0;
+    MOE_TRY(read_row(call, learns, x, i, codes, learned, raw));
     moe_intake_encode(in, raw, rows + i * width);
-    if (learns != NULL) moe_intake_count(learns, raw);
+    if (learned) moe_intake_count(learns, raw);
   }
   *out = moe_rows_of_doubles(rows, x->n, width);
   return MOE_OK;
@@ -94,7 +113,7 @@ moe_status moe__encode_batch(moe_call *call, const moe_object *o,
   target->values = values;
   to->y = target;
   to->weight = weights;
-  return moe__encode_rows(call, o, learner, &from->x, &to->x);
+  return moe__encode_rows(call, o, learner, weights, &from->x, &to->x);
 }
 
 /* --------------------------------------------------------------- whole rows */
@@ -107,12 +126,45 @@ static moe_status learn_encoded(moe_call *call, moe_object *o,
   return moe_learner_type_of(o)->learn(call, o, &encoded);
 }
 
+/* The rows one after the other, in types that take single samples. */
+static moe_status learn_singly(moe_call *call, moe_object *o,
+                               const moe_batch *run) {
+  moe_intake *in = &((moe_fitted *)o->state)->intake;
+  const moe_target *y = run->y;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  int32_t **codes;
+  double *x;
+  MOE_SCRATCH(call, codes, run->x.d);
+  MOE_SCRATCH(call, x, run->x.d);
+  MOE_TRY(find_all_codes(call, in, &run->x, codes));
+  for (size_t i = 0; i < run->x.n; i++) {
+    size_t at = moe_rows_at(&run->x, i);
+    moe_example s = {.x = x, .weight = moe_batch_weight(run, i)};
+    if (y->ids != NULL) s.id = y->ids[at];
+    if (y->values != NULL) s.y = y->values + at * y->width;
+    MOE_TRY(read_row(call, in, &run->x, i, codes, s.weight > 0, x));
+    MOE_TRY(s.weight > 0 ? moe__learn_one(call, o, &s)
+                         : moe__advance(call, o, x));
+  }
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+/* A row of weight 0 comes by, and is not learned from. */
+static int64_t count_learned(const moe_batch *run) {
+  int64_t n = 0;
+  for (size_t i = 0; i < run->x.n; i++) n += moe_batch_weight(run, i) > 0;
+  return n;
+}
+
 /* Rows of classes that the object has met. */
 static moe_status learn_run(moe_call *call, moe_object *o,
                             const moe_batch *run) {
   moe_fitted *f = o->state;
   bool as_is = !moe__is_encoded(o, &run->x);
   size_t block = as_is ? run->x.n : BLOCK;
+  if (!as_is && moe_learner_type_of(o)->learn_one != NULL)
+    return learn_singly(call, o, run);
   for (size_t first = 0; first < run->x.n; first += block) {
     size_t n = run->x.n - first < block ? run->x.n - first : block;
     moe_scratch_mark mark = moe_scratch_now(call);
@@ -120,7 +172,7 @@ static moe_status learn_run(moe_call *call, moe_object *o,
     part.x = moe_rows_range(&run->x, first, n);
     MOE_TRY(as_is ? moe_learner_type_of(o)->learn(call, o, &part)
                   : learn_encoded(call, o, &part));
-    f->n_seen += (int64_t)n;
+    f->n_seen += count_learned(&part);
     moe_scratch_drop(call, mark);
   }
   return MOE_OK;
@@ -204,6 +256,11 @@ static moe_status learn_rows(moe_call *call, moe_object *o,
   return status;
 }
 
+static moe_status open_stream(moe_call *call, moe_object *o) {
+  const moe_learner_type *type = moe_learner_type_of(o);
+  return type->open != NULL ? type->open(call, o) : MOE_OK;
+}
+
 moe_status moe_learner_learn(moe_call *call, moe_object *o,
                              const moe_batch *batch) {
   bool fresh = o->state == NULL;
@@ -216,6 +273,7 @@ moe_status moe_learner_learn(moe_call *call, moe_object *o,
   if (fresh) MOE_TRY(moe_state_new(call, o->type, &o->state));
   moe_status status =
       fresh ? moe__new_fitted(call, o, batch, true, o->state) : MOE_OK;
+  if (status == MOE_OK && fresh) status = open_stream(call, o);
   if (status == MOE_OK) status = learn_rows(call, o, batch);
   if (status != MOE_OK && fresh) {
     moe_state_free(o->type, o->state);
@@ -375,9 +433,7 @@ static moe_status refuse_value(moe_call *call, const moe_object *o,
 static moe_status check_values(moe_call *call, const moe_object *o,
                                const double *x) {
   size_t n = moe_learner_fitted(o)->schema.n, bad = 0;
-  double sum = 0;
-  for (size_t j = 0; j < n; j++) sum += x[j] - x[j];
-  if (sum == 0) return MOE_OK;
+  if (moe_is_finite(x, n)) return MOE_OK;
   for (size_t j = 0; j < n; j++)
     bad += isinf(x[j]) || (isnan(x[j]) && !takes_missing(o));
   return bad == 0 ? MOE_OK : refuse_value(call, o, x);
@@ -439,8 +495,9 @@ moe_status moe__open_child(moe_call *call, moe_object *child,
     status =
         moe_intake_copy(call, &parent->intake, &f->intake,
                         traits & MOE_TAKES_MISSING, traits & MOE_TAKES_NOMINAL);
-  f->n_features =
-      f->intake.open ? moe_intake_width(&f->intake) : parent->schema.n;
+  if (status == MOE_OK)
+    f->n_features =
+        f->intake.open ? moe_intake_width(&f->intake) : parent->schema.n;
   if (status == MOE_OK && task == MOE_GATING && labels != NULL)
     status = moe_labels_copy(call, labels, &f->labels);
   for (size_t k = 0;
@@ -449,6 +506,7 @@ moe_status moe__open_child(moe_call *call, moe_object *child,
     int32_t id;
     status = moe_learner_add_label(call, child, &parent->labels.items[k], &id);
   }
+  if (status == MOE_OK) status = open_stream(call, child);
   if (status == MOE_OK) return MOE_OK;
   moe_state_free(child->type, child->state);
   child->state = NULL;
@@ -509,9 +567,9 @@ moe_status moe_stream_begin(moe_call *call, moe_job *job) {
   return MOE_OK;
 }
 
-/* What has been learned from so far says where to go on. */
+/* The rows gone through so far, those of weight 0 too, say where to go on. */
 moe_status moe_stream_step(moe_call *call, moe_job *job) {
-  const moe_fitted *f = job->state;
+  moe_fitted *f = job->state;
   moe_object aside = {.type = job->object->type,
                       .refs = 1,
                       .depth = job->object->depth,
@@ -524,6 +582,7 @@ moe_status moe_stream_step(moe_call *call, moe_job *job) {
     part.x = moe_rows_range(&job->batch.x, first,
                             n - first < BLOCK ? n - first : BLOCK);
     MOE_TRY(learn_run(call, &aside, &part));
+    f->n_seen = (int64_t)(first + part.x.n);
     job->usable = true;
     if (moe_call_pausing(call)) break;
   }

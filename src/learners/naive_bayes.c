@@ -3,8 +3,10 @@
                    V the largest variance of a column over all classes
      multinomial   p(x | c) ∝ Π_j q_cj^x_j,
                    q_cj = (count_cj + alpha) / Σ_j (count_cj + alpha)
-   (McCallum & Nigam 1998).  What is learned are sums, so that learning row by
-   row comes to what fit does at once: means and variances by the updates of
+   (McCallum & Nigam 1998); and a column of strings, whatever the others are,
+     p(x_j = v | c) = (count_cjv + alpha) / Σ_v (count_cjv + alpha)
+   over the levels met so far.  What is learned are sums, so that learning row
+   by row comes to what fit does at once: means and variances by the updates of
    Welford 1962 (doi 10.2307/1266577), weighted.  A missing value says nothing:
    its column is left out, in learning and in answering. */
 #include <math.h>
@@ -27,7 +29,8 @@ static const moe_param params[] = {
                 "gaussian: the share of the largest variance of a column that "
                 "is added to each variance"),
     MOE_P_ABOVE(moe_naive_bayes_params, alpha, 1, 0, 1e9,
-                "multinomial: what is added to each count"),
+                "multinomial, and columns of strings: what is added to each "
+                "count"),
     MOE_P_LIST(moe_naive_bayes_params, priors, MOE_WEIGHTS, 0, 1e300,
                "prior weight of each class, by label, 1 where it is not named; "
                "absent: the weight of its rows"),
@@ -42,7 +45,7 @@ typedef struct part {
   size_t width;
 } part;
 
-enum { MOST_PARTS = 4 };
+enum { MOST_PARTS = 5 };
 
 static size_t list_parts(moe_naive_bayes_model *m, part *out) {
   size_t d = m->fitted.n_features, n = 0;
@@ -54,7 +57,14 @@ static size_t list_parts(moe_naive_bayes_model *m, part *out) {
     out[n++] = (part){"mean", &m->mean, d};
     out[n++] = (part){"variance", &m->variance, d};
   }
+  if (m->slots > 0) out[n++] = (part){"level", &m->level, m->slots};
   return n;
+}
+
+static moe_status visit_slots(moe_naive_bayes_model *m, moe_visitor *v) {
+  MOE_TRY(moe_visit_scalar(v, "slots", MOE_I64, &m->slots));
+  return moe_visit_array(v, "slot_start", MOE_I64, &m->start,
+                         m->slots > 0 ? m->fitted.n_features + 1 : 0);
 }
 
 static moe_status visit(void *state, moe_visitor *v) {
@@ -62,6 +72,7 @@ static moe_status visit(void *state, moe_visitor *v) {
   part parts[MOST_PARTS];
   MOE_TRY(moe_fitted_visit(&m->fitted, v));
   MOE_TRY(moe_visit_scalar(v, "distribution", MOE_I32, &m->distribution));
+  if (m->fitted.intake.open) MOE_TRY(visit_slots(m, v));
   size_t n = list_parts(m, parts);
   for (size_t i = 0; i < n; i++)
     MOE_TRY(moe_visit_array(v, parts[i].name, MOE_F64, parts[i].array,
@@ -102,11 +113,20 @@ static moe_status add_class(moe_call *call, moe_object *o, size_t position) {
   return MOE_OK;
 }
 
+static bool are_slots_sound(const moe_naive_bayes_model *m) {
+  size_t d = m->fitted.n_features;
+  if (m->slots == 0) return true;
+  for (size_t j = 0; j < d; j++)
+    if (m->start[j] > m->start[j + 1]) return false;
+  return m->start[0] == 0 && (size_t)m->start[d] == m->slots;
+}
+
 static moe_status check(moe_call *call, const moe_object *o) {
   moe_naive_bayes_model *m = o->state;
   part parts[MOST_PARTS];
-  bool good = m->distribution == MOE_NB_GAUSSIAN ||
-              m->distribution == MOE_NB_MULTINOMIAL;
+  bool good = (m->distribution == MOE_NB_GAUSSIAN ||
+               m->distribution == MOE_NB_MULTINOMIAL) &&
+              are_slots_sound(m);
   size_t n = good ? list_parts(m, parts) : 0;
   for (size_t i = 0; i < n; i++)
     for (size_t k = 0; good && k < m->fitted.n_outputs * parts[i].width; k++) {
@@ -263,9 +283,32 @@ static moe_status open_tally(moe_call *call, work *w, size_t length) {
   return moe_tally_new(call, &plan, &w->tally);
 }
 
+static bool has_strings(const moe_rows *x) {
+  for (size_t j = 0; x->source == MOE_FROM_COLUMNS && j < x->d; j++)
+    if (moe_rows_column(x, j)->numbers == NULL) return true;
+  return false;
+}
+
+moe_status moe__naive_bayes_check(moe_call *call,
+                                  const moe_naive_bayes_model *m,
+                                  const moe_rows *x) {
+  if (m->fitted.intake.open || !has_strings(x)) return MOE_OK;
+  return moe_fail(call, MOE_EDATA,
+                  "naive_bayes has learned from numbers so far, and there are "
+                  "strings in the columns now");
+}
+
+/* A table with columns of strings is learned from as a stream is. */
+static moe_status begin_stream(moe_call *call, moe_job *job) {
+  moe_naive_bayes_model *m = job->state;
+  MOE_TRY(moe_intake_open(call, &m->fitted.intake, &job->batch.x, true, true));
+  return moe_stream_begin(call, job);
+}
+
 static moe_status begin(moe_call *call, moe_job *job) {
   moe_naive_bayes_model *m = job->state;
   work *w = job->work;
+  if (has_strings(&job->batch.x)) return begin_stream(call, job);
   double total = 0;
   int exponent;
   MOE_TRY(settle(call, job->object, m));
@@ -318,9 +361,10 @@ static moe_status check_some(moe_call *call, work *w) {
 
 static moe_status step(moe_call *call, moe_job *job) {
   work *w = job->work;
-  moe_naive_bayes_model *m = w->model;
+  moe_naive_bayes_model *m = job->state;
   size_t n = m->fitted.n_features * m->fitted.n_outputs;
   bool gaussian = m->distribution == MOE_NB_GAUSSIAN;
+  if (m->fitted.intake.open) return moe_stream_step(call, job);
   while (!gaussian && w->checked < w->batch->x.n) {
     MOE_TRY(check_some(call, w));
     if (moe_call_pausing(call)) return MOE_OK;
@@ -356,35 +400,126 @@ static void add_value(moe_naive_bayes_model *m, size_t k, double x,
   m->variance[k] += share * ((1 - share) * away * away - m->variance[k]);
 }
 
-static void learn_row(moe_naive_bayes_model *m, const moe_batch *b, size_t i,
-                      double *x) {
-  size_t d = m->fitted.n_features;
-  size_t c = (size_t)b->y->ids[moe_rows_at(&b->x, i)];
-  double weight = moe_batch_weight(b, i), *count = m->count + c * d;
-  bool sparse =
-      m->distribution == MOE_NB_MULTINOMIAL && moe_nb_is_sparse(&b->x);
-  if (weight == 0) return;
-  m->weight[c] = bounded(m->weight[c] + weight);
-  if (!sparse) moe_rows_doubles(&b->x, i, 1, x);
-  if (sparse)
-    m->total[c] = bounded(
-        m->total[c] + count_entries(moe_rows_entries(&b->x, i), weight, count));
+/* ----------------------------------------------------------- row by row */
+
+/* Room for a level in its column; what other columns have moves along. */
+static moe_status make_slot(moe_call *call, moe_naive_bayes_model *m, size_t j,
+                            size_t code) {
+  size_t d = m->fitted.n_features, classes = m->fitted.n_outputs;
+  size_t room = m->slots > 0 ? (size_t)(m->start[j + 1] - m->start[j]) : 0;
+  if (code < room) return MOE_OK;
+  size_t more = 2 * code + 4 - room, slots = m->slots + more;
+  double *level;
+  if (m->start == NULL)
+    MOE_TRY(moe_new_array(call, &m->start, d + 1, sizeof *m->start));
+  MOE_TRY(moe_new_array(call, &level, moe_size(classes, slots), sizeof *level));
+  size_t before = (size_t)m->start[j + 1], after = m->slots - before;
+  for (size_t c = 0; m->slots > 0 && c < classes; c++) {
+    const double *from = m->level + c * m->slots;
+    double *to = level + c * slots;
+    memcpy(to, from, before * sizeof *to);
+    memcpy(to + before + more, from + before, after * sizeof *to);
+  }
+  moe_free(m->level);
+  m->level = level;
+  m->slots = slots;
+  for (size_t k = j; k < d; k++) m->start[k + 1] += (int64_t)more;
+  return MOE_OK;
+}
+
+static moe_status make_slots(moe_call *call, moe_naive_bayes_model *m,
+                             const double *x) {
+  for (size_t j = 0; j < m->fitted.n_features; j++)
+    if (moe_nb_is_nominal(m, j) && !isnan(x[j]))
+      MOE_TRY(make_slot(call, m, j, (size_t)x[j]));
+  return MOE_OK;
+}
+
+static moe_status refuse_value(moe_call *call, const moe_naive_bayes_model *m,
+                               const double *x) {
+  for (size_t j = 0; j < m->fitted.n_features; j++)
+    if (x[j] < 0)
+      return moe_fail(call, MOE_EDATA,
+                      "column %zu is %g: a multinomial naive_bayes takes "
+                      "counts, of at least 0",
+                      j + 1, x[j]);
+  return MOE_OK;
+}
+
+static void add_level(moe_naive_bayes_model *m, size_t c, size_t j, double code,
+                      double weight) {
+  double *count = &m->count[c * m->fitted.n_features + j];
+  double *level = &m->level[c * m->slots + (size_t)m->start[j] + (size_t)code];
+  *count = bounded(*count + weight);
+  *level = bounded(*level + weight);
+}
+
+static void add_count(moe_naive_bayes_model *m, size_t c, size_t j,
+                      const double *x, size_t n, double weight) {
+  double *count = m->count + c * m->fitted.n_features + j;
+  m->total[c] = bounded(m->total[c] + count_row(x + j, n, weight, count));
+}
+
+static void add_column(moe_naive_bayes_model *m, size_t c, size_t j,
+                       const double *x, double weight) {
+  if (isnan(x[j])) return;
+  if (moe_nb_is_nominal(m, j))
+    add_level(m, c, j, x[j], weight);
   else if (m->distribution == MOE_NB_MULTINOMIAL)
-    m->total[c] = bounded(m->total[c] + count_row(x, d, weight, count));
+    add_count(m, c, j, x, 1, weight);
   else
-    for (size_t j = 0; j < d; j++)
-      if (!isnan(x[j])) add_value(m, c * d + j, x[j], weight);
+    add_value(m, c * m->fitted.n_features + j, x[j], weight);
+}
+
+/* What is refused is refused before anything has changed. */
+static moe_status learn_values(moe_call *call, moe_naive_bayes_model *m,
+                               size_t c, const double *x, double weight) {
+  size_t d = m->fitted.n_features;
+  bool counts = m->distribution == MOE_NB_MULTINOMIAL;
+  if (counts) MOE_TRY(refuse_value(call, m, x));
+  if (m->fitted.intake.open) MOE_TRY(make_slots(call, m, x));
+  m->weight[c] = bounded(m->weight[c] + weight);
+  if (counts && m->slots == 0)
+    add_count(m, c, 0, x, d, weight);
+  else
+    for (size_t j = 0; j < d; j++) add_column(m, c, j, x, weight);
+  return MOE_OK;
+}
+
+static moe_status learn_one(moe_call *call, moe_object *o,
+                            const moe_example *s) {
+  moe_naive_bayes_model *m = o->state;
+  MOE_TRY(settle(call, o, m));
+  return learn_values(call, m, (size_t)s->id, s->x, s->weight);
+}
+
+static moe_status learn_row(moe_call *call, moe_naive_bayes_model *m,
+                            const moe_batch *b, size_t i, double *x) {
+  size_t c = (size_t)b->y->ids[moe_rows_at(&b->x, i)];
+  double weight = moe_batch_weight(b, i);
+  if (weight == 0) return MOE_OK;
+  if (m->distribution != MOE_NB_MULTINOMIAL || !moe_nb_is_sparse(&b->x)) {
+    moe_rows_doubles(&b->x, i, 1, x);
+    return learn_values(call, m, c, x, weight);
+  }
+  m->weight[c] = bounded(m->weight[c] + weight);
+  m->total[c] =
+      bounded(m->total[c] + count_entries(moe_rows_entries(&b->x, i), weight,
+                                          m->count + c * m->fitted.n_features));
+  return MOE_OK;
 }
 
 static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
   moe_scratch_mark mark = moe_scratch_now(call);
   moe_naive_bayes_model *m = o->state;
   double *x;
+  MOE_TRY(moe__naive_bayes_check(call, m, &batch->x));
   MOE_TRY(settle(call, o, m));
   if (m->distribution == MOE_NB_MULTINOMIAL)
     MOE_TRY(refuse_negative(call, &batch->x, 0, batch->x.n));
   MOE_SCRATCH(call, x, m->fitted.n_features);
-  for (size_t i = 0; i < batch->x.n; i++) learn_row(m, batch, i, x);
+  for (size_t i = 0; i < batch->x.n; i++)
+    MOE_TRY(learn_row(call, m, batch, i, x));
   moe_scratch_drop(call, mark);
   return MOE_OK;
 }
@@ -399,12 +534,14 @@ const moe_learner_type moe_naive_bayes = {
              .params = params,
              .visit = visit,
              .check = check},
-    .traits =
-        MOE_CLASSIFIES | MOE_TAKES_MISSING | MOE_TAKES_SPARSE | MOE_ONLINE,
+    .traits = MOE_CLASSIFIES | MOE_TAKES_MISSING | MOE_TAKES_SPARSE |
+              MOE_TAKES_NOMINAL | MOE_ONLINE,
     .job_size = sizeof(work),
     .begin = begin,
     .step = step,
     .end = end,
     .learn = learn,
+    .learn_one = learn_one,
     .add_class = add_class,
-    .predict = moe__naive_bayes_predict};
+    .predict = moe__naive_bayes_predict,
+    .predict_one = moe__naive_bayes_predict_one};

@@ -22,7 +22,16 @@ typedef struct moe_naive_bayes_model {
   double *total;    /* multinomial, a class: of its counts */
   double *mean;     /* gaussian, a class and column */
   double *variance; /* the same */
+
+  /* Of nominal columns, whose levels have slots start[j] … start[j + 1] − 1. */
+  size_t slots;
+  int64_t *start; /* columns + 1, or NULL: all are numbers */
+  double *level;  /* a class and slot: weight of the level */
 } moe_naive_bayes_model;
+
+static inline bool moe_nb_is_nominal(const moe_naive_bayes_model *m, size_t j) {
+  return m->fitted.intake.open && m->fitted.intake.nominal[j];
+}
 
 /* Its rows can be read entry by entry. */
 static inline bool moe_nb_is_sparse(const moe_rows *x) {
@@ -34,8 +43,15 @@ static inline double moe_nb_limited(double x) {
   return x > 1e150 ? 1e150 : x < -1e150 ? -1e150 : x;
 }
 
+/* MOE_EDATA where strings come to a model of numbers. */
+moe_status moe__naive_bayes_check(moe_call *call,
+                                  const moe_naive_bayes_model *m,
+                                  const moe_rows *x);
+
 /* moe_learner_type's. */
 moe_status moe__naive_bayes_predict(moe_call *call, const moe_object *o,
                                     const moe_rows *x, double *out);
+moe_status moe__naive_bayes_predict_one(moe_call *call, const moe_object *o,
+                                        const double *x, double *out);
 
 #endif

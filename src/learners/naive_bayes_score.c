@@ -73,7 +73,7 @@ static void shape_columns(const moe_naive_bayes_params *p, scoring *s,
     const pool *column = &all[k % d];
     bool seen = m->count[k] > 0;
     double variance = (seen ? m->variance[k] : column->variance) + added;
-    if (column->count == 0) continue;
+    if (column->count == 0 || moe_nb_is_nominal(m, k % d)) continue;
     s->mean[k] = seen ? m->mean[k] : column->mean;
     s->precision[k] = 0.5 / variance;
     s->height[k] = -0.5 * log(TWO_PI * variance);
@@ -104,15 +104,17 @@ static void fill_class(void *context, size_t c, int worker) {
   size_t d = s->x->d;
   (void)worker;
   for (size_t k = c * d; k < (c + 1) * d; k++)
-    s->log_share[k] = log_share(s, c, s->m->count[k]);
+    if (!moe_nb_is_nominal(s->m, k % d))
+      s->log_share[k] = log_share(s, c, s->m->count[k]);
 }
 
 /* All logarithms at once, unless the rows are sparse and ask for a few. */
 static moe_status prepare_multinomial(moe_call *call, scoring *s) {
-  size_t d = s->x->d, classes = s->m->fitted.n_outputs, asked = 0;
+  size_t d = s->x->d, classes = s->m->fitted.n_outputs, asked = 0, counts = d;
+  for (size_t j = 0; j < d; j++) counts -= moe_nb_is_nominal(s->m, j);
   MOE_SCRATCH(call, s->log_total, classes);
   for (size_t c = 0; c < classes; c++)
-    s->log_total[c] = log(s->m->total[c] + s->alpha * (double)d);
+    s->log_total[c] = log(s->m->total[c] + s->alpha * (double)counts);
   for (size_t i = 0; i < s->x->n && asked < d; i++)
     asked += moe_nb_is_sparse(s->x) ? moe_rows_entries(s->x, i).n : d;
   if (asked < d) return MOE_OK;
@@ -155,12 +157,34 @@ static double score_entries(const scoring *s, size_t c, moe_entries e) {
   return sum;
 }
 
+/* log p(v | c) of a nominal column's level, whose code is x. */
+static double score_level(const scoring *s, size_t c, size_t j, double x) {
+  const moe_naive_bayes_model *m = s->m;
+  const int64_t *known = m->fitted.intake.start, *start = m->start;
+  size_t code = (size_t)x;
+  double levels = (double)(known[j + 1] - known[j]), count = 0;
+  if (m->slots > 0 && code < (size_t)(start[j + 1] - start[j]))
+    count = m->level[c * m->slots + (size_t)start[j] + code];
+  return log(count + s->alpha) -
+         log(m->count[c * s->x->d + j] + s->alpha * levels);
+}
+
+static void score_levels(const scoring *s, const double *x, double *out) {
+  for (size_t j = 0; j < s->x->d; j++)
+    for (size_t c = 0; moe_nb_is_nominal(s->m, j) && !isnan(x[j]) &&
+                       c < s->m->fitted.n_outputs;
+         c++)
+      out[c] += score_level(s, c, j, x[j]);
+}
+
 /* Adds to `out` what the rows of a piece say for each class. */
 static void score_dense(const scoring *s, size_t first, size_t n, double *x,
                         double *out) {
   size_t d = s->x->d, classes = s->m->fitted.n_outputs;
   bool counts = s->m->distribution == MOE_NB_MULTINOMIAL;
   moe_rows_doubles(s->x, first, n, x);
+  for (size_t i = 0; s->m->slots > 0 && i < n; i++)
+    score_levels(s, x + i * d, out + i * classes);
   for (size_t k = 0; k < n * d; k++)
     x[k] = counts && isnan(x[k]) ? 0 : moe_nb_limited(x[k]);
   if (counts) {
@@ -200,6 +224,7 @@ moe_status moe__naive_bayes_predict(moe_call *call, const moe_object *o,
   const moe_naive_bayes_params *p = o->params;
   moe_scratch_mark mark = moe_scratch_now(call);
   scoring s = {.m = o->state, .x = x, .alpha = p->alpha, .out = out};
+  MOE_TRY(moe__naive_bayes_check(call, s.m, x));
   s.tile = NUMBERS / x->d < 1 ? 1 : NUMBERS / x->d;
   if (s.tile > MOST_ROWS) s.tile = MOST_ROWS;
   size_t pieces = (x->n + s.tile - 1) / s.tile;
@@ -212,4 +237,11 @@ moe_status moe__naive_bayes_predict(moe_call *call, const moe_object *o,
   moe_parallel(call, pieces, score_piece, &s);
   moe_scratch_drop(call, mark);
   return MOE_OK;
+}
+
+moe_status moe__naive_bayes_predict_one(moe_call *call, const moe_object *o,
+                                        const double *x, double *out) {
+  const moe_naive_bayes_model *m = o->state;
+  moe_rows row = moe_rows_of_doubles(x, 1, m->fitted.n_features);
+  return moe__naive_bayes_predict(call, o, &row, out);
 }

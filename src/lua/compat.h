@@ -17,6 +17,16 @@
 #define LMOE_SET_VALUE(L, index) lua_setiuservalue(L, index, 1)
 #endif
 
+/* lua_rawgeti that tells the value's type. */
+static inline int lmoe_rawgeti(lua_State *L, int index, int i) {
+#if LUA_VERSION_NUM >= 503
+  return lua_rawgeti(L, index, i);
+#else
+  lua_rawgeti(L, index, i);
+  return lua_type(L, -1);
+#endif
+}
+
 /* An index that stays right while the stack grows. */
 static inline int lmoe_absolute(lua_State *L, int index) {
   return index > 0 || index <= LUA_REGISTRYINDEX ? index

@@ -21,9 +21,8 @@ static int l_close(lua_State *L) {
   return 0;
 }
 
-/* Pushes them; they live as long as their place on the stack. */
-static const moe_object *push_settings(lua_State *L, lmoe_call *c,
-                                       const moe_type *type, int options) {
+const moe_object *lmoe_push_settings(lua_State *L, lmoe_call *c,
+                                     const moe_type *type, int options) {
   lmoe_box *box = lmoe_push_box(L, LMOE_SETTINGS);
   moe_object *o;
   LMOE_TRY(L, c, moe_object_new(&c->call, type, &o));
@@ -51,7 +50,7 @@ static int l_read_csv(lua_State *L) {
   moe_table *t;
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
-  const moe_object *o = push_settings(L, c, &moe_csv_type, 2);
+  const moe_object *o = lmoe_push_settings(L, c, &moe_csv_type, 2);
   moe_status status = moe_csv_read(&c->call, path, o->params, &t);
   return return_csv(L, c, status, t);
 }
@@ -63,7 +62,7 @@ static int l_parse_csv(lua_State *L) {
   moe_table *t;
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
-  const moe_object *o = push_settings(L, c, &moe_csv_type, 2);
+  const moe_object *o = lmoe_push_settings(L, c, &moe_csv_type, 2);
   moe_status status = moe_csv_parse(&c->call, text, size, o->params, &t);
   return return_csv(L, c, status, t);
 }
@@ -76,7 +75,7 @@ static int l_make(lua_State *L) {
   moe_table *t, *truth;
   lua_settop(L, 1);
   lmoe_call *c = lmoe_begin(L);
-  const moe_object *o = push_settings(L, c, &maker->type, 1);
+  const moe_object *o = lmoe_push_settings(L, c, &maker->type, 1);
   moe_status status = moe_make(&c->call, o, &t, &truth);
   lmoe_end(L, c, status);
   if (truth == NULL) {

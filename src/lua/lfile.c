@@ -276,7 +276,10 @@ static void push_traits(lua_State *L, const moe_type *type) {
       "classifies",    "regresses",    "gates",         "multi_output",
       "takes_missing", "takes_sparse", "takes_nominal", "online",
       "out_of_bag",    "host_only",    "differentiable"};
-  unsigned traits = ((const moe_learner_type *)type)->traits;
+  const moe_learner_type *learner = (const moe_learner_type *)type;
+  unsigned traits = learner->traits;
+  if (learner->begin == moe_stream_begin) /* its intake fills and encodes */
+    traits |= MOE_TAKES_MISSING | MOE_TAKES_NOMINAL;
   lua_newtable(L);
   for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
     lua_pushboolean(L, (traits >> i & 1) != 0);
@@ -344,7 +347,8 @@ static const luaL_Reg functions[] = {{"load", l_load},
 
 void lmoe_open_files(lua_State *L) {
   static const char *const families[] = {LMOE_LEARNER, LMOE_GATE,
-                                         LMOE_TRANSFORM};
-  for (size_t i = 0; i < 3; i++) lmoe_add_methods(L, families[i], methods);
+                                         LMOE_TRANSFORM, LMOE_STREAMING,
+                                         LMOE_DETECTOR};
+  for (size_t i = 0; i < 5; i++) lmoe_add_methods(L, families[i], methods);
   lmoe_set_functions(L, functions);
 }

@@ -107,8 +107,8 @@ int lmoe_check_batch(lua_State *L, lmoe_call *c, int first, const moe_object *o,
 
 /* -------------------------------------------------------------- predictions */
 
-static double *predict(lua_State *L, lmoe_call *c, const moe_object *o,
-                       const moe_rows *x) {
+const double *lmoe_predict(lua_State *L, lmoe_call *c, const moe_object *o,
+                           const moe_rows *x) {
   const moe_fitted *f = o->state;
   double *out;
   if (f == NULL) luaL_error(L, "%s has not been fitted yet", o->type->name);
@@ -118,8 +118,7 @@ static double *predict(lua_State *L, lmoe_call *c, const moe_object *o,
   return out;
 }
 
-/* The most probable class, the first of equals. */
-static size_t find_best(const double *p, size_t n) {
+size_t lmoe_best_class(const double *p, size_t n) {
   size_t best = 0;
   for (size_t k = 1; k < n; k++)
     if (p[k] > p[best]) best = k;
@@ -141,7 +140,7 @@ static int l_predict(lua_State *L) {
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
   lmoe_check_rows(L, c, 2, &x);
-  const double *out = predict(L, c, o, &x);
+  const double *out = lmoe_predict(L, c, o, &x);
   const moe_fitted *f = o->state;
   if (f->task == MOE_REGRESSION && f->n_outputs > 1) {
     push_matrix(L, c, out, x.n, f->n_outputs);
@@ -149,7 +148,8 @@ static int l_predict(lua_State *L) {
     lua_createtable(L, (int)x.n, 0);
     for (size_t i = 0; i < x.n; i++, out += f->n_outputs) {
       if (f->task == MOE_CLASSIFICATION)
-        lmoe_push_label(L, &f->labels.items[find_best(out, f->n_outputs)]);
+        lmoe_push_label(L,
+                        &f->labels.items[lmoe_best_class(out, f->n_outputs)]);
       else
         lua_pushnumber(L, *out);
       lua_rawseti(L, -2, (int)i + 1);
@@ -159,7 +159,7 @@ static int l_predict(lua_State *L) {
   return 1;
 }
 
-static void check_classifier(lua_State *L, const moe_object *o) {
+void lmoe_refuse_regressor(lua_State *L, const moe_object *o) {
   const moe_fitted *f = o->state;
   if (f != NULL && f->task == MOE_REGRESSION)
     luaL_error(L, "%s was fitted to numbers: it has no probabilities",
@@ -171,90 +171,10 @@ static int l_predict_proba(lua_State *L) {
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
-  check_classifier(L, o);
+  lmoe_refuse_regressor(L, o);
   lmoe_check_rows(L, c, 2, &x);
-  const double *out = predict(L, c, o, &x);
+  const double *out = lmoe_predict(L, c, o, &x);
   push_matrix(L, c, out, x.n, ((const moe_fitted *)o->state)->n_outputs);
-  lmoe_end(L, c, MOE_OK);
-  return 1;
-}
-
-/* The outputs for the one sample in argument 2; NULL from a streaming learner
-   that has not seen any yet. */
-static const double *predict_sample(lua_State *L, lmoe_call *c,
-                                    const moe_object *o) {
-  const moe_fitted *f = o->state;
-  moe_rows x;
-  lmoe_check_sample(L, c, 2, f != NULL ? &f->schema : NULL, &x);
-  if (f == NULL && (moe_learner_traits(o) & MOE_ONLINE)) return NULL;
-  return predict(L, c, o, &x);
-}
-
-/* What a streaming learner says before it has seen any sample. */
-static int push_ignorance(lua_State *L, lmoe_call *c, const moe_object *o) {
-  if (moe_learner_task(o, false) == MOE_CLASSIFICATION)
-    lua_pushnil(L);
-  else
-    lmoe_push_number(L, 0);
-  lmoe_end(L, c, MOE_OK);
-  return 1;
-}
-
-static int push_values(lua_State *L, lmoe_call *c, const double *out,
-                       size_t n) {
-  if (n == 1) {
-    lua_pushnumber(L, out[0]);
-  } else {
-    lua_createtable(L, (int)n, 0);
-    for (size_t k = 0; k < n; k++) {
-      lua_pushnumber(L, out[k]);
-      lua_rawseti(L, -2, (int)k + 1);
-    }
-  }
-  lmoe_end(L, c, MOE_OK);
-  return 1;
-}
-
-/* predict_one(x, { min_confidence }): a label and its probability, or nil and
-   that where it is too low; or a value. */
-static int l_predict_one(lua_State *L) {
-  static const char *const known[] = {"min_confidence", NULL};
-  moe_object *o = lmoe_check_self(L);
-  lua_settop(L, 3);
-  lmoe_check_options(L, 3, known);
-  double least = lmoe_opt_number(L, 3, "min_confidence", 0, 1, 0);
-  lmoe_call *c = lmoe_begin(L);
-  const double *out = predict_sample(L, c, o);
-  const moe_fitted *f = o->state;
-  if (out == NULL) return push_ignorance(L, c, o);
-  if (f->task != MOE_CLASSIFICATION)
-    return push_values(L, c, out, f->n_outputs);
-  size_t best = find_best(out, f->n_outputs);
-  if (out[best] >= least)
-    lmoe_push_label(L, &f->labels.items[best]);
-  else
-    lua_pushnil(L);
-  lua_pushnumber(L, out[best]);
-  lmoe_end(L, c, MOE_OK);
-  return 2;
-}
-
-static int l_predict_proba_one(lua_State *L) {
-  moe_object *o = lmoe_check_self(L);
-  lua_settop(L, 2);
-  lmoe_call *c = lmoe_begin(L);
-  check_classifier(L, o);
-  const double *out = predict_sample(L, c, o);
-  const moe_fitted *f = o->state;
-  lua_newtable(L);
-  for (size_t k = 0; out != NULL && k < f->n_outputs; k++) {
-    if (f->task == MOE_GATING)
-      lua_pushinteger(L, (lua_Integer)k + 1);
-    else
-      lmoe_push_label(L, &f->labels.items[k]);
-    lua_pushnumber(L, out[k]);
-    lua_rawset(L, -3);
-  }
   lmoe_end(L, c, MOE_OK);
   return 1;
 }
@@ -276,25 +196,6 @@ static int l_classes(lua_State *L) {
 /* ------------------------------------------------------------------ learning
  */
 
-/* learn_one(x, y [, weight]) */
-static int l_learn_one(lua_State *L) {
-  moe_object *o = lmoe_check_self(L);
-  const moe_fitted *f = o->state;
-  double weight = luaL_optnumber(L, 4, 1);
-  lua_settop(L, 4);
-  lmoe_call *c = lmoe_begin(L);
-  moe_target target;
-  moe_batch batch = {.y = &target, .weight = &weight};
-  lmoe_check_sample(L, c, 2, f != NULL ? &f->schema : NULL, &batch.x);
-  if (lua_isnoneornil(L, 3)) luaL_error(L, "learn_one: y is nil");
-  lua_createtable(L, 1, 0);
-  lua_pushvalue(L, 3);
-  lua_rawseti(L, -2, 1);
-  lmoe_check_target(L, c, lua_gettop(L), o, 1, &target);
-  lmoe_end(L, c, moe_learner_learn(&c->call, o, &batch));
-  return 0;
-}
-
 /* learn_many(X, y, { weights }): learn_one for each row in order. */
 static int l_learn_many(lua_State *L) {
   static const char *const known[] = {"weights", NULL};
@@ -311,20 +212,12 @@ static int l_learn_many(lua_State *L) {
 }
 
 static const luaL_Reg learner_methods[] = {
-    {"predict", l_predict},
-    {"predict_proba", l_predict_proba},
-    {"predict_one", l_predict_one},
-    {"predict_proba_one", l_predict_proba_one},
-    {"classes", l_classes},
-    {"learn_one", l_learn_one},
-    {"learn_many", l_learn_many},
-    {"partial_fit", l_learn_many},
-    {NULL, NULL}};
+    {"predict", l_predict},        {"predict_proba", l_predict_proba},
+    {"classes", l_classes},        {"learn_many", l_learn_many},
+    {"partial_fit", l_learn_many}, {NULL, NULL}};
 
-static const luaL_Reg gate_methods[] = {{"forward", l_predict_proba},
-                                        {"forward_one", l_predict_proba_one},
-                                        {"partial_fit", l_learn_many},
-                                        {NULL, NULL}};
+static const luaL_Reg gate_methods[] = {
+    {"forward", l_predict_proba}, {"partial_fit", l_learn_many}, {NULL, NULL}};
 
 void lmoe_open_learners(lua_State *L) {
   lmoe_add_methods(L, LMOE_LEARNER, learner_methods);

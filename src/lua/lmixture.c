@@ -117,6 +117,140 @@ static int l_stats_of(lua_State *L) {
   return 1;
 }
 
+/* -------------------------------------------------------- on a stream */
+
+/* `field` of the table on top: what runs with each expert at that offset, over
+   what it is a mean of; experts without any of that are left out. */
+static void set_running(lua_State *L, const moe_object *o, const char *field,
+                        size_t offset, double (*over)(const moe_object *o,
+                                                      const moe_run *run)) {
+  const moe_children *experts = &moe_mixture_params_of(o)->experts;
+  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+  lua_createtable(L, 0, (int)st->n);
+  for (size_t e = 0; e < st->n; e++) {
+    const moe_run *run = &st->run[e];
+    double divisor = over(o, run);
+    if (!(divisor > 0)) continue;
+    lua_pushnumber(L, *(const double *)((const char *)run + offset) / divisor);
+    lua_setfield(L, -2, experts->names[e]);
+  }
+  lua_setfield(L, -2, field);
+}
+
+static double over_all(const moe_object *o, const moe_run *run) {
+  (void)run;
+  return moe__stream_cover(o);
+}
+
+static double over_asked(const moe_object *o, const moe_run *run) {
+  (void)o;
+  return run->cover;
+}
+
+static double over_one(const moe_object *o, const moe_run *run) {
+  (void)o;
+  (void)run;
+  return 1;
+}
+
+/* Shares of the warm-up that are over. */
+static void set_progress(lua_State *L, const moe_object *o) {
+  const moe_children *experts = &moe_mixture_params_of(o)->experts;
+  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+  lua_createtable(L, 0, (int)st->n);
+  for (size_t e = 0; e < st->n; e++) {
+    double taught = st->run[e].taught;
+    lua_pushnumber(L, taught < st->warmup[e] ? taught / st->warmup[e] : 1);
+    lua_setfield(L, -2, experts->names[e]);
+  }
+  lua_setfield(L, -2, "warmup");
+}
+
+static void set_dead(lua_State *L, const moe_object *o) {
+  const moe_mixture_params *p = moe_mixture_params_of(o);
+  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+  int n = 0;
+  lua_newtable(L);
+  for (size_t e = 0; e < st->n; e++) {
+    if (!moe__is_dead(moe__streaming_of(p->stream), &st->run[e], st->n,
+                      moe_route_width(&p->route, st->n)))
+      continue;
+    lua_pushstring(L, p->experts.names[e]);
+    lua_rawseti(L, -2, ++n);
+  }
+  lua_setfield(L, -2, "dead");
+}
+
+/* The oldest first. */
+static void set_events(lua_State *L, const moe_object *o) {
+  static const char *const kinds[] = {"drift", "reset", "clone", "fork",
+                                      "take_over"};
+  const moe_children *experts = &moe_mixture_params_of(o)->experts;
+  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+  int64_t first =
+      st->n_events > MOE_MOST_EVENTS ? st->n_events - MOE_MOST_EVENTS : 0;
+  lua_newtable(L);
+  for (int64_t i = first; i < st->n_events; i++) {
+    size_t at = (size_t)(i % MOE_MOST_EVENTS);
+    lua_newtable(L);
+    lmoe_push_number(L, (double)st->event_at[at]);
+    lua_setfield(L, -2, "at");
+    lua_pushstring(L, kinds[st->event[at]]);
+    lua_setfield(L, -2, "kind");
+    if (st->event_of[at] >= 0)
+      lua_pushstring(L, experts->names[st->event_of[at]]);
+    else
+      lua_pushnil(L);
+    lua_setfield(L, -2, "expert");
+    lua_rawseti(L, -2, (int)(i - first) + 1);
+  }
+  lua_setfield(L, -2, "events");
+}
+
+/* _stream_stats(): what a mixture on a stream remembers; nil of any other. */
+static int l_stream_stats(lua_State *L) {
+  const moe_object *o = check_mixture(L);
+  const moe_mixture *m = o->state;
+  lua_settop(L, 1);
+  if (m == NULL || !m->stream.open ||
+      m->stream.n != moe_mixture_params_of(o)->experts.n)
+    return 0;
+  lmoe_call *c = lmoe_begin(L);
+  const moe_runs *runs = &m->stream.runs;
+  lua_newtable(L);
+  set_number(L, "steps", (double)m->stream.steps);
+  set_running(L, o, "load", offsetof(moe_run, load), over_all);
+  set_running(L, o, "utilisation", offsetof(moe_run, used), over_all);
+  set_running(L, o, "loss", offsetof(moe_run, loss), over_asked);
+  set_running(L, o, "learned", offsetof(moe_run, taught), over_one);
+  set_named(L, "bias", &moe_mixture_params_of(o)->experts, m->bias);
+  set_progress(L, o);
+  set_number(L, "disagreement", runs->disagreement);
+  set_number(L, "mean_disagreement",
+             runs->disagreement_cover > 0
+                 ? runs->mean_disagreement / runs->disagreement_cover
+                 : 0);
+  set_number(L, "entropy", runs->entropy);
+  set_number(L, "alignment", runs->alignment);
+  set_dead(L, o);
+  set_events(L, o);
+  lmoe_end(L, c, MOE_OK);
+  return 1;
+}
+
+/* _follow(): brings a stream up to date with its experts. */
+static int l_follow(lua_State *L) {
+  moe_object *o = (moe_object *)check_mixture(L);
+  const moe_mixture *m = o->state;
+  lua_settop(L, 1);
+  if (m == NULL || !m->stream.open) return 0;
+  lmoe_call *c = lmoe_begin(L);
+  LMOE_TRY(L, c, moe_object_check_idle(&c->call, o, true));
+  LMOE_TRY(L, c, moe__stream_follow(&c->call, o));
+  lmoe_end(L, c, MOE_OK);
+  return 0;
+}
+
 /* A search in a userdata of its own, so that a raise frees it. */
 #define KMEANS "moe.Kmeans"
 typedef struct searching {
@@ -218,6 +352,8 @@ static const luaL_Reg methods[] = {{"route", l_route},
                                    {"route_one", l_route_one},
                                    {"_stats_of", l_stats_of},
                                    {"_gradient", l_gradient},
+                                   {"_stream_stats", l_stream_stats},
+                                   {"_follow", l_follow},
                                    {NULL, NULL}};
 
 void lmoe_open_mixture(lua_State *L) {

@@ -7,13 +7,14 @@
 
 /* What one Lua state shares among its calls; kept in the registry. */
 typedef struct lmoe_state {
+  lmoe_desk desk;
   int threads;
   atomic_bool interrupt;
   size_t charged, recent; /* bytes outside the heap: in all, since a nudge */
   bool collecting;        /* a finaliser may be running */
 } lmoe_state;
 
-static const char state_key, call_key;
+static const char state_key, call_key, numbers_key;
 
 static lmoe_state *get_state(lua_State *L) {
   lmoe_state *s;
@@ -168,9 +169,7 @@ static bool is_cancelled(void *data) {
   return atomic_load_explicit(c->interrupt, memory_order_relaxed);
 }
 
-lmoe_call *lmoe_begin(lua_State *L) {
-  lmoe_state *s = get_state(L);
-  lmoe_call *c = lua_newuserdata(L, sizeof *c);
+static void prepare_call(lua_State *L, lmoe_state *s, lmoe_call *c) {
   memset(c, 0, sizeof *c);
   c->L = L;
   c->error = c->anchors = LUA_NOREF;
@@ -180,6 +179,11 @@ lmoe_call *lmoe_begin(lua_State *L) {
                        .foreign = &lmoe_foreign,
                        .data = c};
   moe_call_init(&c->call, &c->host, s->threads);
+}
+
+lmoe_call *lmoe_begin(lua_State *L) {
+  lmoe_call *c = lua_newuserdata(L, sizeof *c);
+  prepare_call(L, get_state(L), c);
   lmoe_get_registry(L, &call_key);
   lua_setmetatable(L, -2);
   return c;
@@ -248,6 +252,65 @@ void lmoe_anchor(lua_State *L, lmoe_call *c) {
   lua_pop(L, 1);
 }
 
+/* ----------------------------------------------------------------- the desk */
+
+lmoe_desk *lmoe_desk_of(lua_State *L) { return &get_state(L)->desk; }
+
+lmoe_call *lmoe_desk_begin(lua_State *L, lmoe_desk *d) {
+  d->busy = true;
+  d->call.L = L;
+  d->call.call.threads = ((const lmoe_state *)d)->threads;
+  return &d->call;
+}
+
+/* What callbacks left behind. */
+static void clear_desk(lua_State *L, lmoe_desk *d) {
+  lmoe_call *c = &d->call;
+  moe_scratch_drop(&c->call, (moe_scratch_mark){0});
+  d->busy = false;
+  if (c->error == LUA_NOREF && c->anchors == LUA_NOREF && c->data == NULL)
+    return;
+  lmoe_hold(c, NULL, NULL);
+  luaL_unref(L, LUA_REGISTRYINDEX, c->anchors);
+  luaL_unref(L, LUA_REGISTRYINDEX, c->error);
+  c->anchors = c->error = LUA_NOREF;
+  c->raised = false;
+}
+
+/* Finalisers that run before the error is raised may use the desk again. */
+static void raise_at_desk(lua_State *L, lmoe_desk *d, moe_status status) {
+  lmoe_call *c = &d->call;
+  moe_error error = c->call.error;
+  bool own = status == MOE_EHOST && c->raised;
+  if (own) lua_rawgeti(L, LUA_REGISTRYINDEX, c->error);
+  clear_desk(L, d);
+  lower_flag(L, status);
+  if (own) lua_error(L);
+  luaL_error(L, "%s", error.text);
+}
+
+void lmoe_desk_end(lua_State *L, lmoe_desk *d, moe_status status) {
+  if (status == MOE_OK)
+    clear_desk(L, d);
+  else
+    raise_at_desk(L, d, status);
+}
+
+void lmoe_desk_reserve(lua_State *L, lmoe_desk *d, size_t n) {
+  double *numbers;
+  if (n <= d->room || d->busy || n > PTRDIFF_MAX / sizeof *numbers) return;
+  numbers = lua_newuserdata(L, n * sizeof *numbers);
+  lmoe_set_registry(L, &numbers_key);
+  d->numbers = numbers;
+  d->room = n;
+}
+
+static int l_free_desk(lua_State *L) {
+  lmoe_state *s = lua_touserdata(L, 1);
+  moe_call_end(&s->desk.call.call);
+  return 0;
+}
+
 /* ---------------------------------------------------------------- functions */
 
 static int l_set_threads(lua_State *L) {
@@ -314,11 +377,23 @@ static const luaL_Reg functions[] = {{"now", l_now},
                                      {"nearest", l_nearest},
                                      {NULL, NULL}};
 
+/* The first block of scratch is there from the start, so that a sample that
+   needs one does not have to allocate it. */
+static void prepare_desk(lua_State *L, lmoe_state *s) {
+  prepare_call(L, s, &s->desk.call);
+  moe_scratch(&s->desk.call.call, 1, 1);
+}
+
 static void new_state(lua_State *L) {
   lmoe_state *s = lua_newuserdata(L, sizeof *s);
   memset(s, 0, sizeof *s);
   s->threads = 1;
+  lua_newtable(L);
+  lua_pushcfunction(L, l_free_desk);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
   lmoe_set_registry(L, &state_key);
+  prepare_desk(L, s);
   lua_newtable(L);
   lua_pushcfunction(L, l_free_call);
   lua_setfield(L, -2, "__gc");
@@ -335,15 +410,20 @@ int luaopen_moe_core(lua_State *L) {
   lmoe_open_objects(L);
   lmoe_open_learners(L);
   lmoe_open_contributions(L);
+  lmoe_open_intervals(L);
   lmoe_open_import(L);
   lmoe_open_jobs(L);
   lmoe_open_files(L);
   lmoe_open_mixture(L);
   lmoe_open_route(L);
   lmoe_open_transforms(L);
+  lmoe_open_detectors(L);
   lmoe_open_tensor(L);
   lmoe_open_sparse(L);
   lmoe_open_table(L);
   lmoe_open_processes(L);
+  lmoe_open_samples(L);
+  lmoe_open_random(L);
+  lmoe_open_streams(L);
   return 1;
 }

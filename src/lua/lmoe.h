@@ -102,6 +102,27 @@ void lmoe_anchor(lua_State *L, lmoe_call *c);
 /* Takes over a reference to the data that the call reads, until it ends. */
 void lmoe_hold(lmoe_call *c, void *data, void (*release)(void *data));
 
+/* ----------------------------------------------------------------- the desk
+   What one sample needs, kept from one to the next so that none allocates: one
+   a Lua state, at hand unless the engine is at work on it.  A callback's own
+   samples find it busy, and make calls of their own. */
+typedef struct lmoe_desk {
+  lmoe_call call;
+  bool busy;
+  const void *learner, *gate, *tensor; /* the families' metatables */
+  double *numbers; /* a userdata, which is only replaced while nobody reads */
+  size_t room;
+} lmoe_desk;
+
+lmoe_desk *lmoe_desk_of(lua_State *L);
+
+/* The desk's call, until its end, which raises unless the status is MOE_OK. */
+lmoe_call *lmoe_desk_begin(lua_State *L, lmoe_desk *d);
+void lmoe_desk_end(lua_State *L, lmoe_desk *d, moe_status status);
+
+/* Makes room for so many numbers, unless the desk is busy. */
+void lmoe_desk_reserve(lua_State *L, lmoe_desk *d, size_t n);
+
 /* The userdata of the other kinds; test_ gives NULL for anything else, push_
    takes over the caller's reference. */
 struct moe_tensor *lmoe_test_tensor(lua_State *L, int index);
@@ -156,6 +177,18 @@ const int32_t *lmoe_check_groups(lua_State *L, lmoe_call *c, int index,
 int lmoe_check_batch(lua_State *L, lmoe_call *c, int first, const moe_object *o,
                      moe_batch *out);
 
+/* ------------------------------------------------------------------ answers */
+
+/* x->n × n_outputs numbers in the call's scratch. */
+const double *lmoe_predict(lua_State *L, lmoe_call *c, const moe_object *o,
+                           const moe_rows *x);
+
+/* The most probable class, the first of equals. */
+size_t lmoe_best_class(const double *p, size_t n);
+
+/* Raises where there are no probabilities. */
+void lmoe_refuse_regressor(lua_State *L, const moe_object *o);
+
 /* ------------------------------------------------------------------ objects */
 
 /* The one box of an engine object. */
@@ -184,21 +217,28 @@ void lmoe_push_routing(lua_State *L, lmoe_call *c, const struct moe_routing *r);
 #define LMOE_LEARNER "moe.Learner"
 #define LMOE_GATE "moe.Gate"
 #define LMOE_TRANSFORM "moe.Transform"
+#define LMOE_STREAMING "moe.Streaming"
+#define LMOE_DETECTOR "moe.Detector"
 
 /* The pieces of moe.core; each adds to the table on top of the stack. */
 void lmoe_open_objects(lua_State *L);
 void lmoe_open_learners(lua_State *L);
+void lmoe_open_samples(lua_State *L);
 void lmoe_open_contributions(lua_State *L);
+void lmoe_open_intervals(lua_State *L);
 void lmoe_open_import(lua_State *L);
 void lmoe_open_jobs(lua_State *L);
 void lmoe_open_files(lua_State *L);
 void lmoe_open_transforms(lua_State *L);
 void lmoe_open_mixture(lua_State *L);
+void lmoe_open_detectors(lua_State *L);
 void lmoe_open_route(lua_State *L);
 void lmoe_open_tensor(lua_State *L);
 void lmoe_open_sparse(lua_State *L);
 void lmoe_open_table(lua_State *L);
 void lmoe_open_processes(lua_State *L);
+void lmoe_open_random(lua_State *L);
+void lmoe_open_streams(lua_State *L);
 void lmoe_add_packing(lua_State *L);
 
 #endif

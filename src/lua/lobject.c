@@ -11,11 +11,15 @@
 #include "lmoe.h"
 
 static const char boxes_key;
-static const char *const families[] = {LMOE_LEARNER, LMOE_GATE, LMOE_TRANSFORM};
+static const char *const families[] = {LMOE_LEARNER, LMOE_GATE, LMOE_TRANSFORM,
+                                       LMOE_STREAMING, LMOE_DETECTOR};
+enum { FAMILIES = sizeof families / sizeof *families };
 
 static const char *metatable_of(const char *family) {
   if (strcmp(family, "gate") == 0) return LMOE_GATE;
   if (strcmp(family, "transform") == 0) return LMOE_TRANSFORM;
+  if (strcmp(family, "streaming") == 0) return LMOE_STREAMING;
+  if (strcmp(family, "detector") == 0) return LMOE_DETECTOR;
   return LMOE_LEARNER;
 }
 
@@ -64,7 +68,7 @@ void lmoe_push_object(lua_State *L, moe_object *o) {
 /* The box at `index`, of any family, open or closed; or NULL. */
 static lmoe_box *find_box(lua_State *L, int index) {
   lmoe_box *box = NULL;
-  for (size_t i = 0; box == NULL && i < 3; i++)
+  for (size_t i = 0; box == NULL && i < FAMILIES; i++)
     box = lmoe_find_box(L, index, families[i]);
   return box;
 }
@@ -337,6 +341,9 @@ static void add_size(luaL_Buffer *b, const moe_object *o) {
   static const char *const many[] = {"outputs", "classes", "experts"};
   const moe_fitted *f = o->state;
   char text[160];
+  if (strcmp(o->type->family, "streaming") == 0 ||
+      strcmp(o->type->family, "detector") == 0)
+    return;
   if (strcmp(o->type->family, "transform") == 0) {
     add_text(b, o->state != NULL ? ", fitted" : ", not fitted");
     return;
@@ -413,7 +420,9 @@ static void set_number(lua_State *L, const char *name, double value) {
 static void push_fitted(lua_State *L, const moe_object *o) {
   static const char *const tasks[] = {"regression", "classification", "gating"};
   const moe_fitted *f = o->state;
-  if (f == NULL || strcmp(o->type->family, "transform") == 0) return;
+  if (f == NULL || strcmp(o->type->family, "transform") == 0 ||
+      strcmp(o->type->family, "detector") == 0)
+    return;
   lua_pushstring(L, tasks[f->task]);
   lua_setfield(L, -2, "task");
   set_number(L, "n_features", (double)f->n_features);
@@ -516,6 +525,7 @@ void lmoe_open_objects(lua_State *L) {
     lmoe_set_registry(L, &boxes_key);
   }
   lua_pop(L, 1);
-  for (size_t i = 0; i < 3; i++) lmoe_new_family(L, families[i], methods, l_gc);
+  for (size_t i = 0; i < FAMILIES; i++)
+    lmoe_new_family(L, families[i], methods, l_gc);
   lmoe_set_functions(L, functions);
 }

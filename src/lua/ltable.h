@@ -26,6 +26,12 @@ void lmoe_push_target_item(lua_State *L, const moe_table *t, size_t i);
 /* A string argument that the file system can take. */
 const char *lmoe_check_path(lua_State *L, int index);
 
+/* Pushes the options of a function, an object of a type without state, set by
+   the table at `options` (or nil); they live as long as their place on the
+   stack. */
+const moe_object *lmoe_push_settings(lua_State *L, lmoe_call *c,
+                                     const moe_type *type, int options);
+
 /* The functions of core.data, into the table on top of the stack. */
 void lmoe_open_data(lua_State *L);
 void lmoe_open_splits(lua_State *L); /* and methods of the same names */

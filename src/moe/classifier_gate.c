@@ -9,7 +9,9 @@
      exp(v_e) / Σ exp(v), where that is a thousandth or more.
    v_e is the log-likelihood that expert e gives to the row's target; errors
    count as if they were normal.  An expert that is best nowhere is no class: it
-   has a millionth of the probability, as all that the classifier excludes. */
+   has a millionth of the probability, as all that the classifier excludes.
+   On a stream each sample teaches a classifier that learns online, in the same
+   way, with what is known of the experts that were asked. */
 #include <math.h>
 
 #include "frame.h"
@@ -404,6 +406,84 @@ static void end(moe_job *job) {
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) moe_free(owned[i]);
 }
 
+/* ----------------------------------------------------------- single samples */
+
+/* An open model, which has no classes yet but those of an earlier fit. */
+static moe_status open_model(moe_call *call, moe_object *o) {
+  const classifier_params *p = o->params;
+  classifier_gate *g = o->state;
+  moe_fitted parent = g->fitted;
+  parent.labels = (moe_labels){0};
+  if (!(g->calibration > 0)) g->calibration = 1;
+  if (p->model->state == NULL)
+    return moe__open_child(call, p->model, &parent, MOE_CLASSIFICATION, 0,
+                           NULL);
+  if (model_fits(p->model, g->fitted.n_outputs))
+    return moe__follow_levels(call, p->model, &parent);
+  return moe_fail(call, MOE_ESTATE,
+                  "classifier: its model has learned something else than which "
+                  "expert is best; reset it");
+}
+
+static moe_status teach_one(moe_call *call, moe_object *o, size_t expert,
+                            moe_example lesson) {
+  const classifier_params *p = o->params;
+  classifier_gate *g = o->state;
+  const moe_label label = {.kind = MOE_L_NUMBER, .number = (double)expert + 1};
+  MOE_TRY(moe_learner_add_label(call, p->model, &label, &lesson.id));
+  MOE_TRY(moe__learn_one(call, p->model, &lesson));
+  g->taught++;
+  return MOE_OK;
+}
+
+/* exp(y − max y) of those asked, how many these are, and who is best: the
+   number of experts where all do equally well. */
+static size_t find_shares(const double *y, size_t m, double *share,
+                          size_t *asked) {
+  double most = -INFINITY, least = INFINITY;
+  size_t best = m;
+  *asked = 0;
+  for (size_t e = 0; e < m; e++) {
+    if (y[e] != y[e]) continue;
+    if (best == m || y[e] > most) best = e;
+    most = fmax(most, y[e]);
+    least = fmin(least, y[e]);
+    ++*asked;
+  }
+  for (size_t e = 0; e < m; e++)
+    share[e] = y[e] != y[e] ? 0 : y[e] == most ? 1 : exp(y[e] - most);
+  return most > least ? best : m;
+}
+
+static moe_status learn_one(moe_call *call, moe_object *o,
+                            const moe_example *s) {
+  const classifier_params *p = o->params;
+  const classifier_gate *g = o->state;
+  size_t m = g->fitted.n_outputs, asked;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  double *share, sum = 0;
+  MOE_TRY(open_model(call, o));
+  MOE_SCRATCH(call, share, m);
+  size_t best = find_shares(s->y, m, share, &asked);
+  for (size_t e = 0; e < m; e++) sum += share[e];
+  double weight = p->regret ? s->weight * (1 - sum / (double)asked) : s->weight;
+  for (size_t e = 0; best < m && e < m; e++) {
+    double part = p->soft ? share[e] / sum : (double)(e == best);
+    if (part >= LEAST_SHARE && weight * part > 0)
+      MOE_TRY(teach_one(call, o, e,
+                        (moe_example){.x = s->x, .weight = weight * part}));
+  }
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+static moe_status predict_one(moe_call *call, const moe_object *o,
+                              const double *x, double *out) {
+  const moe_rows row =
+      moe_rows_of_doubles(x, 1, moe_learner_fitted(o)->n_features);
+  return predict(call, o, &row, out);
+}
+
 const moe_learner_type moe_classifier_gate = {
     .type = {.name = "classifier",
              .family = "gate",
@@ -413,11 +493,15 @@ const moe_learner_type moe_classifier_gate = {
              .params = params,
              .visit = visit,
              .check = check},
-    .traits =
-        MOE_GATES | MOE_TAKES_MISSING | MOE_TAKES_SPARSE | MOE_TAKES_NOMINAL,
+    .traits = MOE_GATES | MOE_TAKES_MISSING | MOE_TAKES_SPARSE |
+              MOE_TAKES_NOMINAL | MOE_ONLINE,
     .job_size = sizeof(classifier_work),
     .begin = begin,
     .step = step,
     .commit = commit,
     .end = end,
+    .learn = moe_stream_learn,
+    .open = open_model,
+    .predict_one = predict_one,
+    .learn_one = learn_one,
     .predict = predict};

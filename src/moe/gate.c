@@ -19,6 +19,27 @@ moe_status moe_gate_check(moe_call *call, const moe_object *o,
                   calibration);
 }
 
+moe_status moe_gate_learn_nothing(moe_call *call, moe_object *o,
+                                  const moe_example *s) {
+  (void)call;
+  (void)o;
+  (void)s;
+  return MOE_OK;
+}
+
+moe_status moe_gate_add_nothing(moe_call *call, moe_object *o,
+                                size_t position) {
+  (void)call;
+  (void)o;
+  (void)position;
+  return MOE_OK;
+}
+
+void moe_gate_remove_nothing(moe_object *o, size_t position) {
+  (void)o;
+  (void)position;
+}
+
 /* ------------------------------------------------------------- holding out */
 
 enum {

@@ -42,6 +42,12 @@ void moe_gate_answer(const moe_gate_config *config, double calibration,
 moe_status moe_gate_check(moe_call *call, const moe_object *o,
                           double calibration);
 
+/* Of gates that nothing teaches, on a stream. */
+moe_status moe_gate_learn_nothing(moe_call *call, moe_object *o,
+                                  const moe_example *s);
+moe_status moe_gate_add_nothing(moe_call *call, moe_object *o, size_t position);
+void moe_gate_remove_nothing(moe_object *o, size_t position);
+
 /* The rows kept for calibration, in a gate's job. */
 typedef struct moe_held_out {
   moe_batch batch;     /* x.n is 0 where there is nothing to do */

@@ -31,6 +31,8 @@ static const moe_param params[] = {
                 "the experts, all by name or in a list"),
     MOE_P_CHILD(moe_mixture_params, gate, MOE_CHILD, "gate", 0,
                 "gives each expert's probability for a row"),
+    MOE_P_CHILD(moe_mixture_params, stream, MOE_CHILD, "streaming",
+                MOE_OPTIONAL, "how it learns sample by sample"),
     MOE_P_CHOICE(moe_mixture_params, training, MOE_TWO_STAGE,
                  moe_training_choices,
                  "how fit trains: first the experts, then the gate on what "
@@ -101,6 +103,7 @@ static moe_status visit(void *state, moe_visitor *v) {
   MOE_TRY(moe_visit_array(v, "load", MOE_F64, &m->load, m->n_experts));
   MOE_TRY(
       moe_visit_array(v, "importance", MOE_F64, &m->importance, m->n_experts));
+  MOE_TRY(moe__stream_visit(&m->stream, v));
   MOE_TRY(moe_visit_derived(v, "map_start", MOE_I64, &m->map_start,
                             m->n_experts + 1));
   return moe_visit_derived(v, "map", MOE_I32, &m->map, m->map_length);
@@ -116,7 +119,8 @@ static size_t count_columns(const moe_children *experts) {
   return n;
 }
 
-/* An expert's column k in the mixture, or -1. */
+/* An expert's column k in the mixture, or -1: on a stream the class may come
+   yet. */
 static ptrdiff_t find_column(const moe_mixture *m, const moe_fitted *expert,
                              size_t k) {
   if (m->fitted.task != MOE_CLASSIFICATION)
@@ -134,7 +138,8 @@ moe_status moe__mixture_map(moe_call *call, const moe_children *experts,
     const moe_fitted *f = moe_learner_fitted(experts->items[e]);
     for (size_t k = 0; k < f->n_outputs; k++) {
       ptrdiff_t column = find_column(m, f, k);
-      if (column < 0 || (size_t)column >= m->fitted.n_outputs)
+      bool may_come = m->stream.open && m->fitted.task == MOE_CLASSIFICATION;
+      if (column >= (ptrdiff_t)m->fitted.n_outputs || (column < 0 && !may_come))
         return moe_fail(call, MOE_EDATA,
                         "mixture: expert '%s' predicts what the mixture does "
                         "not",
@@ -153,8 +158,8 @@ static bool is_current(const moe_mixture *m, size_t e, const moe_object *o) {
   size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
   if (f == NULL || f->task != m->fitted.task || f->n_outputs != n) return false;
   for (size_t k = 0; f->task == MOE_CLASSIFICATION && k < n; k++)
-    if (moe_label_compare(&f->labels.items[k],
-                          &m->fitted.labels.items[map[k]]) != 0)
+    if (map[k] >= 0 && moe_label_compare(&f->labels.items[k],
+                                         &m->fitted.labels.items[map[k]]) != 0)
       return false;
   return true;
 }
@@ -204,21 +209,48 @@ moe_status moe__mixture_check(moe_call *call, const moe_object *o) {
   return MOE_OK;
 }
 
+static bool is_streaming(const moe_object *o) {
+  const moe_mixture *m = o->state;
+  return m != NULL && m->stream.open;
+}
+
+/* Of rows as they come. */
+static moe_status stream_logits(moe_call *call, const moe_object *o,
+                                const moe_rows *x, double *out) {
+  size_t experts = moe_mixture_params_of(o)->experts.n;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  moe_rows own = *x;
+  double *row;
+  if (moe__is_encoded(o, x))
+    MOE_TRY(moe__encode_rows(call, o, NULL, NULL, x, &own));
+  MOE_SCRATCH(call, row, own.d);
+  for (size_t i = 0; i < own.n; i++, out += experts) {
+    moe_rows_doubles(&own, i, 1, row);
+    MOE_TRY(moe__stream_logits(call, o, row, out));
+  }
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
 moe_status moe_mixture_logits(moe_call *call, const moe_object *o,
                               const moe_rows *x, double *out) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
   MOE_TRY(check_experts(call, o));
   MOE_TRY(check_gate(call, o));
   moe_object_use(o, 1);
-  moe_status status = moe_learner_predict(call, p->gate, x, out);
+  moe_status status = is_streaming(o)
+                          ? stream_logits(call, o, x, out)
+                          : moe_learner_predict(call, p->gate, x, out);
   moe_object_use(o, -1);
-  if (status == MOE_OK) moe__take_logs(out, x->n * p->experts.n);
+  if (status == MOE_OK && !is_streaming(o))
+    moe__take_logs(out, x->n * p->experts.n);
   return status;
 }
 
 const double *moe_mixture_bias(const moe_object *o) {
   const moe_mixture *m = o->state;
   bool biased = moe_mixture_params_of(o)->balance == MOE_BY_BIAS;
+  if (is_streaming(o)) return moe__stream_bias(o);
   return m != NULL && biased ? m->bias : NULL;
 }
 
@@ -317,6 +349,7 @@ static moe_status predict_block(moe_call *call, const moe_object *o,
 static moe_status predict(moe_call *call, const moe_object *o,
                           const moe_rows *x, double *out) {
   const moe_mixture *m = o->state;
+  if (is_streaming(o)) return moe_stream_predict(call, o, x, out);
   MOE_TRY(check_experts(call, o));
   for (size_t first = 0; first < x->n; first += BLOCK) {
     size_t n = x->n - first < BLOCK ? x->n - first : BLOCK;
@@ -327,6 +360,33 @@ static moe_status predict(moe_call *call, const moe_object *o,
     MOE_TRY(moe_call_check(call));
   }
   return MOE_OK;
+}
+
+/* -------------------------------------------------------------- single samples
+ */
+
+static moe_status predict_one(moe_call *call, const moe_object *o,
+                              const double *x, double *out) {
+  moe_rows row = moe_rows_of_doubles(x, 1, moe_learner_fitted(o)->n_features);
+  return is_streaming(o) ? moe__stream_predict_one(call, o, x, out)
+                         : predict(call, o, &row, out);
+}
+
+/* What was fitted to columns of strings as they were has no codes for them. */
+static moe_status check_kinds(moe_call *call, const moe_object *o,
+                              const moe_rows *x) {
+  const moe_fitted *f = o->state;
+  for (size_t j = 0; x->source == MOE_FROM_COLUMNS && j < x->d; j++)
+    if (!f->intake.open && moe_rows_column(x, j)->numbers == NULL)
+      return moe_fail(call, MOE_EDATA,
+                      "mixture: fitted to a table, it cannot go on in a stream "
+                      "that has columns of strings");
+  return MOE_OK;
+}
+
+static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
+  MOE_TRY(check_kinds(call, o, &batch->x));
+  return moe_stream_learn(call, o, batch);
 }
 
 /* ----------------------------------------------------------- files and figures
@@ -343,15 +403,17 @@ static moe_status check(moe_call *call, const moe_object *o) {
             m->sharpness[e] > 0 && isfinite(m->sharpness[e]) &&
             isfinite(m->load[e]) && isfinite(m->importance[e]) &&
             isfinite(m->bias[e]);
-  if (sound) return MOE_OK;
+  if (sound && moe__stream_is_sound(o)) return MOE_OK;
   return moe_fail(call, MOE_EFORMAT,
                   "mixture: the experts are not those that it was fitted with");
 }
 
 static moe_status rebuild(moe_call *call, moe_object *o) {
-  if (moe__mixture_map(call, &moe_mixture_params_of(o)->experts, o->state) ==
-      MOE_OK)
-    return MOE_OK;
+  moe_status status =
+      is_streaming(o) ? moe__stream_rebuild(call, o)
+                      : moe__mixture_map(
+                            call, &moe_mixture_params_of(o)->experts, o->state);
+  if (status == MOE_OK) return MOE_OK;
   return call->error.status == MOE_ENOMEM
              ? MOE_ENOMEM
              : moe_fail(call, MOE_EFORMAT,
@@ -372,15 +434,30 @@ static moe_status name_numbers(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
+/* What was counted when it was fitted, or of a stream what runs with it. */
+static moe_status name_means(moe_call *call, const moe_object *o,
+                             const double *fitted, size_t running,
+                             moe_value *out) {
+  const moe_mixture *m = o->state;
+  double *numbers;
+  if (!is_streaming(o)) return name_numbers(call, o, fitted, out);
+  MOE_SCRATCH(call, numbers, m->n_experts);
+  for (size_t e = 0; e < m->n_experts; e++)
+    numbers[e] = *(const double *)((const char *)&m->stream.run[e] + running) /
+                 moe__stream_cover(o);
+  return name_numbers(call, o, numbers, out);
+}
+
 static moe_status read_load(moe_call *call, const moe_object *o,
                             moe_value *out) {
-  return name_numbers(call, o, ((const moe_mixture *)o->state)->load, out);
+  return name_means(call, o, ((const moe_mixture *)o->state)->load,
+                    offsetof(moe_run, load), out);
 }
 
 static moe_status read_importance(moe_call *call, const moe_object *o,
                                   moe_value *out) {
-  return name_numbers(call, o, ((const moe_mixture *)o->state)->importance,
-                      out);
+  return name_means(call, o, ((const moe_mixture *)o->state)->importance,
+                    offsetof(moe_run, used), out);
 }
 
 static moe_status read_noise(moe_call *call, const moe_object *o,
@@ -435,13 +512,20 @@ const moe_learner_type moe_mixture_of_experts = {
              .rebuild = rebuild},
     .traits = MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT |
               MOE_TAKES_MISSING | MOE_TAKES_SPARSE | MOE_TAKES_NOMINAL |
-              MOE_DIFFERENTIABLE,
+              MOE_ONLINE | MOE_DIFFERENTIABLE,
     .job_size = sizeof(moe_mixture_job),
     .begin = moe__mixture_begin,
     .step = moe__mixture_step,
     .commit = moe__mixture_commit,
     .publish = moe__mixture_publish,
     .end = moe__mixture_end,
+    .learn = learn,
+    .learn_one = moe__stream_learn_one,
+    .predict_one = predict_one,
+    .advance = moe__stream_advance,
+    .context_window = moe__stream_window,
+    .open = moe__stream_open,
+    .add_class = moe__stream_add_class,
     .predict = predict,
     .log_likelihood = moe__mixture_log_likelihood,
     .n_weights = moe__mixture_n_weights,

@@ -4,6 +4,7 @@
 
 #include "balance.h"
 #include "learner.h"
+#include "mixture_stream.h"
 #include "route.h"
 
 enum moe_objective {
@@ -47,6 +48,7 @@ typedef struct moe_mixture_params {
   int64_t patience;
   bool calibrate;
   moe_route_config route;
+  moe_object *stream; /* options, or NULL */
 } moe_mixture_params;
 
 typedef struct moe_mixture {
@@ -61,6 +63,7 @@ typedef struct moe_mixture {
   double *bias;       /* n_experts: counts in the selection where balanced */
   double *load;       /* n_experts: shares of selections … */
   double *importance; /* … and of probability, on the training rows */
+  moe_stream stream;
 } moe_mixture;
 
 extern const moe_learner_type moe_mixture_of_experts;

@@ -1,7 +1,12 @@
 /* A gate with hidden layers: g(x) = softmax(z(x) / temperature), z a network
-   trained by Adam on mini-batches to the objective of all gates. */
+   trained by Adam on mini-batches to the objective of all gates, or row by row
+   on a stream. */
+#include <math.h>
+#include <string.h>
+
 #include "gate.h"
 #include "neural_fit.h"
+#include "vector.h"
 
 typedef struct mlp_gate_params {
   moe_gate_config gate;
@@ -86,6 +91,75 @@ static moe_status predict(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
+/* ------------------------------------------------------------ row by row */
+
+/* Experts that were not asked count as if they had been as likely as those
+   asked were together, to the gate: then the slope of their logits is 0. */
+static void fill_scores(const double *p, size_t m, double *y) {
+  double most = -INFINITY, asked = 0, joint = 0;
+  for (size_t e = 0; e < m; e++)
+    if (y[e] > most) most = y[e];
+  for (size_t e = 0; e < m; e++) {
+    if (y[e] != y[e]) continue;
+    asked += p[e];
+    joint += y[e] == most ? p[e] : p[e] * exp(y[e] - most);
+  }
+  double level = joint > 0 ? most + log(joint / asked) : 0;
+  for (size_t e = 0; e < m; e++)
+    if (y[e] != y[e] || !(joint > 0)) y[e] = level;
+}
+
+static bool has_hole(const double *y, size_t m) {
+  for (size_t e = 0; e < m; e++)
+    if (y[e] != y[e]) return true;
+  return false;
+}
+
+/* A row with scores in `y`, the target of its own.  One row has no balance. */
+static moe_status learn_row(moe_call *call, moe_object *o, const moe_batch *row,
+                            double *y) {
+  const mlp_gate_params *p = o->params;
+  mlp_gate *g = o->state;
+  size_t m = g->neural.fitted.n_outputs;
+  const moe_gate_terms terms = {0, p->terms.entropy};
+  moe_neural_plan plan =
+      moe_neural_plan_of(&p->network, moe_gate_loss(row->y, &terms));
+  double *answer;
+  if (has_hole(y, m)) {
+    MOE_SCRATCH(call, answer, m);
+    if (g->neural.weights != NULL)
+      MOE_TRY(moe_neural_apply(call, &g->neural, &row->x, answer));
+    moe_softmax(answer, 1, m);
+    fill_scores(answer, m, y);
+  }
+  return moe_neural_learn(call, &g->neural, &plan.rule, row);
+}
+
+static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
+  mlp_gate *g = o->state;
+  size_t m = g->neural.fitted.n_outputs;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  double *y, *x;
+  MOE_SCRATCH(call, y, m);
+  MOE_SCRATCH(call, x, batch->x.d);
+  if (!(g->calibration > 0)) g->calibration = 1;
+  moe_scratch_mark used = moe_scratch_now(call);
+  for (size_t i = 0; i < batch->x.n; i++) {
+    const moe_target target = {
+        .task = MOE_GATING, .n = 1, .values = y, .width = m};
+    double weight = moe_batch_weight(batch, i);
+    const moe_batch row = {.x = moe_rows_of_doubles(x, 1, batch->x.d),
+                           .y = &target,
+                           .weight = &weight};
+    memcpy(y, batch->y->values + moe_rows_at(&batch->x, i) * m, m * sizeof *y);
+    moe_rows_doubles(&batch->x, i, 1, x);
+    MOE_TRY(learn_row(call, o, &row, y));
+    moe_scratch_drop(call, used);
+  }
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
 static moe_status differentiate(moe_call *call, const moe_object *o,
                                 const moe_batch *batch, double *loss,
                                 double *gradient) {
@@ -106,13 +180,14 @@ const moe_learner_type moe_mlp_gate = {
              .visit = visit,
              .check = check,
              .rebuild = moe_neural_rebuild},
-    .traits =
-        MOE_GATES | MOE_TAKES_SPARSE | MOE_TAKES_MISSING | MOE_DIFFERENTIABLE,
+    .traits = MOE_GATES | MOE_TAKES_SPARSE | MOE_TAKES_MISSING | MOE_ONLINE |
+              MOE_DIFFERENTIABLE,
     .job_size = sizeof(mlp_gate_work),
     .begin = begin,
     .step = step,
     .commit = commit,
     .end = end,
+    .learn = learn,
     .predict = predict,
     .n_weights = moe_neural_n_weights,
     .get_weights = moe_neural_get_weights,

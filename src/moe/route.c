@@ -19,10 +19,14 @@ size_t moe_route_width(const moe_route_config *config, size_t experts) {
 
 /* exp((z_i − max z) / t) over their sum: never NaN for logits below +Inf. */
 static void softmax(size_t n, double t, double *z) {
+  if (t == 1) {
+    moe_softmax(z, 1, n);
+    return;
+  }
   double top = -INFINITY;
   for (size_t i = 0; i < n; i++) top = z[i] > top ? z[i] : top;
   for (size_t i = 0; i < n; i++) z[i] = top > -INFINITY ? z[i] - top : 0;
-  for (size_t i = 0; t != 1 && i < n; i++) z[i] /= t;
+  for (size_t i = 0; i < n; i++) z[i] /= t;
   moe_exp(z, n);
   moe_normalise(z, 1, n);
 }
@@ -220,6 +224,26 @@ static void offer_groups(best *b, size_t groups, size_t kept, size_t experts) {
     offer(b, (size_t)held[g] * size, ((size_t)held[g] + 1) * size);
 }
 
+/* The same of a few experts, where there is nothing to pass over. */
+static size_t select_few(const candidates *c, size_t experts, size_t k,
+                         int32_t *held) {
+  double keys[FEW];
+  size_t n = 0;
+  bool bare = c->bias == NULL && c->closed == NULL && c->logits == c->keys;
+  for (size_t i = 0; i < experts; i++) {
+    double key = bare ? c->keys[i] : key_of(c, i);
+    if (key == -INFINITY || (n == k && !(key > keys[n - 1]))) continue;
+    size_t at = n < k ? n++ : n - 1;
+    for (; at > 0 && key > keys[at - 1]; at--) {
+      keys[at] = keys[at - 1];
+      held[at] = held[at - 1];
+    }
+    keys[at] = key;
+    held[at] = (int32_t)i;
+  }
+  return n;
+}
+
 /* Without a bias the logits are compared: they keep apart what the scores,
    once they saturate, do not. */
 size_t moe__route_select(const moe_route_config *config, size_t experts,
@@ -227,14 +251,14 @@ size_t moe__route_select(const moe_route_config *config, size_t experts,
                          const double *probs, const unsigned char *closed,
                          int32_t *indices) {
   bool grouped = config->top_groups > 0 && config->top_groups < config->groups;
-  best b = {.c = {.keys = bias != NULL || grouped ? probs : logits,
-                  .stride = 1,
-                  .bias = bias,
-                  .logits = logits,
-                  .closed = closed},
-            .k = k,
-            .held = indices,
-            .floor = -INFINITY};
+  const candidates all = {.keys = bias != NULL || grouped ? probs : logits,
+                          .stride = 1,
+                          .bias = bias,
+                          .logits = logits,
+                          .closed = closed};
+  if (!grouped && k > 0 && experts <= FEW)
+    return select_few(&all, experts, k, indices);
+  best b = {.c = all, .k = k, .held = indices, .floor = -INFINITY};
   if (grouped)
     offer_groups(&b, (size_t)config->groups, (size_t)config->top_groups,
                  experts);
@@ -266,6 +290,21 @@ void moe__route_weigh(const moe_route_config *config, size_t n,
     softmax(n, config->temperature, weights);
   else if (moe__route_renormalizes(config))
     moe_normalise(weights, 1, n);
+}
+
+void moe_route_probs(const moe_route_config *config, size_t experts,
+                     const double *probs, const double *bias,
+                     const unsigned char *closed, int32_t *indices,
+                     double *weights) {
+  size_t width = moe_route_width(config, experts);
+  size_t n = moe__route_select(config, experts, width, probs, bias, probs,
+                               closed, indices);
+  n = cut(config, n, probs, indices);
+  moe__route_weigh(config, n, probs, probs, indices, weights);
+  for (size_t i = n; i < width; i++) {
+    indices[i] = -1;
+    weights[i] = 0;
+  }
 }
 
 void moe_route_row(const moe_route_config *config, size_t experts,

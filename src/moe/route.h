@@ -155,6 +155,13 @@ void moe_route_row(const moe_route_config *config, size_t experts,
                    const double *logits, const double *bias, double *probs,
                    int32_t *indices, double *weights);
 
+/* The same of what are probabilities already, where the scores are a softmax at
+   temperature 1; experts that are closed (NULL: none is) are not selected. */
+void moe_route_probs(const moe_route_config *config, size_t experts,
+                     const double *probs, const double *bias,
+                     const unsigned char *closed, int32_t *indices,
+                     double *weights);
+
 /* The k highest of n keys, `stride` apart, highest first, equal ones by index:
    fills `held` and returns how many there are, for -Inf is never among them. */
 size_t moe_top(const double *keys, size_t stride, size_t n, size_t k,

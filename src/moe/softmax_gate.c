@@ -5,10 +5,13 @@
    that expert e gives to the target of row i.  L-BFGS, begun from nothing, ends
    nowhere less likely, on these rows, than the best constant weights; Adam, for
    data in large, goes by mini-batches to the neighbourhood of an optimum.
-   Without an l2 L-BFGS finds one (gate_penalty.h). */
+   Without an l2 L-BFGS finds one (gate_penalty.h).  Sample by sample it learns
+   by the rule of gate_online.h, from nothing or from where a fit has left W and
+   b. */
 #include <math.h>
 #include <string.h>
 
+#include "gate_online.h"
 #include "gate_penalty.h"
 #include "neural_fit.h"
 #include "vector.h"
@@ -16,6 +19,7 @@
 typedef struct softmax_params {
   moe_gate_config gate;
   moe_gate_terms terms;
+  moe_gate_rule online;
   double l2, tol, lr;
   int64_t max_iter, batch, epochs, seed;
   int solver;
@@ -27,6 +31,7 @@ typedef struct softmax_gate {
   double *centre; /* n_features: what a missing value counts as */
   double calibration;
   double l2; /* the penalty of the fit */
+  moe_gate_stream stream;
 } softmax_gate;
 
 typedef struct softmax_work {
@@ -57,7 +62,7 @@ static const moe_param params[] = {
                    "but 30 for fewer than 50 rows and by adam, and 0.01 in em"),
     MOE_P_FLAG(softmax_params, standardize, true,
                "whether the penalty is on the weights of columns with mean 0 "
-               "and variance 1"),
+               "and variance 1, and online steps are those of such columns"),
     MOE_P_INT(softmax_params, max_iter, 200, 1, 0x1p53,
               "most iterations of fit"),
     MOE_P_ABOVE(softmax_params, tol, 1e-6, 0, 1,
@@ -72,6 +77,7 @@ static const moe_param params[] = {
     MOE_P_INT(softmax_params, batch, 256, 1, 1 << 20,
               "adam: rows of a mini-batch"),
     MOE_P_INT(softmax_params, epochs, 20, 1, 1e9, "adam: passes over the rows"),
+    MOE_P_GATE_RULE(softmax_params),
     MOE_P_SEED(softmax_params),
     {0}};
 
@@ -80,6 +86,7 @@ static moe_status visit(void *state, moe_visitor *v) {
   MOE_TRY(moe_affine_visit(&g->affine, v));
   MOE_TRY(moe_visit_scalar(v, "calibration", MOE_F64, &g->calibration));
   MOE_TRY(moe_visit_scalar(v, "l2", MOE_F64, &g->l2));
+  MOE_TRY(moe_gate_stream_visit(&g->stream, &g->affine.fitted, v));
   return moe_visit_array(v, "centre", MOE_F64, &g->centre,
                          g->affine.fitted.n_features);
 }
@@ -92,6 +99,9 @@ static moe_status check(moe_call *call, const moe_object *o) {
                       j + 1);
   if (!(g->l2 >= 0 && isfinite(g->l2)))
     return moe_fail(call, MOE_EFORMAT, "softmax: its l2 is %g", g->l2);
+  if (!moe_gate_stream_is_sound(&g->stream, &g->affine.fitted))
+    return moe_fail(call, MOE_EFORMAT,
+                    "softmax: what it learned online is not usable");
   MOE_TRY(moe_gate_check(call, o, g->calibration));
   return moe_affine_check(call, o);
 }
@@ -288,7 +298,76 @@ static moe_status predict(moe_call *call, const moe_object *o,
   MOE_TRY(moe_affine_apply(call, &g->affine, x, g->centre, out));
   moe_gate_answer(&p->gate, g->calibration, out, x->n,
                   g->affine.fitted.n_outputs);
+  moe_gate_stream_answer(&g->stream, out, x->n, g->affine.fitted.n_outputs);
   return MOE_OK;
+}
+
+/* ------------------------------------------------------------ single samples
+ */
+
+static moe_status predict_one(moe_call *call, const moe_object *o,
+                              const double *x, double *out) {
+  const softmax_params *p = o->params;
+  const softmax_gate *g = o->state;
+  size_t m = g->affine.fitted.n_outputs;
+  MOE_TRY(moe_gate_logits(call, &g->affine, g->centre, x, out));
+  moe_gate_answer(&p->gate, g->calibration, out, 1, m);
+  moe_gate_stream_answer(&g->stream, out, 1, m);
+  return MOE_OK;
+}
+
+static moe_status logits_one(moe_call *call, const moe_object *o,
+                             const double *x, double *out) {
+  const softmax_params *p = o->params;
+  const softmax_gate *g = o->state;
+  size_t m = g->affine.fitted.n_outputs;
+  double factor = 1 / p->gate.temperature / g->calibration;
+  if (g->stream.prior == NULL) {
+    MOE_TRY(moe_gate_logits(call, &g->affine, g->centre, x, out));
+    for (size_t e = 0; e < m; e++) out[e] *= factor;
+  } else {
+    MOE_TRY(predict_one(call, o, x, out));
+    for (size_t e = 0; e < m; e++) out[e] = log(fmax(out[e], 1e-300));
+  }
+  return MOE_OK;
+}
+
+static moe_gate_learner learner_of(moe_object *o) {
+  const softmax_params *p = o->params;
+  softmax_gate *g = o->state;
+  if (!(g->calibration > 0)) g->calibration = 1;
+  return (moe_gate_learner){.affine = &g->affine,
+                            .centre = &g->centre,
+                            .stream = &g->stream,
+                            .rule = &p->online,
+                            .standardize = p->standardize,
+                            .plain = p->gate.temperature * g->calibration == 1};
+}
+
+static moe_status open_stream(moe_call *call, moe_object *o) {
+  const moe_gate_learner g = learner_of(o);
+  return moe_gate_stream_open(call, &g);
+}
+
+static moe_status learn_one(moe_call *call, moe_object *o,
+                            const moe_example *s) {
+  const moe_gate_learner g = learner_of(o);
+  return moe_gate_learn_one(call, &g, s);
+}
+
+static const double *moved(const moe_object *o) {
+  const softmax_gate *g = o->state;
+  return moe_gate_stream_moved(&g->stream, &g->affine.fitted);
+}
+
+static moe_status add_expert(moe_call *call, moe_object *o, size_t position) {
+  const moe_gate_learner g = learner_of(o);
+  return moe_gate_stream_insert(call, &g, position);
+}
+
+static void remove_expert(moe_object *o, size_t position) {
+  const moe_gate_learner g = learner_of(o);
+  moe_gate_stream_remove(&g, position);
 }
 
 static moe_status contribute(moe_call *call, const moe_object *o,
@@ -331,13 +410,21 @@ const moe_learner_type moe_softmax_gate = {
              .gauges = gauges,
              .visit = visit,
              .check = check},
-    .traits =
-        MOE_GATES | MOE_TAKES_SPARSE | MOE_TAKES_MISSING | MOE_DIFFERENTIABLE,
+    .traits = MOE_GATES | MOE_TAKES_SPARSE | MOE_TAKES_MISSING | MOE_ONLINE |
+              MOE_DIFFERENTIABLE,
     .job_size = sizeof(softmax_work),
     .begin = begin,
     .step = step,
     .commit = export,
     .end = end,
+    .learn = moe_stream_learn,
+    .predict_one = predict_one,
+    .learn_one = learn_one,
+    .logits_one = logits_one,
+    .moved = moved,
+    .open = open_stream,
+    .add_class = add_expert,
+    .remove_class = remove_expert,
     .predict = predict,
     .contribute = contribute,
     .n_weights = moe_affine_n_weights,

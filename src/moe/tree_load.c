@@ -370,6 +370,34 @@ static moe_status read_array(loader *l, const moe_field *f) {
   return MOE_OK;
 }
 
+/* Gives the children, which are numbered, to a state. */
+static moe_status take_children(loader *l, moe_value *v, moe_children *to) {
+  char number[24];
+  *to = (moe_children){.numbered = true};
+  if (v->kind != MOE_V_LIST) return refuse(l, "it should be a list");
+  MOE_TRY(moe_new_array(l->call, &to->names, v->n, sizeof *to->names));
+  MOE_TRY(moe_new_array(l->call, &to->items, v->n, sizeof *to->items));
+  for (; to->n < v->n; to->n++) {
+    snprintf(number, sizeof number, "%zu", to->n + 1);
+    to->names[to->n] = moe_copy_text(number);
+    if (to->names[to->n] == NULL)
+      return moe_fail(l->call, MOE_ENOMEM, "not enough memory for a name");
+    to->items[to->n] = moe_object_retain(v->items[to->n].object);
+  }
+  return MOE_OK;
+}
+
+/* Objects within the state; what it has filled so far is not theirs. */
+static moe_status read_own_children(loader *l, moe_children *to) {
+  moe_value value = {.kind = MOE_V_NIL};
+  const filled *before = l->filled;
+  moe_status status = read_children(l, &value);
+  if (status == MOE_OK) status = take_children(l, &value, to);
+  free_children(&value);
+  l->filled = before;
+  return status;
+}
+
 static moe_status read_field(moe_visitor *v, const moe_field *f) {
   loader *l = (loader *)v;
   size_t before;
@@ -382,6 +410,7 @@ static moe_status read_field(moe_visitor *v, const moe_field *f) {
     case MOE_FIELD_LABELS: MOE_TRY(read_labels(l, f->at)); break;
     case MOE_FIELD_ARRAY:
     case MOE_FIELD_GROWING: MOE_TRY(read_array(l, f)); break;
+    case MOE_FIELD_CHILDREN: MOE_TRY(read_own_children(l, f->at)); break;
     default: break;
   }
   leave(l, before);

@@ -211,6 +211,7 @@ static moe_status put_field(moe_visitor *v, const moe_field *f) {
     case MOE_FIELD_LABELS: put_labels(s, f); break;
     case MOE_FIELD_ARRAY:
     case MOE_FIELD_GROWING: status = put_array(s, f); break;
+    case MOE_FIELD_CHILDREN: put_children(s, f->at); break;
     default: break;
   }
   moe__path_leave(&s->path, before);

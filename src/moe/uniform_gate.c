@@ -1,6 +1,6 @@
 /* Weighs every expert the same, whatever the row: the plain average, and what a
    learned gate is compared with. */
-#include "learner.h"
+#include "gate.h"
 
 static const moe_param params[] = {{0}};
 
@@ -29,6 +29,13 @@ static moe_status predict(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
+static moe_status predict_one(moe_call *call, const moe_object *o,
+                              const double *x, double *out) {
+  const moe_rows row =
+      moe_rows_of_doubles(x, 1, moe_learner_fitted(o)->n_features);
+  return predict(call, o, &row, out);
+}
+
 const moe_learner_type moe_uniform_gate = {
     .type = {.name = "uniform",
              .family = "gate",
@@ -37,8 +44,13 @@ const moe_learner_type moe_uniform_gate = {
              .state_size = sizeof(moe_fitted),
              .params = params,
              .visit = visit},
-    .traits =
-        MOE_GATES | MOE_TAKES_SPARSE | MOE_TAKES_MISSING | MOE_TAKES_NOMINAL,
+    .traits = MOE_GATES | MOE_TAKES_SPARSE | MOE_TAKES_MISSING |
+              MOE_TAKES_NOMINAL | MOE_ONLINE,
     .begin = begin,
     .step = step,
+    .learn = moe_stream_learn,
+    .predict_one = predict_one,
+    .learn_one = moe_gate_learn_nothing,
+    .add_class = moe_gate_add_nothing,
+    .remove_class = moe_gate_remove_nothing,
     .predict = predict};

@@ -23,6 +23,12 @@ function Matrix:add(truth, answer, weight)
   row[answer] = (row[answer] or 0) + weight
 end
 
+function Matrix:scale(factor)
+  for _, row in pairs(self.counts) do
+    for answer, weight in pairs(row) do row[answer] = weight * factor end
+  end
+end
+
 function Matrix:of(truth, answer) return self.counts[truth] and self.counts[truth][answer] or 0 end
 
 -- Every label in order with its support, predicted and right weights, and their
@@ -80,8 +86,6 @@ local function averaged(figure)
     return averages[options.average](figure, list, total, agreed)
   end
 end
-
-local function accuracy(_, total, agreed) return agreed / total end
 
 local function balanced_accuracy(list)
   local sum, n = 0, 0
@@ -150,7 +154,63 @@ local function from_matrix(figure)
     return add, function()
       local list, total, agreed = matrix:margins()
       if total > 0 then return figure(list, total, agreed, options, matrix) end
+    end, function(factor) matrix:scale(factor) end
+  end
+end
+
+-- The share of rows that are right: without the matrix, as it is asked for most often.
+local function share_right()
+  local right, total = 0, 0
+  local function add(y, p, w)
+    total = total + w
+    if y == p then right = right + w end
+  end
+  return add, function()
+    if total > 0 then return right / total end
+  end, function(factor) right, total = right * factor, total * factor end
+end
+
+-- How much more often than another guess the predictions are right, of what that guess
+-- leaves: guess(y, weight) says whether it would have been right, and learns y.  A row of
+-- which it knows nothing does not count.
+local function beyond(new_guess)
+  return function()
+    local guess, scale_guess = new_guess()
+    local right, guessed, total = 0, 0, 0
+    local function add(y, p, w)
+      local is_right = guess(y, w)
+      if is_right == nil then return end
+      total = total + w
+      if y == p then right = right + w end
+      if is_right then guessed = guessed + w end
     end
+    return add, function()
+      if total > 0 then return ratio(right - guessed, total - guessed) end
+    end, function(factor)
+      right, guessed, total = right * factor, guessed * factor, total * factor
+      scale_guess(factor)
+    end
+  end
+end
+
+local function last_label()
+  local last
+  return function(y)
+    local before = last
+    last = y
+    if before ~= nil then return y == before end
+  end, function() end
+end
+
+local function most_frequent()
+  local counts, most = {}, nil
+  return function(y, w)
+    local before = most
+    counts[y] = (counts[y] or 0) + w
+    if most == nil or counts[y] > counts[most] then most = y end
+    if before ~= nil then return y == before end
+  end, function(factor)
+    for label, count in pairs(counts) do counts[label] = count * factor end
   end
 end
 
@@ -163,7 +223,7 @@ local function macro_f1(list) return averages.macro(f1, list) end
 
 return {
   accuracy = {
-    make = from_matrix(accuracy),
+    make = share_right,
     greater = true,
     mean = true,
     doc = "share of equal pairs",
@@ -200,6 +260,16 @@ return {
     make = from_matrix(cohen_kappa),
     greater = true,
     doc = "agreement beyond chance, 1 at most; 0 where chance alone agrees",
+  },
+  kappa_temporal = {
+    make = beyond(last_label),
+    greater = true,
+    doc = "share right beyond what the row's label before would have got (Žliobaitė et al. 2015)",
+  },
+  kappa_m = {
+    make = beyond(most_frequent),
+    greater = true,
+    doc = "share right beyond what the commonest label of the rows before would have got",
   },
   mcc = {
     make = from_matrix(mcc),

@@ -1,7 +1,8 @@
 -- Figures of predicted probabilities.  A prediction is label → probability, or a
 -- number: the probability (for rankings any score) of the positive label.  Each
 -- maker gives two functions: one takes a row (truth, prediction, weight), the
--- other gives the figure, or nil and why there is none.
+-- other gives the figure, or nil and why there is none; and, where what it keeps does
+-- not grow, a third, which makes the weights of all rows so far larger or smaller.
 
 local labels = require "moe.metrics.labels"
 
@@ -26,7 +27,7 @@ local function weighted_mean(loss)
     end
     return add, function()
       if total > 0 then return sum / total end
-    end
+    end, function(factor) sum, total = sum * factor, total * factor end
   end
 end
 

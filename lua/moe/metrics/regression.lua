@@ -1,5 +1,6 @@
--- Figures of predicted numbers.  Each maker gives two functions: one takes a
--- row (truth, prediction, weight), the other gives the figure.
+-- Figures of predicted numbers.  Each maker gives three functions: one takes a row
+-- (truth, prediction, weight), one gives the figure, and one makes the weights of all
+-- rows so far larger or smaller by a factor.
 
 -- The weighted mean of a loss, or what `finish` makes of it.
 local function mean_of(loss, finish)
@@ -11,7 +12,7 @@ local function mean_of(loss, finish)
     end
     return add, function()
       if total > 0 then return finish and finish(sum / total) or sum / total end
-    end
+    end, function(factor) sum, total = sum * factor, total * factor end
   end
 end
 
@@ -37,6 +38,8 @@ local function r2()
     if total == 0 then return end
     if spread == 0 then return errors == 0 and 1 or 0 end
     return 1 - errors / spread
+  end, function(factor)
+    total, spread, errors = total * factor, spread * factor, errors * factor
   end
 end
 

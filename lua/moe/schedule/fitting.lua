@@ -3,8 +3,10 @@
 -- @module moe.schedule.fitting
 
 local core = require "moe.core"
+local eval = require "moe.eval"
 local options = require "moe.options"
 local selection = require "moe.schedule.selection"
+local streams = require "moe.streams"
 
 local fitting = {}
 
@@ -60,38 +62,22 @@ function fitting.fit(m, data, context, own, fit_options)
     log_likelihood = history.log_likelihood }
 end
 
--- Row i of what `fit` takes, as one sample.
-local function sample_of(X, i)
-  if type(X) == "table" then return X[i] end
-  return X:row(i)
-end
-
-local function running_score(classifies)
-  local n, sum = 0, 0
-  return function(y, predicted)
-    n = n + 1
-    if classifies then
-      sum = sum + (y == predicted and 1 or 0)
-    else
-      sum = sum + math.abs(y - (predicted or 0))
-    end
-    return sum / n
-  end, classifies and "accuracy" or "mae"
+local function is_labelled(m, y)
+  return type(y[1]) ~= "number" or m:get_params().task == "classification"
 end
 
 --- Learns from the rows one by one, having predicted each before.
 function fitting.stream(m, data, context, own)
   local deadline = deadline_of(own, context)
-  local n = math.min(#data.y, own.rows or math.huge)
-  local score, name = running_score(type(data.y[1]) ~= "number")
-  local rows, value = 0, nil
-  for i = 1, n do
-    local y = data.y[i]
-    value = score(y, m:test_then_learn(sample_of(data.X, i), y))
-    rows = i
-    if deadline and core.now() >= deadline then break end
-  end
-  return { rows = rows, done = rows == n, scores = { [name] = value } }
+  local task = is_labelled(m, data.y) and "classification" or "regression"
+  local rows = streams.rows(data.X, data.y, { task = task })
+  local result = eval.prequential(m, rows, {
+    metrics = own.metric or (task == "regression" and "mae" or "accuracy"),
+    rows = own.rows, seconds = deadline and math.max(0, deadline - core.now()),
+    every = 256, baselines = false,
+  })
+  return { rows = result.rows, done = result.rows == math.min(#data.y, own.rows or math.huge),
+    scores = result.total }
 end
 
 return fitting

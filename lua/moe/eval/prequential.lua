@@ -1,0 +1,247 @@
+--- Prequential evaluation (Dawid 1984; Gama, Sebastião & Rodrigues 2013, doi
+-- 10.1007/s10994-012-5320-9): each sample is predicted first and learned then.
+-- @module moe.eval
+
+local core = require "moe.core"
+local options = require "moe.options"
+local running = require "moe.eval.running"
+local show = require "moe.eval.prequential_text"
+local stream = require "moe.streams.stream"
+local trial = require "moe.eval.trial"
+
+local judging = {}
+
+local CHUNK = 64 -- samples that a model works on before the next one does
+
+local known = {
+  metrics = {}, task = { { "classification", "regression" } },
+  every = { "integer", min = 1, default = 1000 },
+  delay = { "integer", min = 0, default = 0 },
+  warmup = { "integer", min = 0, default = 0 },
+  after = { "integer", min = 1 },
+  window = { "integer", min = 1, default = 1000 },
+  fading = { "number", min = 1e-6, max = 1, default = 0.999 },
+  rows = { "integer", min = 1 }, seconds = { "number", min = 0 },
+  baselines = { "boolean", default = true }, experts = { "boolean", default = false },
+  progress = { "function" },
+}
+
+-- --------------------------------------------------------------------- samples
+
+-- A sample kept in a table that held another.
+local function keep(slot, x, y)
+  local own = slot.x
+  if x[1] == nil then
+    for name in pairs(own) do own[name] = nil end
+    for name, value in pairs(x) do own[name] = value end
+  else
+    for j = 1, #x do own[j] = x[j] end
+  end
+  slot.y = y
+end
+
+-- A ring of the samples whose labels are still to come, and of a chunk of new ones.
+local Ring = {}
+Ring.__index = Ring
+
+local function new_ring(source, size)
+  local ring = setmetatable({ source = source, size = size, read = 0 }, Ring)
+  for i = 1, size do ring[i] = { x = {} } end
+  return ring
+end
+
+-- At most n more; fewer at the end of the stream.  The first of them, or nil and why
+-- the stream is broken.
+function Ring:fill(n)
+  for _ = 1, n do
+    local x, y, code = self.source()
+    if x == nil then return y, code end
+    keep(self[self.read % self.size + 1], x, y)
+    self.read = self.read + 1
+  end
+end
+
+-- ---------------------------------------------------------------------- models
+
+local function is_model(value)
+  return type(value) == "userdata"
+    or type(value) == "table" and type(value.learn_one) == "function"
+end
+
+local function check_model(model, name)
+  if is_model(model) and (type(model) == "userdata" and model.learn_one or model.predict_one) then
+    return model
+  end
+  error(("prequential: %s must have learn_one and predict_one, got a %s"):format(
+    name, type(model)), 0)
+end
+
+local function expert_clones(name, model, task, list)
+  if type(model) ~= "userdata" or model:info().type ~= "mixture" then return end
+  local names, experts = {}, model:get_params().experts
+  for key in pairs(experts) do names[#names + 1] = key end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, key in ipairs(names) do
+    local clone = experts[key]:clone()
+    if clone:get_params().task == "auto" then clone:set_params { task = task } end
+    list[#list + 1] = { name = ("%s.%s"):format(name, key), model = clone }
+  end
+end
+
+-- { { name, model }, … }: one model, or those of a table by name; their experts; what
+-- needs no model.
+local function contestants(given, task, o)
+  local list, named = {}, is_model(given) and {} or given
+  if is_model(given) then
+    local name = type(given) == "userdata" and given:info().type or "model"
+    list[1] = { name = name, model = check_model(given, "the model") }
+  elseif type(given) ~= "table" or next(given) == nil then
+    error("prequential: a model, or a table of models by name, expected", 0)
+  end
+  local names = {}
+  for name in pairs(named) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, name in ipairs(names) do
+    list[#list + 1] = { name = tostring(name), model = check_model(named[name], tostring(name)) }
+  end
+  for i = 1, o.experts and #list or 0 do expert_clones(list[i].name, list[i].model, task, list) end
+  for _, baseline in ipairs(o.baselines and trial.baselines(task) or {}) do
+    list[#list + 1] = baseline
+  end
+  return list
+end
+
+-- ------------------------------------------------------------------------ runs
+
+local function read_stream(given)
+  if stream.is_stream(given) then return given end
+  if type(given) == "function" then return setmetatable({ name = "samples" }, {
+    __call = function() return given() end,
+  }) end
+  error("prequential: a stream of moe.streams, or a function → x, y, expected; got a "
+    .. type(given), 0)
+end
+
+local function task_of(given, source, o, first)
+  if o.task or source.task then return o.task or source.task end
+  for _, model in pairs(is_model(given) and { given } or given) do
+    local params = type(model) == "userdata" and model:get_params() or {}
+    if params.task and params.task ~= "auto" then return params.task end
+  end
+  return type(first) == "number" and "regression" or "classification"
+end
+
+local Prequential = { __tostring = show.result }
+Prequential.__index = Prequential
+
+--- The history as a table: a row for each model at each mark, with its place, the
+-- figures of the window, the microseconds a sample and the bytes.
+-- @return a Table, to be written with `write_csv`, for instance
+function Prequential:table() return show.table(self) end
+
+-- What is known at this point of the stream, of every model.
+local function mark(result, trials, rows)
+  table.insert(result.history.rows, rows)
+  for _, one in ipairs(trials) do one:mark(result.history[one.name]) end
+end
+
+local function finish(result, trials, rows, began)
+  result.rows, result.seconds = rows, core.now() - began
+  for _, one in ipairs(trials) do result.models[one.name] = one:figures(rows) end
+  local first = result.models[result.names[1]]
+  result.total, result.window, result.fading = first.total, first.window, first.fading
+  result.after = first.after
+  return result
+end
+
+local function begin(source, list, metrics, task, o)
+  local result = setmetatable({
+    name = source.name, task = task, names = {}, metrics = metrics, models = {},
+    history = { rows = {} }, options = o,
+  }, Prequential)
+  local trials = {}
+  for i, one in ipairs(list) do
+    trials[i] = trial.new(one.name, one.model, metrics, o)
+    result.names[i] = one.name
+    result.history[one.name] = trials[i]:history()
+  end
+  return result, trials
+end
+
+-- Reads to the next mark; how many samples that was.
+local function go_on(ring, trials, upto)
+  local before = ring.read
+  repeat
+    local first, wanted = ring.read + 1, math.min(CHUNK, upto - ring.read)
+    local message, code = ring:fill(wanted)
+    for _, one in ipairs(trials) do one:run(ring, first, ring.read) end
+    if code then return nil, message, code end
+  until ring.read < first - 1 + wanted or ring.read == upto
+  return ring.read - before
+end
+
+local function evaluate(model, given, o)
+  local source, began = read_stream(given), core.now()
+  if source.endless and not o.rows and not o.seconds then
+    error(("prequential: the stream '%s' is endless; say how many rows"):format(source.name), 0)
+  end
+  local ring = new_ring(source, o.delay + CHUNK)
+  local message, code = ring:fill(1)
+  if code then return nil, message, code end
+  local task = task_of(model, source, o, ring[1].y)
+  local result, trials = begin(source, contestants(model, task, o),
+    running.metrics(o.metrics, task), task, o)
+  for _, one in ipairs(trials) do one:run(ring, 1, ring.read) end
+  local most, n = o.rows or math.huge, ring.read
+  while n > 0 do
+    local upto = math.min((math.floor(ring.read / o.every) + 1) * o.every, most)
+    n, message, code = 0, nil, nil
+    if ring.read < upto then n, message, code = go_on(ring, trials, upto) end
+    if not n then return nil, message, code end
+    if n > 0 and ring.read % o.every == 0 then
+      mark(result, trials, ring.read)
+      if o.progress then o.progress(ring.read, result) end
+    end
+    if o.seconds and core.now() - began >= o.seconds then break end
+  end
+  for _, one in ipairs(trials) do one:settle_all(ring) end
+  return finish(result, trials, ring.read, began)
+end
+
+--- Judges models on a stream: each sample is predicted, then learned from.  A sample
+-- that a model has no answer to yet (nil) counts neither for nor against it.
+-- @param model a learner, of the engine or with learn_one and predict_one in Lua; or a
+-- table of them, name → model, for one pass over the same samples
+-- @param samples a Stream, or a function that gives x, y and at last nil
+-- @param[opt] options a table of
+--   metrics: a name, or a list of names or { name, option = value }; accuracy,
+--     kappa_temporal and kappa_m, or rmse, mae and r2, unless given
+--   delay = 0: so many samples later the label of a sample arrives, after the prediction
+--     of the one that comes with it; at the stream's end those that are still missing do
+--   warmup = 0: so many samples at the beginning are learned from without being judged
+--   after: figures also of what is judged after so many samples alone
+--   window = 1000: how many of the last samples the windowed figures are of
+--   fading = 0.999: by which each sample counts less than the next in the faded figures
+--   every = 1000: samples between two entries of the history
+--   rows, seconds: the most; all samples unless given
+--   baselines = true: beside the models, the last label or number there was, and the
+--     commonest label or the mean
+--   experts = false: beside each mixture clones of its experts, which learn alone
+--   task: "classification" or "regression"; that of the stream unless given
+--   progress: a function of the samples so far and the result, at each entry
+-- @return a result that prints, with a line of the windowed figure of the first metric for
+-- each model: { rows, seconds, names, models = { name → { total, window, fading, after =
+-- metric → number, microseconds = a sample's, bytes = of the model, bytes_per_row, judged }
+-- }, history = { rows, name → { metric → list, of the window } } }; total, window, fading
+-- and after of the first model are also there by themselves.  Or nil, message, code where
+-- a file ends badly
+-- @raise if a model cannot learn one by one, and as the model does
+-- @usage print(moe.eval.prequential(m, moe.streams.sea { rows = 10000 }))
+function judging.prequential(model, samples, given)
+  local o = options.check("prequential", given, known)
+  local good, result, message, code = pcall(evaluate, model, samples, o)
+  if not good then error(result, 2) end
+  return result, message, code
+end
+
+return judging

@@ -1,0 +1,289 @@
+-- Test, then train: what is asked and taught when, and the figures by hand.
+local moe = require "moe"
+local near = require "spec.support.near"
+local E, S, prequential = moe.experts, moe.streams, moe.eval.prequential
+
+local close = near.within(1e-12)
+
+local LABELS = { "a", "a", "b", "b", "a", "b", "a", "a", "b", "a" }
+
+local function stream_of(y)
+  local X = {}
+  for i = 1, #y do X[i] = { i } end
+  return S.rows(X, y)
+end
+
+-- A model that notes what it is asked and taught, and answers by a list.
+local function noting(answers)
+  local model = { log = {} }
+  function model:predict_one(x)
+    self.log[#self.log + 1] = "p" .. ("%d"):format(x[1])
+    return answers and answers[x[1]] or "a"
+  end
+  function model:learn_one(x, y)
+    self.log[#self.log + 1] = "l" .. ("%d"):format(x[1]) .. y
+  end
+  return model
+end
+
+local function message(f, ...)
+  local ok, text = pcall(f, ...)
+  assert.is_false(ok)
+  return text
+end
+
+describe("prequential", function()
+  it("asks before it teaches", function()
+    local model = noting()
+    prequential(model, stream_of { "a", "b", "a" })
+    assert.equal("p1 l1a p2 l2b p3 l3a", table.concat(model.log, " "))
+  end)
+
+  it("teaches a label that comes late after the question it comes with", function()
+    local model = noting()
+    prequential(model, stream_of { "a", "b", "a", "b" }, { delay = 2 })
+    assert.equal("p1 p2 p3 l1a p4 l2b l3a l4b", table.concat(model.log, " "))
+    model = noting()
+    prequential(model, stream_of { "a", "b" }, { delay = 5 })
+    assert.equal("p1 p2 l1a l2b", table.concat(model.log, " "))
+  end)
+
+  it("judges the answer that was given when the sample came", function()
+    -- over more samples than are worked on together
+    local y = {}
+    for i = 1, 300 do y[i] = i end
+    local last = {}
+    function last:predict_one() return self.y or 0 end
+    function last:learn_one(_, target) self.y = target end
+    local result = prequential(last, stream_of(y), { delay = 7, metrics = "mae" })
+    -- the answer to t is t − 8; to the first eight 0
+    close((36 + 8 * 292) / 300, result.total.mae)
+  end)
+
+  it("has the baselines' figures as counted by hand", function()
+    local result = prequential(noting(), stream_of(LABELS))
+    assert.same({ "model", "last value", "majority" }, result.names)
+    close(6 / 10, result.models.model.total.accuracy)
+    -- to the first sample they have no answer, which does not count
+    assert.equal(9, result.models["last value"].judged)
+    close(3 / 9, result.models["last value"].total.accuracy)
+    close(5 / 9, result.models.majority.total.accuracy)
+    result = prequential(noting(), stream_of(LABELS), { delay = 2 })
+    close(6 / 10, result.total.accuracy)
+    assert.equal(7, result.models["last value"].judged)
+    close(5 / 7, result.models["last value"].total.accuracy)
+    -- after one, two, … labels: a a a a (2 to 2) a (3 to 2) a a
+    close(4 / 7, result.models.majority.total.accuracy)
+    result = prequential(noting { 0, 0, 0, 0 }, stream_of { 1, 3, 8, 4 })
+    close(math.sqrt((2 ^ 2 + 5 ^ 2 + 4 ^ 2) / 3), result.models["last value"].total.rmse)
+    close((2 + 6 + 0) / 3, result.models.mean.total.mae)
+  end)
+
+  it("judges nothing in the warm-up, and tells of what comes after apart", function()
+    local answers = { "b", "b", "b", "b", "a", "a", "a", "a", "a", "a" }
+    local result = prequential(noting(answers), stream_of(LABELS), { warmup = 3, after = 6 })
+    assert.equal(7, result.models.model.judged)
+    -- right from the fourth on: b a - a a - a
+    close(5 / 7, result.total.accuracy)
+    close(3 / 4, result.after.accuracy)
+    local delayed = prequential(noting(answers), stream_of(LABELS),
+      { warmup = 3, after = 6, delay = 4 })
+    assert.same({ result.total, result.after }, { delayed.total, delayed.after })
+  end)
+
+  it("has figures of a window and faded ones", function()
+    local result = prequential(noting(), stream_of(LABELS), { window = 4, fading = 0.5 })
+    close(3 / 4, result.window.accuracy)
+    local sum, total = 0, 0
+    for i, y in ipairs(LABELS) do
+      local weight = 0.5 ^ (10 - i)
+      sum, total = sum + (y == "a" and weight or 0), total + weight
+    end
+    close(sum / total, result.fading.accuracy)
+    local numbers = prequential(noting { 0, 0, 0, 0 }, stream_of { 1, 2, 3, 4 },
+      { window = 2, fading = 0.5, metrics = { "mae", "rmse" } })
+    close(3.5, numbers.window.mae)
+    close(math.sqrt(12.5), numbers.window.rmse)
+    close((1 / 8 + 2 / 4 + 3 / 2 + 4) / (1 / 8 + 1 / 4 + 1 / 2 + 1), numbers.fading.mae)
+  end)
+
+  it("has faded figures of streams of any length", function()
+    local y, answers = {}, {}
+    for i = 1, 3000 do y[i], answers[i] = i % 7, 0 end
+    local result = prequential(noting(answers), stream_of(y), { fading = 0.9 })
+    local sum, total = 0, 0
+    for i = 1, 3000 do sum, total = sum + 0.9 ^ (3000 - i) * (i % 7), total + 0.9 ^ (3000 - i) end
+    close(sum / total, result.fading.mae)
+    local faded = moe.metrics.updatable("mae", { fading = 0.9 })
+    for i = 1, 3000 do faded:update(i % 7, 0) end
+    close(sum / total, faded:get())
+  end)
+
+  it("keeps the history of the windowed figures", function()
+    local y = {}
+    for i = 1, 25 do y[i] = i <= 10 and "a" or "b" end
+    local seen = {}
+    local result = prequential(noting(), stream_of(y), { every = 10, window = 5,
+      progress = function(rows) seen[#seen + 1] = rows end })
+    assert.same({ 10, 20 }, result.history.rows)
+    assert.same({ 1, 0 }, result.history.model.accuracy)
+    assert.same({ 10, 20 }, seen)
+    assert.equal(25, result.rows)
+    local t = result:table()
+    assert.equal(6, #t)
+    assert.same({ 10, 10, 10, 20, 20, 20 }, t:column "rows")
+    assert.same({ 1, 0 }, { t:row(1).accuracy, t:row(4).accuracy })
+  end)
+
+  it("prints as a table with a line for each model", function()
+    local result = prequential(E.naive_bayes {}, S.sea { rows = 3000 },
+      { every = 500, after = 1000 })
+    local text = tostring(result)
+    assert.truthy(text:find("sea: 3000 samples", 1, true))
+    for _, part in ipairs { "naive_bayes", "last value", "majority", "after 1000", "█" } do
+      assert.truthy(text:find(part, 1, true), part)
+    end
+    assert.is_true(result.models.naive_bayes.microseconds > 0)
+    assert.is_true(result.models.naive_bayes.bytes > 100)
+    assert.truthy(tostring(prequential(noting(), stream_of(LABELS))):find "model")
+  end)
+
+  it("gives what a loop of predict_one and learn_one gives", function()
+    local loop, right, n = E.logistic {}, 0, 0
+    for x, y in S.hyperplane({ rows = 500, seed = 2 }):iter() do
+      local said = loop:predict_one(x)
+      if said ~= nil then n = n + 1 end
+      if said == y then right = right + 1 end
+      loop:learn_one(x, y)
+    end
+    local result = prequential(E.logistic {}, S.hyperplane { rows = 500, seed = 2 })
+    assert.equal(n, result.models.logistic.judged)
+    close(right / n, result.total.accuracy)
+  end)
+
+  it("runs several models over the same samples, each as by itself", function()
+    local both = prequential({ one = E.logistic {}, other = E.naive_bayes {} },
+      S.sea { rows = 700 }, { baselines = false })
+    assert.same({ "one", "other" }, both.names)
+    local one = prequential(E.logistic {}, S.sea { rows = 700 })
+    local other = prequential(E.naive_bayes {}, S.sea { rows = 700 }, { delay = 0 })
+    assert.same(one.total, both.models.one.total)
+    assert.same(other.total, both.models.other.total)
+  end)
+
+  it("puts a mixture's experts beside it", function()
+    local m = moe.mixture { experts = { line = E.linear {}, level = E.constant {} },
+      task = "regression" }
+    local result = prequential(m, S.waves { rows = 300 }, { experts = true })
+    assert.same({ "mixture", "mixture.level", "mixture.line", "last value", "mean" }, result.names)
+    local alone = prequential(E.linear {}, S.waves { rows = 300 })
+    assert.same(alone.total, result.models["mixture.line"].total)
+  end)
+
+  it("measures probabilities, by the window too where all samples would be kept", function()
+    local model = {}
+    function model.predict_one() return "a" end
+    function model.predict_proba_one() return { a = 0.75, b = 0.25 } end
+    function model.learn_one() end
+    local result = prequential(model, stream_of(LABELS),
+      { metrics = { "accuracy", "log_loss", "roc_auc" }, baselines = false })
+    close(-(6 * math.log(0.75) + 4 * math.log(0.25)) / 10, result.total.log_loss)
+    close(0.5, result.window.roc_auc)
+    assert.is_nil(result.total.roc_auc)
+    close(0.6, result.total.accuracy)
+  end)
+
+  it("only asks about a sample whose label is not known", function()
+    local path, model = os.tmpname(), noting()
+    local file = assert(io.open(path, "w"))
+    file:write("x,y\n1,a\n2,\n3,b\n")
+    file:close()
+    local result = prequential(model, assert(S.csv(path, { target = "y" })))
+    os.remove(path)
+    assert.equal("p1 l1a p2 p3 l3b", table.concat(model.log, " "))
+    assert.equal(2, result.models.model.judged)
+  end)
+
+  it("takes samples from a function, and by name", function()
+    local n = 0
+    local function samples()
+      n = n + 1
+      local kind = n % 2 == 0 and "p" or "q"
+      if n <= 40 then return { size = n, kind = kind }, kind end
+    end
+    local model = {}
+    function model:predict_one(x) return self.before and x.kind end
+    function model:learn_one(x) self.before = x.size end
+    local result = prequential(model, samples, { delay = 3 })
+    assert.equal(40, result.rows)
+    close(1, result.total.accuracy)
+    assert.equal(40, model.before)
+  end)
+
+  it("ends in time, and where it is told to", function()
+    assert.equal(128, prequential(E.naive_bayes {}, S.sea(), { rows = 128 }).rows)
+    local result = prequential(E.naive_bayes {}, S.sea(), { seconds = 0, every = 50 })
+    assert.equal(50, result.rows)
+    assert.truthy(message(prequential, noting(), S.sea()):find("is endless", 1, true))
+  end)
+
+  it("gives nil, message, code where a file ends badly", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write("x,y\n1,a\n2,b\n3\n")
+    file:close()
+    local result, text, code = prequential(noting(), S.csv(path, { target = "y" }))
+    os.remove(path)
+    assert.is_nil(result)
+    assert.truthy(text:find("line 4: 1 cells", 1, true))
+    assert.equal("EFORMAT", code)
+  end)
+
+  it("refuses what is no model, no stream, no metric", function()
+    assert.truthy(message(prequential, {}, S.sea { rows = 5 }):find "a model, or a table of models")
+    assert.truthy(message(prequential, noting(), { 1 }):find "a stream of moe.streams")
+    assert.truthy(message(prequential, noting(), S.sea { rows = 5 }, { metrics = "acuracy" })
+      :find("did you mean 'accuracy'", 1, true))
+    assert.truthy(message(prequential, noting(), S.sea { rows = 5 }, { metrics = {
+      own = function() end } }):find "needs a metric by name")
+    assert.truthy(message(prequential, noting(), S.sea { rows = 5 }, { dely = 1 })
+      :find("did you mean 'delay'", 1, true))
+    assert.truthy(message(prequential, { a = 5 }, S.sea { rows = 5 }):find "learn_one")
+  end)
+end)
+
+describe("the kappas of streams", function()
+  local answers = { "a", "b", "b", "b", "a", "a", "a", "b", "b", "a" }
+  -- LABELS:         a    a    b    b    a    b    a    a    b    a
+
+  it("count what is right beyond the label before, and beyond the commonest one", function()
+    -- of the nine rows with one before: 6 right, the label before 3, the commonest 5
+    close((6 - 3) / (9 - 3), moe.metrics.kappa_temporal(LABELS, answers))
+    close((6 - 5) / (9 - 5), moe.metrics.kappa_m(LABELS, answers))
+    local result = prequential(noting(answers), stream_of(LABELS))
+    close(3 / 6, result.total.kappa_temporal)
+    close(1 / 4, result.total.kappa_m)
+  end)
+
+  it("are 0 of what they are measured by", function()
+    local result = prequential(noting(), stream_of(LABELS))
+    close(0, result.models["last value"].total.kappa_temporal)
+  end)
+
+  it("know the order of a window's rows", function()
+    local windowed = moe.metrics.updatable("kappa_temporal", { window = 6 })
+    for i, y in ipairs(LABELS) do windowed:update(y, answers[i]) end
+    local y, p = {}, {}
+    for i = 5, 10 do y[i - 4], p[i - 4] = LABELS[i], answers[i] end
+    close(moe.metrics.kappa_temporal(y, p), windowed:get())
+  end)
+
+  it("fade where that is possible", function()
+    local faded = moe.metrics.updatable("accuracy", { fading = 0.5 })
+    for _, p in ipairs { "a", "b", "a" } do faded:update("a", p) end
+    close((1 / 4 + 1) / (1 / 4 + 1 / 2 + 1), faded:get())
+    local updatable = moe.metrics.updatable
+    assert.truthy(message(updatable, "roc_auc", { fading = 0.9 }):find "needs all its rows")
+    assert.truthy(message(updatable, "mae", { fading = 0.9, window = 5 }):find "either")
+  end)
+end)

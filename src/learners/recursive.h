@@ -1,0 +1,44 @@
+/* Recursive least squares with forgetting, in a form that stays positive
+   whatever comes: the covariance of the weights is P = U D Uᵀ, U with ones in
+   its diagonal and nothing below, D diagonal (Bierman 1977, ISBN
+   0-12-097350-2, chapter V).  A sample z with noise r changes
+     P⁻¹ ← λ P⁻¹ + λ z zᵀ / r,
+   so noise λ / w is a sample of weight w, and the weights move by the gain
+   P z / (r + zᵀ P z) times the error.  What is forgotten in a direction that
+   samples no longer show is never more than was known at the start, or than
+   `most` allows. */
+#ifndef MOE_RECURSIVE_H
+#define MOE_RECURSIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Part of a type's state.  Vectors of features and gains have room for
+   moe_recursive_width(n) numbers, those behind the n-th 0. */
+typedef struct moe_recursive {
+  size_t n;
+  double *unit;   /* moe_recursive_size(n): U's columns, each of whole blocks */
+  double *spread; /* n: D */
+} moe_recursive;
+
+/* SIZE_MAX for more features than 2^31. */
+size_t moe_recursive_width(size_t n);
+size_t moe_recursive_size(size_t n);
+
+/* Each weight has the variance `prior`, and nothing to do with the others. */
+void moe_recursive_start(moe_recursive *r, double prior);
+
+/* Learns of one sample and tells the gain.  Where numbers have come to an end
+   (features of 1e200, say) it starts again: false, and nothing is gained. */
+bool moe_recursive_gain(moe_recursive *r, const double *z, double noise,
+                        double forgetting, double prior, double *gain);
+
+/* The same with variances up to `most`. */
+bool moe_recursive_learn(moe_recursive *r, const double *z, double noise,
+                         double forgetting, double prior, double most,
+                         double *gain);
+
+/* zᵀ P z. */
+double moe_recursive_variance(const moe_recursive *r, const double *z);
+
+#endif

@@ -1,0 +1,124 @@
+/* How affine logits z = W x + b become a gate that learns sample by sample.
+
+   Each sample tells every expert's log-likelihood y_e, or NaN of those that
+   were not asked.  With q = softmax(z) over the experts asked, a step goes down
+   the loss −log Σ_e q_e exp(y_e), whose derivative by z is q − h with
+   responsibilities h_e ∝ q_e exp(y_e); or, with the hard target, that of
+   −log softmax(z)_best over all experts.  Steps are those of standardised
+   columns, x̂ = (x − μ) / σ with the mean and deviation so far,
+     W −= s (q − h) uᵀ,  b −= s (q − h) (1 − uᵀμ),  u = x̂ / σ,
+   which is the step of weights on x̂ said in terms of x: so the gate's answers
+   do not move when μ and σ do, nor when it goes on from a fit.  The step size
+   is implicit (Toulis & Airoldi 2017, doi 10.1214/16-AOS1506), s = lr w / (1 +
+   lr w (1 + |x̂|²) / 2).
+
+   Beside the logits stands a prior that follows the losses (Herbster & Warmuth
+   1998, doi 10.1023/A:1007424614876): shares v of the hypotheses "expert e is
+   the best, whatever x" and "the logits know", which each sample multiplies by
+   the likelihood that the hypothesis gave it, and of which a part is then
+   shared out evenly.  The gate answers
+     p_e = v_logits q_e + v_e.
+   Logits and prior do not both take credit for the same likelihoods, as they
+   would if the prior were added to the logits: the logits are one of the
+   hypotheses that are compared. */
+#ifndef MOE_GATE_ONLINE_H
+#define MOE_GATE_ONLINE_H
+
+#include "affine.h"
+#include "gate.h"
+
+/* Embedded in a gate's params as `online`, beside `standardize`. */
+typedef struct moe_gate_rule {
+  double online_lr, clip, decay, prior, share;
+  int target;
+  bool implicit;
+  moe_reals weights;
+} moe_gate_rule;
+
+enum { MOE_TARGET_LIKELIHOOD, MOE_TARGET_BEST_EXPERT };
+extern const char *const moe_gate_target_choices[];
+
+/* clang-format off */
+#define MOE_P_ONLINE_(T, name, def, max, doc) \
+  {#name, MOE_REAL, offsetof(T, online.name), def, 0, max, 0, 0, 0, doc}
+#define MOE_P_GATE_RULE(T) \
+  MOE_P_ONLINE_(T, online_lr, 0.3, 1e6, \
+    "online: the size of steps; 0: the logits stay as they are"), \
+  {"implicit", MOE_FLAG, offsetof(T, online.implicit), 1, 0, 1, 0, 0, 0, \
+   "online: whether long steps are shortened so that none overshoots"}, \
+  MOE_P_ONLINE_(T, clip, 10, 1e300, \
+    "online: the most that the length of a gradient counts; 0: as it is"), \
+  MOE_P_ONLINE_(T, decay, 1e-4, 1, \
+    "online: what a step takes off the weights, for each unit of online_lr"), \
+  {"target", MOE_CHOICE, offsetof(T, online.target), 0, 0, 0, \
+   moe_gate_target_choices, 0, 0, \
+   "online: what the logits learn; likelihood: how likely each expert was, " \
+   "best_expert: which one was best"}, \
+  MOE_P_ONLINE_(T, prior, 1, 100, \
+    "online: how far the prior, which follows the experts' losses, believes " \
+    "them; 0: there is none"), \
+  MOE_P_ONLINE_(T, share, 0.005, 1, \
+    "online: the part of the prior that each sample shares out evenly: how " \
+    "often the best expert is expected to change"), \
+  {"weights", MOE_REALS, offsetof(T, online.weights), NAN, -1e100, 1e100, 0, \
+   0, MOE_OPTIONAL, \
+   "online: the weights that it begins with: of the first expert for each " \
+   "column, of the second, …, and then the intercepts; absent: 0"}
+/* clang-format on */
+
+/* Part of the gate's state. */
+typedef struct moe_gate_stream {
+  int64_t steps; /* samples learned from */
+  double rows;   /* the same by weight, of which the past is forgotten */
+  size_t n_columns, n_shares;
+  double *variance; /* n_features, or 0 before the first sample */
+  double *factor;   /* the same: 1 / deviation as the steps see it, or 0 */
+  double *prior;    /* n_outputs + 1, the last the logits'; 0 without a prior */
+  double *desk;     /* room for a step; not saved */
+  bool moved;       /* whether it has what the last step added to z */
+} moe_gate_stream;
+
+moe_status moe_gate_stream_visit(moe_gate_stream *s, const moe_fitted *f,
+                                 moe_visitor *v);
+bool moe_gate_stream_is_sound(const moe_gate_stream *s, const moe_fitted *f);
+
+/* What the rule is about, in a gate's state and parameters. */
+typedef struct moe_gate_learner {
+  moe_affine *affine;
+  double **centre; /* n_features: means, which missing values count as */
+  moe_gate_stream *stream;
+  const moe_gate_rule *rule;
+  bool standardize;
+  bool plain; /* what the gate answers is softmax(z), but for the prior */
+} moe_gate_learner;
+
+/* Room for what a stream needs, where there is none yet, and the weights that
+   it begins with: moe_gate_learn_one does it, too. */
+moe_status moe_gate_stream_open(moe_call *call, const moe_gate_learner *g);
+
+/* One sample.  Where there is no prior and the gate is plain, e->answer is
+   taken for softmax(z): the answer of a mixture that adds to the logits may be
+   given. */
+moe_status moe_gate_learn_one(moe_call *call, const moe_gate_learner *g,
+                              const moe_example *e);
+
+/* What that sample's step added to its z, where nothing else changed it; else
+   NULL. */
+const double *moe_gate_stream_moved(const moe_gate_stream *s,
+                                    const moe_fitted *f);
+
+/* z of one row, finite; missing values count as `centre`. */
+moe_status moe_gate_logits(moe_call *call, const moe_affine *a,
+                           const double *centre, const double *x, double *z);
+
+/* Probabilities q (n × m) become what the gate answers. */
+void moe_gate_stream_answer(const moe_gate_stream *s, double *q, size_t n,
+                            size_t m);
+
+/* Room for an expert at `position`, which begins as the mean of the others, and
+   taking one out. */
+moe_status moe_gate_stream_insert(moe_call *call, const moe_gate_learner *g,
+                                  size_t position);
+void moe_gate_stream_remove(const moe_gate_learner *g, size_t position);
+
+#endif

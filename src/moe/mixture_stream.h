@@ -1,0 +1,215 @@
+/* A mixture on a stream: from each sample the gate and the experts learn what
+   the experts' answers to it were worth.  The state of that is flat: a run of
+   figures an expert, and memory for one step that stays. */
+#ifndef MOE_MIXTURE_STREAM_H
+#define MOE_MIXTURE_STREAM_H
+
+#include "detector.h"
+#include "learner.h"
+#include "random.h"
+#include "route.h"
+
+enum moe_feedback { MOE_FULL_FEEDBACK, MOE_PARTIAL_FEEDBACK };
+enum moe_teach { MOE_TEACH_ALL, MOE_TEACH_CHOSEN, MOE_TEACH_BY_SHARE };
+enum moe_warming { MOE_IN_SHADOW, MOE_BY_PENALTY };
+enum moe_leveling {
+  MOE_LEAVE_LOAD,
+  MOE_BY_INTEGRAL,
+  MOE_BY_QUANTILE,
+  MOE_IN_LOGITS
+};
+enum moe_death { MOE_BY_ROUTING, MOE_BY_PROBABILITY };
+enum moe_revival { MOE_LEAVE_DEAD, MOE_RESET_DEAD, MOE_CLONE_BEST };
+enum moe_on_drift { MOE_NOTE_DRIFT, MOE_RESET_DRIFTED, MOE_FORK_DRIFTED };
+enum moe_measure { MOE_BEFORE_LEARNING, MOE_AFTER_LEARNING };
+
+/* Params of the "streaming" type. */
+typedef struct moe_streaming {
+  int feedback, teach;
+  double explore, noise;
+  int balance;
+  double balance_rate;
+  int64_t span;
+  double dead_below;
+  int dead_by, revive;
+  int64_t warmup;
+  moe_weights warmups;
+  int warming;
+  int on_drift;
+  moe_detector_config drift;
+  int measure;
+  moe_children forks; /* by the names of their experts */
+} moe_streaming;
+
+extern const moe_type moe_streaming_options;
+
+/* The options in an object of that type; NULL stands for the defaults. */
+const moe_streaming *moe__streaming_of(const moe_object *options);
+
+/* What runs with an expert, in doubles.  Means are exponentially weighted, the
+   newest by 2 / (span + 1), and begin at 0. */
+typedef struct moe_run {
+  double load;   /* share of the samples that selected it */
+  double used;   /* its probability */
+  double loss;   /* −log p(class) or squared error, where it was asked; */
+  double cover;  /* what that mean would be of ones */
+  double taught; /* samples learned since it was new */
+  double age;    /* samples that came by since then */
+  double error; /* mean absolute error, or 1 − p(class), since its drift, … */
+  double errors;   /* … of so many samples, … */
+  double recent;   /* … and of the newest, with the weight 0.05 */
+  double compared; /* samples since its fork began, … */
+  double lead;     /* … and how much better the fork was, on average */
+} moe_run;
+
+/* The same of the whole. */
+typedef struct moe_runs {
+  double disagreement; /* of the newest sample that two or more answered, … */
+  double mean_disagreement, disagreement_cover; /* … and of all */
+  double entropy; /* of the gate, over the largest that there is */
+  double alignment;
+  double answer, change, turn; /* the last answer, its change, and that's */
+  double error;                /* mean squared error of the answers */
+  double cover; /* what a mean over all samples would be of ones */
+} moe_runs;
+
+enum {
+  MOE_RUN = sizeof(moe_run) / sizeof(double),
+  MOE_RUNS = sizeof(moe_runs) / sizeof(double)
+};
+
+enum moe_event {
+  MOE_E_DRIFT,
+  MOE_E_RESET,
+  MOE_E_CLONE,
+  MOE_E_FORK,
+  MOE_E_TAKE_OVER
+};
+enum { MOE_MOST_EVENTS = 64, MOE_WINDOW = 128 /* rows of a quantile */ };
+
+typedef struct moe_stream {
+  uint8_t open;
+  size_t n; /* experts, whose names these are */
+  moe_texts names;
+  int64_t steps; /* samples learned */
+  moe_random random;
+  moe_run *run; /* n */
+  moe_runs runs;
+  size_t detector_size;
+  double *detectors;  /* n × detector_size */
+  int64_t n_events;   /* ever; kept are the newest, at number % MOST */
+  int64_t *event_at;  /* MOE_MOST_EVENTS: steps */
+  int32_t *event;     /* moe_event */
+  int32_t *event_of;  /* expert, or -1 where it was removed */
+  size_t window_rows; /* MOE_WINDOW where balanced by quantile, else 0 */
+  double *window;     /* the newest probabilities, window_rows × n */
+
+  /* Not saved, but made again. */
+  size_t room_size, n_ids;
+  double *room;      /* of moe_step's arrays */
+  int32_t *lists;    /* 3 × n: experts chosen, asked and taught */
+  int32_t *everyone; /* n: 0, 1, … */
+  int32_t *ids;      /* n_ids: each expert's class of each of the mixture's */
+  int64_t *known;    /* n + 1: by which experts and gate are recognised, … */
+  int64_t settings;  /* … and what was set */
+  double *warmup;    /* n: samples */
+  uint8_t *frozen, *warms; /* n */
+  size_t levels;           /* of the intake that the experts know */
+  double most_entropy;     /* log n */
+  bool gate_frozen, calls_host, has_warmup, remembers;
+} moe_stream;
+
+/* One sample on its way through a mixture. */
+typedef struct moe_step {
+  moe_call *call;
+  moe_object *object;
+  const moe_streaming *options;
+  const struct moe_mixture_params *params;
+  struct moe_mixture *m;
+  moe_stream *st;
+  const moe_example *s;
+  size_t n, width, selects; /* experts, outputs, at most selected */
+  double share;             /* of the newest in a mean */
+  bool clean;               /* x has no holes */
+  bool classes, is_number;  /* the targets are these */
+  bool has_logits;
+  size_t n_chosen, n_asked;
+  int32_t *chosen;      /* the experts that are: best first, -1 for none; … */
+  const int32_t *asked; /* … and those that answered */
+  double *logits;  /* n, with what balances in logits, if they are needed */
+  double *probs;   /* n, of the gate */
+  double *scores;  /* n: by which was routed */
+  double *weights; /* of the selected */
+  double *merit;   /* n: log-likelihood; NaN: not asked */
+  double *loss;    /* n; NaN: not asked */
+  double *mixed;   /* width: the mixture's answer */
+  double *fork;    /* width: a fork's */
+  double *answers; /* of all experts, where the mixture's map has them */
+} moe_step;
+
+/* ----------------------------------------------------- mixture_stream.c */
+
+moe_status moe__stream_learn_one(moe_call *call, moe_object *o,
+                                 const moe_example *s);
+moe_status moe__stream_predict_one(moe_call *call, const moe_object *o,
+                                   const double *x, double *out);
+moe_status moe__measure_again(moe_step *t);
+double moe__squared_error(const double *y, const double *p, size_t n);
+moe_status moe__stream_advance(moe_call *call, moe_object *o, const double *x);
+size_t moe__stream_window(const moe_object *o);
+
+/* The logits of one sample as predict_one routes by them; and the bias of the
+   selection, or NULL where there is none. */
+moe_status moe__stream_logits(moe_call *call, const moe_object *o,
+                              const double *x, double *logits);
+const double *moe__stream_bias(const moe_object *o);
+
+/* ------------------------------------------------ mixture_stream_open.c */
+
+moe_status moe__stream_visit(moe_stream *st, moe_visitor *v);
+bool moe__stream_is_sound(const moe_object *o);
+
+/* The type's `open`. */
+moe_status moe__stream_open(moe_call *call, moe_object *o);
+
+/* MOE_ESTATE where it is not. */
+moe_status moe__stream_check(moe_call *call, const moe_object *o);
+
+/* Brings the state up to date where experts or gate are new or have changed:
+   opens those without a state, and maps classes. */
+moe_status moe__stream_follow(moe_call *call, moe_object *o);
+moe_status moe__stream_rebuild(moe_call *call, moe_object *o);
+moe_status moe__stream_add_class(moe_call *call, moe_object *o,
+                                 size_t position);
+
+/* ----------------------------------------------- mixture_stream_track.c */
+
+moe_status moe__track(moe_step *t);
+
+/* What divides running means of all samples, that they are as if they had not
+   begun at 0: but where the options say that they do. */
+double moe__stream_cover(const moe_object *o);
+
+/* Whether the expert is dead, as the options say: there are n, and so many are
+   selected. */
+static inline bool moe__is_dead(const moe_streaming *options,
+                                const moe_run *run, size_t n, size_t selects) {
+  double least = options->dead_below;
+  if (options->dead_by == MOE_BY_PROBABILITY)
+    return run->used < least && run->taught > (double)options->span;
+  double share = selects < n ? run->load / (double)selects : run->used;
+  return share < least && run->age > (double)options->span && n > 1;
+}
+moe_status moe__mend(const moe_step *t);
+void moe__note_event(const moe_step *t, size_t e, enum moe_event event);
+
+/* ------------------------------------------------ mixture_stream_fork.c */
+
+moe_status moe__fork(const moe_step *t, size_t e);
+bool moe__has_fork(const moe_step *t, size_t e);
+moe_status moe__run_forks(const moe_step *t);
+
+/* Forks meet the classes and levels that the mixture has met. */
+moe_status moe__follow_in_forks(moe_call *call, const moe_object *o);
+
+#endif

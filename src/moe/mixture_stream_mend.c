@@ -1,0 +1,180 @@
+/* Experts that nobody asks, and experts whose world has changed.  A dead one
+   may begin anew, or as a copy of the best, and the gate forgets what it held
+   against it; one whose loss has risen is noted, begins anew, or is forked:
+   a fork learns beside it and takes its place once it is better. */
+#include <math.h>
+
+#include "mixture.h"
+#include "mixture_stream.h"
+
+void moe__note_event(const moe_step *t, size_t e, enum moe_event event) {
+  moe_stream *st = t->st;
+  size_t at = (size_t)(st->n_events++ % MOE_MOST_EVENTS);
+  st->event_at[at] = st->steps + 1;
+  st->event[at] = (int32_t)event;
+  st->event_of[at] = (int32_t)e;
+}
+
+/* ------------------------------------------------------------------ beginnings
+ */
+
+static void forget(const moe_step *t, size_t e) {
+  size_t size = t->st->detector_size;
+  double load = t->st->run[e].load;
+  t->st->run[e] = (moe_run){.load = load};
+  moe_detector_reset(&t->options->drift, t->st->detectors + e * size);
+}
+
+static moe_status begin_anew(const moe_step *t, size_t e) {
+  moe_object *child = t->params->experts.items[e];
+  const moe_fitted *own = &t->m->fitted;
+  MOE_TRY(moe_object_reset(t->call, child));
+  forget(t, e);
+  return moe__open_child(t->call, child, own, own->task, own->n_outputs, NULL);
+}
+
+/* The gate's opinion of the expert becomes the mean of those of the others. */
+static moe_status begin_in_gate(const moe_step *t, size_t e) {
+  moe_object *gate = t->params->gate;
+  const moe_learner_type *type = moe_learner_type_of(gate);
+  moe_fitted *f = gate->state;
+  if (t->st->gate_frozen || type->remove_class == NULL || t->n < 2)
+    return MOE_OK;
+  type->remove_class(gate, e);
+  f->n_outputs--;
+  moe_status status = type->add_class(t->call, gate, e);
+  f->n_outputs++;
+  return status;
+}
+
+/* ------------------------------------------------------------------ the dead
+ */
+
+static ptrdiff_t find_best(const moe_step *t) {
+  const moe_run *run = t->st->run;
+  ptrdiff_t best = -1;
+  for (size_t e = 0; e < t->n; e++)
+    if (run[e].cover > 0 && (best < 0 || run[e].loss * run[best].cover <
+                                             run[best].loss * run[e].cover))
+      best = (ptrdiff_t)e;
+  return best;
+}
+
+static bool has_parts(const moe_object *o) {
+  for (const moe_param *p = o->type->params; p->name != NULL; p++)
+    if (p->kind == MOE_CHILD || p->kind == MOE_CHILDREN) return true;
+  return o->type->cloned != NULL;
+}
+
+/* Each weight by a twentieth of itself, more or less. */
+static moe_status disturb(const moe_step *t, moe_object *child) {
+  const moe_learner_type *type = moe_learner_type_of(child);
+  moe_scratch_mark mark = moe_scratch_now(t->call);
+  double *weights;
+  if (type->n_weights == NULL) return MOE_OK;
+  size_t n = type->n_weights(child);
+  MOE_SCRATCH(t->call, weights, n);
+  type->get_weights(child, weights);
+  for (size_t i = 0; i < n; i++) {
+    double moved = weights[i] * (1 + 0.05 * moe_random_normal(&t->st->random));
+    weights[i] = isfinite(moved) ? moved : weights[i];
+  }
+  type->set_weights(child, weights);
+  moe_scratch_drop(t->call, mark);
+  return MOE_OK;
+}
+
+static moe_status copy_best(const moe_step *t, size_t e, size_t best) {
+  moe_object *child = t->params->experts.items[e];
+  const moe_object *model = t->params->experts.items[best];
+  void *state;
+  MOE_TRY(moe_state_clone(t->call, model->type, model->state, &state));
+  moe_state_free(child->type, child->state);
+  child->state = state;
+  forget(t, e);
+  moe__note_event(t, e, MOE_E_CLONE);
+  return disturb(t, child);
+}
+
+static moe_status revive(const moe_step *t, size_t e) {
+  moe_object *const *experts = t->params->experts.items;
+  ptrdiff_t best = find_best(t);
+  bool copies = t->options->revive == MOE_CLONE_BEST && best >= 0 &&
+                (size_t)best != e && !has_parts(experts[e]) &&
+                experts[best]->type == experts[e]->type;
+  if (t->options->dead_by == MOE_BY_ROUTING) MOE_TRY(begin_in_gate(t, e));
+  if (copies) return copy_best(t, e, (size_t)best);
+  moe__note_event(t, e, MOE_E_RESET);
+  return begin_anew(t, e);
+}
+
+static bool may_revive(const moe_step *t, size_t e) {
+  return !t->st->frozen[e] &&
+         !(moe_learner_traits(t->params->experts.items[e]) & MOE_HOST_ONLY);
+}
+
+static moe_status raise_dead(const moe_step *t) {
+  const moe_run *run = t->st->run;
+  for (size_t e = 0; e < t->n; e++)
+    if (moe__is_dead(t->options, &run[e], t->n, t->selects) && may_revive(t, e))
+      MOE_TRY(revive(t, e));
+  return MOE_OK;
+}
+
+/* ------------------------------------------------------------------- drift */
+
+/* What is watched: 1 − p(class), or the error against its mean so far, so that
+   it is in [0, 1] in any units.  DDM, which waits for so many deviations above
+   the least mean, needs room above: the loss over its mean. */
+static double watch(const moe_step *t, size_t e) {
+  moe_run *run = &t->st->run[e];
+  bool open = t->options->drift.kind == MOE_DDM;
+  double error = !t->classes ? sqrt(t->loss[e])
+                 : open      ? t->loss[e]
+                             : 1 - exp(-t->loss[e]);
+  double before = run->errors > 0 ? run->error : error;
+  run->errors++;
+  run->error += (error - run->error) / run->errors;
+  run->recent += (run->errors == 1 ? 1 : 0.05) * (error - run->recent);
+  if (open) return before > 0 ? fmin(error / before, 1e6) : 1;
+  if (t->classes) return error;
+  return error + before > 0 ? error / (error + before) : 0.5;
+}
+
+/* Whether its loss has changed, and for the worse. */
+static bool has_drifted(const moe_step *t, size_t e) {
+  double *state = t->st->detectors + e * t->st->detector_size;
+  double told = watch(t, e);
+  if (moe_detector_update(&t->options->drift, state, told) != MOE_DRIFT)
+    return false;
+  moe_run *run = &t->st->run[e];
+  bool worse = run->recent > run->error;
+  run->errors = run->error = 0;
+  return worse;
+}
+
+/* What lives in the host cannot be made to begin anew from here. */
+static moe_status react(const moe_step *t, size_t e) {
+  const moe_object *expert = t->params->experts.items[e];
+  moe__note_event(t, e, MOE_E_DRIFT);
+  if (t->st->frozen[e] || t->options->on_drift == MOE_NOTE_DRIFT ||
+      (moe_learner_traits(expert) & MOE_HOST_ONLY) || moe__has_fork(t, e))
+    return MOE_OK;
+  bool forks = t->options->on_drift == MOE_FORK_DRIFTED;
+  moe__note_event(t, e, forks ? MOE_E_FORK : MOE_E_RESET);
+  return forks ? moe__fork(t, e) : begin_anew(t, e);
+}
+
+static moe_status watch_drift(const moe_step *t) {
+  for (size_t e = 0; e < t->n; e++)
+    if (!isnan(t->loss[e]) && has_drifted(t, e)) MOE_TRY(react(t, e));
+  return MOE_OK;
+}
+
+moe_status moe__mend(const moe_step *t) {
+  if (t->options->forks.n > 0) MOE_TRY(moe__run_forks(t));
+  if (t->options->drift.kind != MOE_NO_DETECTOR) MOE_TRY(watch_drift(t));
+  if (t->options->revive == MOE_LEAVE_DEAD || t->st->steps <= t->options->span)
+    return MOE_OK;
+  return raise_dead(t);
+}
