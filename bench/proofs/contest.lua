@@ -32,6 +32,7 @@ end
 function contest.original(task, experts)
   return moe.mixture {
     experts = experts or contest.experts(task), task = task, top_k = 2, seed = 42,
+    calibrate = false,
     gate = G.softmax {
       online_lr = 0.01, implicit = false, clip = 0, decay = 0, target = "best_expert",
       prior = 0, standardize = false,

@@ -173,7 +173,9 @@ end
 describe("a mixture on a stream", function()
   it("is nearly as good as the best of its experts, and better than the others", function()
     local X, y = lines(3000, 3)
-    local m = mixture { experts = { a = E.linear {}, b = E.constant {}, c = E.linear { lr = 1e-4 } } }
+    local m = mixture {
+      experts = { a = E.linear {}, b = E.constant {}, c = E.linear { lr = 1e-4 } },
+    }
     local alone, own, best = E.linear {}, 0, 0
     for i = 1, #X do
       if i > 1000 then
@@ -249,6 +251,19 @@ describe("a mixture on a stream", function()
     assert.is_false(plain:dump() == many:dump())
   end)
 
+  it("gives a sample's weight to the gate too", function()
+    local function gate_after(weight)
+      local m = moe.mixture {
+        experts = { a = E.constant {}, b = E.constant { task = "regression" } },
+      }
+      m:learn_one({ 1 }, 1)
+      m:expert("b"):learn_one({ 1 }, 30)
+      m:learn_one({ 1 }, 2, weight)
+      return m:get_params("gate"):forward_one({ 1 })[1]
+    end
+    assert.is_true(gate_after(3) > gate_after(1))
+  end)
+
   it("goes on from a copy or a file as if nothing had been", function()
     local settings = {
       {}, { noise = 0.3, explore = 0.2, teach = "chosen" }, { balance = "quantile" },
@@ -258,7 +273,8 @@ describe("a mixture on a stream", function()
     for _, options in ipairs(settings) do
       local X, y = lines(800, 8)
       for i = 500, #X do y[i] = 5 - y[i] end
-      local m = teach(mixture { top_k = 2, stream = moe.streaming(options), seed = 7 }, X, y, 1, 600)
+      local m = mixture { top_k = 2, stream = moe.streaming(options), seed = 7 }
+      teach(m, X, y, 1, 600)
       local copy, loaded = m:clone(), assert(moe.undump(m:dump()))
       for _, other in ipairs { m, copy, loaded } do teach(other, X, y, 601) end
       assert.is_true(m:dump() == copy:dump())
@@ -270,7 +286,8 @@ describe("a mixture on a stream", function()
   it("gives the same bits for the same seed, and others for another", function()
     local X, y = lines(300, 9)
     local function run(seed)
-      return teach(mixture { top_k = 1, seed = seed, stream = { noise = 1, teach = "chosen" } }, X, y)
+      local stream = { noise = 1, teach = "chosen" }
+      return teach(mixture { top_k = 1, seed = seed, stream = stream }, X, y)
     end
     assert.is_true(run(1):dump() == run(1):dump())
     assert.is_false(run(1):stats().learned.a == run(2):stats().learned.a)
@@ -360,6 +377,64 @@ describe("a mixture on a stream", function()
   end)
 end)
 
+describe("what the experts of a stream learn", function()
+  -- Two laws side by side: what one line can do leaves 0.83 of it.
+  it("is divided among experts of one type, so that they become different", function()
+    local random = require("moe.random")(7)
+    local function sample()
+      local x = { 2 * random:uniform() - 1, 2 * random:uniform() - 1 }
+      return x, x[1] > 0 and 3 * x[2] + x[1] or -2 * x[2]
+    end
+    local function error_of(stream)
+      local m = moe.mixture {
+        experts = { E.linear { lr = 0.1 }, E.linear { lr = 0.2 } }, stream = stream,
+      }
+      local sum = 0
+      for i = 1, 4000 do
+        local x, y = sample()
+        local e = m:test_then_learn(x, y) - y
+        if i > 2000 then sum = sum + e * e end
+      end
+      return math.sqrt(sum / 2000)
+    end
+    local own, all = error_of(), error_of { teach = "all" }
+    assert.is_true(own < 0.5 * all, ("%.3f, %.3f"):format(own, all))
+  end)
+
+  -- An expert that says 0.99 where it is right 7 times in 10.
+  it("includes how far their probabilities are to be believed", function()
+    local function loud()
+      return {
+        learn_one = function() end,
+        predict_proba_one = function(_, x) return x[1] > 0 and { 0.01, 0.99 } or { 0.99, 0.01 } end,
+        predict_one = function(_, x) return x[1] > 0 and "b" or "a" end,
+        predict_proba = function(_, X)
+          local out = {}
+          for i = 1, X.shape[1] do
+            out[i] = X:get(i, 1) > 0 and { 0.01, 0.99 } or { 0.99, 0.01 }
+          end
+          return out
+        end,
+      }
+    end
+    local random = require("moe.random")(3)
+    local m = moe.mixture {
+      experts = { loud = moe.experts.foreign(loud()) }, gate = G.uniform {},
+      task = "classification",
+    }
+    for _ = 1, 4000 do
+      local x = 2 * random:uniform() - 1
+      local right = random:uniform() < 0.7
+      m:learn_one({ x }, (x > 0) == right and "b" or "a")
+    end
+    -- p^a / (p^a + q^a) = 0.7 at a = ln(7/3) / ln(99)
+    local a = math.log(7 / 3) / math.log(99)
+    assert.is_true(math.abs(m:info().sharpness.loud - a) < 0.04, tostring(m:info().sharpness.loud))
+    local _, p = m:predict_one { 0.5 }
+    assert.is_true(math.abs(p - 0.7) < 0.03, tostring(p))
+  end)
+end)
+
 describe("the options of a stream", function()
   local X, y = lines(700, 14)
   local function run(stream, options)
@@ -373,7 +448,8 @@ describe("the options of a stream", function()
   end)
 
   for name, values in pairs {
-    feedback = { "partial" }, teach = { "chosen", "responsibility" }, explore = { 0.3 }, noise = { 0.5 },
+    feedback = { "partial" }, teach = { "chosen", "responsibility" }, explore = { 0.3 },
+    noise = { 0.5 },
     balance = { "integral", "quantile", "logits" }, warmup = { 650 },
   } do
     it(name .. " changes what is learned", function()
@@ -427,6 +503,14 @@ describe("the options of a stream", function()
     assert.is_true(load("quantile", 0.5) < before - 0.1)
   end)
 
+  it("biases stay centred where rows select fewer experts than they may", function()
+    local m = mixture { threshold = 0.6, stream = { balance = "integral", balance_rate = 0.1 } }
+    teach(m, X, y)
+    local bias = m:stats().bias
+    near(0, bias.a + bias.b + bias.c, 1e-12)
+    assert.is_true(math.abs(bias.a) > 0)
+  end)
+
   it("the dead are revived as they were new, or as copies of the best", function()
     local function revived(how)
       local m = mixture {
@@ -440,6 +524,9 @@ describe("the options of a stream", function()
     local events = revived "reset"
     assert.is_true(#events > 0)
     for _, event in ipairs(events) do assert.equal("reset", event.kind) end
+    local last = events[#events]
+    local said = ("reset of %s at %d"):format(last.expert, last.at)
+    assert.truthy(tostring(events):find(said, 1, true))
     local cloned, m = revived "clone"
     assert.equal("clone", cloned[1].kind)
     assert.is_true(m:stats().loss.b < 2 * m:stats().loss.a)
@@ -522,6 +609,7 @@ describe("what a mixture on a stream tells", function()
   it("has the losses of classes as −log p", function()
     local m = moe.mixture {
       experts = { a = E.constant {} }, gate = G.uniform {}, stream = { span = 1 },
+      calibrate = false,
     }
     m:learn_one({ 0 }, "no")
     m:learn_one({ 0 }, "no")
@@ -535,6 +623,20 @@ end)
 
 describe("experts come and go while the stream flows", function()
   local X, y = lines(900, 16)
+
+  it("what the gate knows of those that stay, stays", function()
+    local m = teach(mixture(), X, y, 1, 300)
+    local function ratio()
+      local p = m:get_params("gate"):forward_one(X[7])
+      return p[1] / p[#p] -- a before b, bb; c is the last
+    end
+    local before = ratio()
+    m:add_expert("bb", E.linear {})
+    near(1, ratio() / before, 0.02)
+    m:remove_expert "b"
+    near(1, ratio() / before, 0.02)
+    assert.equal(3, m:get_params("gate"):info().n_outputs)
+  end)
 
   it("one that is added starts anew, and the others go on", function()
     local m = teach(mixture { stream = { warmup = 40 } }, X, y, 1, 300)
@@ -557,7 +659,8 @@ describe("experts come and go while the stream flows", function()
   end)
 
   it("one that is removed takes nothing along, in a list too", function()
-    local m = teach(mixture { experts = { E.linear {}, E.constant {}, E.linear { lr = 0.2 } } }, X, y, 1, 300)
+    local m = mixture { experts = { E.linear {}, E.constant {}, E.linear { lr = 0.2 } } }
+    teach(m, X, y, 1, 300)
     local before = m:stats()
     m:remove_expert(2)
     local after = m:stats()
@@ -622,13 +725,15 @@ describe("experts written in Lua", function()
   it("cannot change the mixture that calls them", function()
     local m, refused
     local function meddle()
-      refused = { pcall(m.reset, m), pcall(m.remove_expert, m, "z"), pcall(m.learn_one, m, { 1 }, 2) }
+      refused = {
+        (pcall(m.reset, m)), (pcall(m.remove_expert, m, "z")), (pcall(m.learn_one, m, { 1 }, 2)),
+      }
       m:predict_one { 0.5 }
     end
     m = moe.mixture { experts = { a = echo(meddle), z = E.linear {} } }
     m:learn_one({ 1 }, 1)
     m:learn_one({ 2 }, 2)
-    for _, done in ipairs { refused[1], refused[3], refused[5] } do assert.is_false(done) end
+    assert.same({ false, false, false }, refused)
     assert.equal(2, m:info().n_seen)
   end)
 end)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "mixture.h"
+#include "temperature.h"
 #include "vector.h"
 
 /* A class that an expert thinks impossible costs it no more than this. */
@@ -47,10 +48,11 @@ static moe_status teach(const moe_step *t, moe_object *child,
   return MOE_OK;
 }
 
-static moe_status pass_by(const moe_step *t, moe_object *child) {
+static moe_status pass_by(const moe_step *t, moe_object *child,
+                          const moe_example *s) {
   return moe_learner_type_of(child)->advance == NULL
              ? MOE_OK
-             : moe__advance(t->call, child, t->s->x);
+             : moe__advance(t->call, child, s);
 }
 
 /* ----------------------------------------------------------------- routing */
@@ -104,10 +106,13 @@ static bool is_plain(const moe_step *t) {
          !(t->st->has_warmup && t->options->warming == MOE_BY_PENALTY);
 }
 
+/* What counts in the selection: a stream's, or what a fit has left. */
 static const double *bias_of(const moe_step *t) {
   int balance = t->options->balance;
-  return balance == MOE_BY_INTEGRAL || balance == MOE_BY_QUANTILE ? t->m->bias
-                                                                  : NULL;
+  bool biased =
+      balance == MOE_BY_INTEGRAL || balance == MOE_BY_QUANTILE ||
+      (balance == MOE_LEAVE_LOAD && t->params->balance == MOE_BY_BIAS);
+  return biased ? t->m->bias : NULL;
 }
 
 /* By logits that are given; they differ from the gate's where `changed`. */
@@ -206,10 +211,11 @@ static const int32_t *list(const moe_step *t, bool all, int32_t *room,
 
 static moe_status ask_expert(const moe_step *t, size_t e, double *answer) {
   const moe_mixture *m = t->m;
+  size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
   MOE_TRY(ask(t, t->params->experts.items[e], answer));
-  if (t->classes)
-    moe__sharpen(answer, (size_t)(m->map_start[e + 1] - m->map_start[e]),
-                 m->sharpness[e]);
+  if (!t->classes) return MOE_OK;
+  memcpy(t->plain + m->map_start[e], answer, n * sizeof *answer);
+  moe__sharpen(answer, n, m->sharpness[e]);
   return MOE_OK;
 }
 
@@ -290,28 +296,29 @@ static moe_status ask_experts(moe_step *t) {
 
 /* ----------------------------------------------------------------- learning */
 
-/* Each expert's share of the sample, p_e · likelihood_e over the sum of those
-   that were asked. */
+/* Each expert's share of the sample, p_e · likelihood_e, relative to the
+   largest of those that were asked: so that the best one learns as if it were
+   alone. */
 static void find_shares(const moe_step *t, double *shares) {
-  double top = -INFINITY, sum = 0;
+  double top = -INFINITY, most = 0;
   for (size_t e = 0; e < t->n; e++)
     if (t->merit[e] > top) top = t->merit[e];
-  for (size_t e = 0; e < t->n; e++)
-    sum += shares[e] =
-        isnan(t->merit[e]) ? 0 : t->probs[e] * exp(t->merit[e] - top);
-  for (size_t e = 0; e < t->n; e++)
-    shares[e] = sum > 0 ? shares[e] / sum : 1 / (double)t->n;
+  for (size_t e = 0; e < t->n; e++) {
+    bool asked = !isnan(t->merit[e]);
+    shares[e] = asked ? t->probs[e] * exp(t->merit[e] - top) : 0;
+    most = shares[e] > most ? shares[e] : most;
+  }
+  for (size_t e = 0; e < t->n; e++) shares[e] = most > 0 ? shares[e] / most : 1;
 }
 
 static moe_status teach_expert(const moe_step *t, size_t e, double weight) {
   moe_object *child = t->params->experts.items[e];
   moe_example s = *t->s;
-  if (!(weight > 0) || t->st->frozen[e]) return pass_by(t, child);
-  s.weight = weight;
-  s.answer = !isnan(t->loss[e]) && t->m->sharpness[e] == 1
-                 ? t->answers + t->m->map_start[e]
-                 : NULL;
   if (t->classes) s.id = t->st->ids[e * t->width + (size_t)t->s->id];
+  if (!(weight > 0) || t->st->frozen[e]) return pass_by(t, child, &s);
+  s.weight = weight;
+  const double *answer = t->classes ? t->plain : t->answers;
+  s.answer = isnan(t->loss[e]) ? NULL : answer + t->m->map_start[e];
   MOE_TRY(teach(t, child, &s));
   t->st->run[e].taught++;
   t->m->samples[e]++;
@@ -332,15 +339,34 @@ static moe_status teach_by_share(const moe_step *t) {
 /* Those that do not learn it see it pass, where that means anything. */
 static moe_status teach_experts(const moe_step *t) {
   size_t n;
-  if (t->options->teach == MOE_TEACH_BY_SHARE) return teach_by_share(t);
+  if (t->st->teach == MOE_TEACH_BY_SHARE) return teach_by_share(t);
   const int32_t *taught =
-      list(t, t->options->teach == MOE_TEACH_ALL, t->st->lists + 2 * t->n, &n);
+      list(t, t->st->teach == MOE_TEACH_ALL, t->st->lists + 2 * t->n, &n);
   for (size_t i = 0; i < n; i++)
     MOE_TRY(teach_expert(t, (size_t)taught[i], t->s->weight));
   for (size_t e = 0; t->st->remembers && n < t->n && e < t->n; e++)
-    if (!is_listed(taught, n, e))
-      MOE_TRY(pass_by(t, t->params->experts.items[e]));
+    if (!is_listed(taught, n, e)) MOE_TRY(teach_expert(t, e, 0));
   return MOE_OK;
+}
+
+/* Experts differ in candour: the power of an expert's probabilities follows
+   what would have made the classes least surprising. */
+static void calibrate(const moe_step *t, size_t e) {
+  const moe_mixture *m = t->m;
+  size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
+  int32_t class = t->st->ids[e * t->width + (size_t)t->s->id];
+  double *plain = t->plain + m->map_start[e];
+  moe_temperature own = {m->sharpness[e], t->st->run[e].candour};
+  if (class < 0 || n < 2) return;
+  moe__take_logs(plain, n);
+  moe_temperature_learn(&own, plain, t->answers + m->map_start[e], n,
+                        (size_t) class, t->s->weight);
+  m->sharpness[e] = own.factor;
+  t->st->run[e].candour = own.information;
+}
+
+static void calibrate_experts(const moe_step *t) {
+  for (size_t i = 0; i < t->n_asked; i++) calibrate(t, (size_t)t->asked[i]);
 }
 
 static moe_status teach_gate(const moe_step *t) {
@@ -350,7 +376,7 @@ static moe_status teach_gate(const moe_step *t) {
                    .y = t->merit,
                    .weight = t->s->weight,
                    .answer = asked ? t->probs : NULL};
-  return t->st->gate_frozen ? pass_by(t, gate) : teach(t, gate, &s);
+  return t->st->gate_frozen ? pass_by(t, gate, &s) : teach(t, gate, &s);
 }
 
 /* The probabilities, now that the gate has learned and the balance has moved.
@@ -401,7 +427,8 @@ static moe_step step_of(moe_call *call, const moe_object *o,
       .loss = room + 5 * n,
       .mixed = room + 6 * n,
       .fork = room + 6 * n + m->fitted.n_outputs,
-      .answers = room + 6 * n + 2 * m->fitted.n_outputs};
+      .answers = room + 6 * n + 2 * m->fitted.n_outputs,
+      .plain = room + 6 * n + 2 * m->fitted.n_outputs + m->map_length};
 }
 
 static moe_status learn(moe_step *t) {
@@ -409,6 +436,7 @@ static moe_status learn(moe_step *t) {
   choose(t);
   MOE_TRY(ask_experts(t));
   MOE_TRY(teach_experts(t));
+  if (t->classes && t->params->calibrate) calibrate_experts(t);
   return teach_gate(t);
 }
 
@@ -434,12 +462,21 @@ moe_status moe__stream_learn_one(moe_call *call, moe_object *o,
   return MOE_OK;
 }
 
-moe_status moe__stream_advance(moe_call *call, moe_object *o, const double *x) {
+/* What the experts' answers are worth is not found out. */
+moe_status moe__stream_advance(moe_call *call, moe_object *o,
+                               const moe_example *s) {
   const moe_mixture_params *p = o->params;
   MOE_TRY(moe__stream_follow(call, o));
-  for (size_t e = 0; e < p->experts.n; e++)
-    MOE_TRY(moe__advance(call, p->experts.items[e], x));
-  return moe__advance(call, p->gate, x);
+  const moe_mixture *m = o->state;
+  const int32_t *ids = m->stream.ids;
+  moe_example own = *s;
+  for (size_t e = 0; e < p->experts.n; e++) {
+    if (m->fitted.task == MOE_CLASSIFICATION && s->id >= 0)
+      own.id = ids[e * m->fitted.n_outputs + (size_t)s->id];
+    MOE_TRY(moe__advance(call, p->experts.items[e], &own));
+  }
+  moe_example unjudged = {.x = s->x, .id = -1};
+  return moe__advance(call, p->gate, &unjudged);
 }
 
 size_t moe__stream_window(const moe_object *o) {
@@ -494,10 +531,10 @@ moe_status moe__stream_predict_one(moe_call *call, const moe_object *o,
 }
 
 const double *moe__stream_bias(const moe_object *o) {
-  const moe_mixture *m = o->state;
-  int balance = moe__streaming_of(moe_mixture_params_of(o)->stream)->balance;
-  return balance == MOE_BY_INTEGRAL || balance == MOE_BY_QUANTILE ? m->bias
-                                                                  : NULL;
+  const moe_mixture_params *p = moe_mixture_params_of(o);
+  const moe_step t = {
+      .options = moe__streaming_of(p->stream), .params = p, .m = o->state};
+  return bias_of(&t);
 }
 
 moe_status moe__stream_logits(moe_call *call, const moe_object *o,

@@ -10,7 +10,12 @@
 #include "route.h"
 
 enum moe_feedback { MOE_FULL_FEEDBACK, MOE_PARTIAL_FEEDBACK };
-enum moe_teach { MOE_TEACH_ALL, MOE_TEACH_CHOSEN, MOE_TEACH_BY_SHARE };
+enum moe_teach {
+  MOE_TEACH_BY_KIND, /* all, or by share where they are of one type */
+  MOE_TEACH_ALL,
+  MOE_TEACH_CHOSEN,
+  MOE_TEACH_BY_SHARE
+};
 enum moe_warming { MOE_IN_SHADOW, MOE_BY_PENALTY };
 enum moe_leveling {
   MOE_LEAVE_LOAD,
@@ -60,6 +65,7 @@ typedef struct moe_run {
   double recent;   /* … and of the newest, with the weight 0.05 */
   double compared; /* samples since its fork began, … */
   double lead;     /* … and how much better the fork was, on average */
+  double candour;  /* what is known of its sharpness: see temperature.h */
 } moe_run;
 
 /* The same of the whole. */
@@ -95,6 +101,7 @@ typedef struct moe_stream {
   moe_random random;
   moe_run *run; /* n */
   moe_runs runs;
+  int32_t detector; /* moe_detector */
   size_t detector_size;
   double *detectors;  /* n × detector_size */
   int64_t n_events;   /* ever; kept are the newest, at number % MOST */
@@ -116,6 +123,7 @@ typedef struct moe_stream {
   uint8_t *frozen, *warms; /* n */
   size_t levels;           /* of the intake that the experts know */
   double most_entropy;     /* log n */
+  enum moe_teach teach;    /* never by kind */
   bool gate_frozen, calls_host, has_warmup, remembers;
 } moe_stream;
 
@@ -145,6 +153,7 @@ typedef struct moe_step {
   double *mixed;   /* width: the mixture's answer */
   double *fork;    /* width: a fork's */
   double *answers; /* of all experts, where the mixture's map has them */
+  double *plain;   /* the same of classes, before they are sharpened */
 } moe_step;
 
 /* ----------------------------------------------------- mixture_stream.c */
@@ -155,7 +164,8 @@ moe_status moe__stream_predict_one(moe_call *call, const moe_object *o,
                                    const double *x, double *out);
 moe_status moe__measure_again(moe_step *t);
 double moe__squared_error(const double *y, const double *p, size_t n);
-moe_status moe__stream_advance(moe_call *call, moe_object *o, const double *x);
+moe_status moe__stream_advance(moe_call *call, moe_object *o,
+                               const moe_example *s);
 size_t moe__stream_window(const moe_object *o);
 
 /* The logits of one sample as predict_one routes by them; and the bias of the
@@ -169,9 +179,6 @@ const double *moe__stream_bias(const moe_object *o);
 moe_status moe__stream_visit(moe_stream *st, moe_visitor *v);
 bool moe__stream_is_sound(const moe_object *o);
 
-/* The type's `open`. */
-moe_status moe__stream_open(moe_call *call, moe_object *o);
-
 /* MOE_ESTATE where it is not. */
 moe_status moe__stream_check(moe_call *call, const moe_object *o);
 
@@ -181,6 +188,29 @@ moe_status moe__stream_follow(moe_call *call, moe_object *o);
 moe_status moe__stream_rebuild(moe_call *call, moe_object *o);
 moe_status moe__stream_add_class(moe_call *call, moe_object *o,
                                  size_t position);
+
+/* ------------------------------------------- mixture_stream_parts.c, _tables.c
+   `was` tells where each expert was before, or -1. */
+
+/* The type's `open`: the stream begins with what the experts know. */
+moe_status moe__stream_open(moe_call *call, moe_object *o);
+
+/* Opens experts and gate, or takes them as they are. */
+moe_status moe__stream_take_parts(moe_call *call, moe_object *o,
+                                  const ptrdiff_t *was);
+
+void moe__stream_find_places(const moe_object *o, ptrdiff_t *was);
+moe_status moe__stream_make_tables(moe_call *call, moe_object *o,
+                                   const ptrdiff_t *was);
+
+/* Whether the tables are as the options ask; and those of the experts. */
+bool moe__stream_has_sizes(const moe_object *o);
+bool moe__stream_has_tables(const moe_object *o, const ptrdiff_t *was);
+
+/* By which a state is recognised while nobody exchanges it. */
+static inline int64_t moe__address(const void *pointer) {
+  return (int64_t)(uintptr_t)pointer;
+}
 
 /* ----------------------------------------------- mixture_stream_track.c */
 

@@ -2,8 +2,8 @@
 #include "mixture_stream.h"
 
 static const char *const feedbacks[] = {"full", "partial", NULL};
-static const char *const teachings[] = {"all", "chosen", "responsibility",
-                                        NULL};
+static const char *const teachings[] = {"auto", "all", "chosen",
+                                        "responsibility", NULL};
 static const char *const warmings[] = {"shadow", "penalty", NULL};
 static const char *const balances[] = {"none", "integral", "quantile", "logits",
                                        NULL};
@@ -18,9 +18,11 @@ static const moe_param params[] = {
                  "whose answers are looked at when a sample is learned: those "
                  "of all experts, or partial: of the chosen ones, where the "
                  "others are costly"),
-    MOE_P_CHOICE(moe_streaming, teach, MOE_TEACH_ALL, teachings,
+    MOE_P_CHOICE(moe_streaming, teach, MOE_TEACH_BY_KIND, teachings,
                  "which experts learn a sample: all, the chosen ones, or each "
-                 "by its responsibility for it"),
+                 "by its responsibility for it, relative to the largest; auto: "
+                 "all, but by responsibility where all are of one type, which "
+                 "only what they learn can make different"),
     MOE_P_REAL(moe_streaming, explore, 0, 0, 1,
                "chance that a sample goes to one more expert, drawn from those "
                "that are not chosen, which answers and learns as they do"),
