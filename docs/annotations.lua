@@ -593,7 +593,7 @@ moe = {}
 
 ---@class moe.streaming_streaming_options
 ---@field feedback? "full"|"partial" whose answers are looked at when a sample is learned: those of all experts, or partial: of the chosen ones, where the others are costly
----@field teach? "all"|"chosen"|"responsibility" which experts learn a sample: all, the chosen ones, or each by its responsibility for it
+---@field teach? "auto"|"all"|"chosen"|"responsibility" which experts learn a sample: all, the chosen ones, or each by its responsibility for it, relative to the largest; auto: all, but by responsibility where all are of one type, which only what they learn can make different
 ---@field explore? number chance that a sample goes to one more expert, drawn from those that are not chosen, which answers and learns as they do
 ---@field noise? number standard deviation of what is added to the logits where a sample is learned
 ---@field balance? "none"|"integral"|"quantile"|"logits" how the load is spread where top_k leaves experts out, by a bias in the selection: integral follows each sample's load, quantile the newest 128 samples' scores; logits: a bias in the logits themselves, towards a load of 1 / experts
@@ -1846,7 +1846,7 @@ function Stream:iter() end
 
 ---The next samples, copied.
 ---@param n any how many; fewer where the stream ends before
----@return any # X, an array of rows, and y, an array: what `fit` takes; or nil, message, code
+---@return any # X, an array of rows, and y, an array: what `fit` takes where all features are numbers; or nil, message, code
 function Stream:take(n) end
 
 ---From the beginning: the same samples again.

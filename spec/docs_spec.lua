@@ -7,6 +7,9 @@ local function letters()
   return moe.data.make_classification { rows = 300, features = 16, classes = 4, seed = 1 }
 end
 
+-- And a stream.
+local function prices() return moe.streams.led { rows = 300, seed = 1 } end
+
 -- The page's Lua, every line where it is in the page.
 local function read(path)
   local lines, inside = {}, false
@@ -19,14 +22,15 @@ local function read(path)
 end
 
 local function run(path)
-  local printed, print_before, read_before = {}, _G.print, moe.data.read_csv
+  local printed, print_before = {}, _G.print
+  local read_before, stream_before = moe.data.read_csv, moe.streams.csv
   _G.print = function(...)
     for i = 1, select("#", ...) do printed[#printed + 1] = tostring((select(i, ...))) end
   end
-  moe.data.read_csv = letters
+  moe.data.read_csv, moe.streams.csv = letters, prices
   local compile = rawget(_G, "loadstring") or load
   local ok, message = pcall(assert(compile(read(path), "@" .. path)))
-  _G.print, moe.data.read_csv = print_before, read_before
+  _G.print, moe.data.read_csv, moe.streams.csv = print_before, read_before, stream_before
   assert(ok, message)
   return printed
 end
@@ -38,6 +42,8 @@ describe("the Lua in", function()
     local printed = run "README.md"
     assert.truthy(printed[1]:find "mixture")
     assert.truthy(printed[2]:find "prediction: ")
+    assert.truthy(printed[3]:find "steps +300")
+    assert.truthy(printed[4]:find "led: 300 samples.*mixture.tree.*majority")
   end)
 
   it("docs/from_scikit_learn.md runs, and what is saved comes back the same", function()

@@ -75,6 +75,8 @@ describe("moe.help", function()
   it("lists what a module or a kind of object has", function()
     assert.truthy(moe.help "stages":find "pretrain.*gate.*joint")
     assert.truthy(moe.help "Tensor":find "matmul")
+    assert.truthy(moe.help "moe.drift":find "adwin.*kswin")
+    assert.truthy(moe.help "experts":find "forest")
   end)
 
   it("knows what other libraries call things, and has what it names", function()

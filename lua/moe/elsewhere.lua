@@ -4,7 +4,7 @@
 
 local elsewhere = {}
 
---- Names of scikit-learn, DESlib and XGBoost, each with ours, in groups.
+--- Names of scikit-learn, DESlib, XGBoost, River and MOA, each with ours, in groups.
 elsewhere.groups = {
   {
     "Models",
@@ -118,13 +118,46 @@ elsewhere.groups = {
   },
   {
     "Streams (River, MOA)",
+    { "learn_many", "Learner:learn_many", "X, y of any kind: rows in order" },
+    { "predict_proba_one", "Learner:predict_proba_one" },
     { "progressive_val_score, EvaluatePrequential", "moe.eval.prequential" },
-    { "iter_csv", "moe.streams.csv" },
+    { "EvaluateInterleavedTestThenTrain", "moe.eval.prequential" },
+    { "HoeffdingTreeClassifier, HoeffdingTree, VFDT", "moe.experts.hoeffding_tree" },
+    { "HoeffdingTreeRegressor, FIMTDD", "moe.experts.hoeffding_tree", 'task = "regression"' },
+    { "HoeffdingAdaptiveTreeClassifier, HoeffdingAdaptiveTreeRegressor, HoeffdingAdaptiveTree",
+      "moe.experts.hoeffding_adaptive_tree" },
+    { "ARFClassifier, ARFRegressor, AdaptiveRandomForest, AdaptiveRandomForestRegressor",
+      "moe.experts.adaptive_random_forest" },
+    { "SGTClassifier, SGTRegressor, StreamingGradientBoostedTrees, SGBT", "moe.experts.sgbt" },
+    { "PAClassifier, PARegressor, PassiveAggressiveClassifier, PassiveAggressiveRegressor",
+      "moe.experts.online", 'loss = "passive_aggressive"' },
+    { "Perceptron, SPegasos", "moe.experts.online", 'loss = "hinge"' },
+    { "BayesianLinearRegression", "moe.experts.rls", "with prediction intervals" },
+    { "OneVsRestClassifier", "moe.experts.one_vs_rest" },
+    { "PriorClassifier, MajorityClass", "moe.experts.constant" },
+    { "NoChangeClassifier, NoChange", "moe.experts.last_value" },
+    { "SNARIMAX", "moe.experts.ar", "no seasons, no differences" },
+    { "ADWIN, ADWINChangeDetector", "moe.drift.adwin" },
+    { "PageHinkley, PageHinkleyDM", "moe.drift.page_hinkley" },
+    { "DDM", "moe.drift.ddm", "of numbers; see its page" },
+    { "KSWIN", "moe.drift.kswin" },
+    { "iter_csv, CsvFileStream", "moe.streams.csv" },
     { "iter_array, iter_pandas", "moe.streams.rows" },
-    { "ConceptDriftStream", "moe.streams.gradual" },
+    { "ConceptDriftStream", "moe.streams.gradual", "or sudden, recurring" },
+    { "SEAGenerator", "moe.streams.sea" },
+    { "AgrawalGenerator", "moe.streams.agrawal" },
+    { "HyperplaneGenerator", "moe.streams.hyperplane" },
+    { "STAGGERGenerator", "moe.streams.stagger" },
+    { "WaveformGenerator", "moe.streams.waveform" },
+    { "SineGenerator", "moe.streams.sine" },
     { "FriedmanDrift", "moe.streams.friedman", 'drift = "gra", "gsg" or "lea"' },
     { "LEDGenerator, LEDDrift", "moe.streams.led" },
     { "RandomRBFGenerator, RandomRBFDrift", "moe.streams.random_rbf" },
+    { "CohenKappa", "moe.metrics.cohen_kappa", "beside it kappa_temporal, kappa_m" },
+    { "grace_period", "grace_period" },
+    { "split_confidence", "delta", "of a Hoeffding tree" },
+    { "tie_threshold", "tau", "of a Hoeffding tree" },
+    { "n_models, ensembleSize", "trees", "of adaptive_random_forest" },
   },
 }
 

@@ -108,16 +108,21 @@ local function add_list(lines, rows)
   end
 end
 
+-- The types of a family, each with its first sentence.
+local function describe_family(family)
+  local members, lines = {}, { family.title }
+  for _, type in ipairs(core.types()) do
+    local first = type.doc:match "^(.-%.)%s" or type.doc
+    if type.family == family.name then members[#members + 1] = { type.name, first } end
+  end
+  add_list(lines, members)
+  return table.concat(lines, "\n")
+end
+
 local function overview()
   local lines, rows = {}, {}
   for _, family in ipairs(families) do
-    local members = {}
-    for _, type in ipairs(core.types()) do
-      local first = type.doc:match "^(.-%.)%s" or type.doc
-      if type.family == family.name then members[#members + 1] = { type.name, first } end
-    end
-    lines[#lines + 1] = (#lines > 0 and "\n" or "") .. family.title
-    add_list(lines, members)
+    lines[#lines + 1] = (#lines > 0 and "\n" or "") .. describe_family(family)
   end
   for _, group in ipairs(groups()) do
     rows[#rows + 1] = { group[1], table.concat(names_of(group), " ") }
@@ -130,6 +135,10 @@ end
 
 local function find(name)
   local found = {}
+  for _, family in ipairs(families) do
+    local is_module = family.title:find(".", 1, true)
+    if is_module and is_called(family.title, name) then found[1] = describe_family(family) end
+  end
   for _, group in ipairs(groups()) do
     local whole = #group[3] > 1 and is_called(group[1], name)
     if whole then found[#found + 1] = describe_group(group) end

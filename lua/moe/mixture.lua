@@ -67,10 +67,27 @@ function Learner:remove_expert(name)
   return expert
 end
 
+local SHOWN = 4 -- events
+
+-- "6, lastly drift of line at 2044, reset of tree at 2811".
+local events_printed = {
+  __tostring = function(events)
+    if #events == 0 then return "none" end
+    local newest = {}
+    for i = math.max(1, #events - SHOWN + 1), #events do
+      local event = events[i]
+      newest[#newest + 1] = ("%s of %s at %d"):format(event.kind, event.expert, event.at)
+    end
+    return ("%d, lastly %s"):format(#events, table.concat(newest, ", "))
+  end,
+}
+
 -- What a mixture on a stream remembers.
 local function stream_stats(m)
   local stats = m:_stream_stats()
-  return stats and setmetatable(stats, text.printed)
+  if not stats then return end
+  setmetatable(stats.events, events_printed)
+  return setmetatable(stats, text.printed)
 end
 
 --- How a mixture spreads its rows.

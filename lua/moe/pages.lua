@@ -1955,8 +1955,8 @@ Stream:take(n)
   The next samples, copied.
 
   n        how many; fewer where the stream ends before
-  returns  X, an array of rows, and y, an array: what `fit` takes; or nil,
-           message, code]] },
+  returns  X, an array of rows, and y, an array: what `fit` takes where all
+           features are numbers; or nil, message, code]] },
 { "Stream:reset", [[
 Stream:reset()
   From the beginning: the same samples again.

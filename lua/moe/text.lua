@@ -3,10 +3,11 @@
 
 local text = {}
 
---- A value as a string: numbers to 6 digits, arrays with their items.
+--- A value as a string: numbers to 6 digits, arrays with their items, tables that
+-- print as they do.
 function text.value(v)
   if type(v) == "number" then return (("%.6g"):format(v)) end
-  if type(v) == "table" then
+  if type(v) == "table" and not (getmetatable(v) or {}).__tostring then
     local parts = {}
     for i, item in ipairs(v) do parts[i] = text.value(item) end
     return "{" .. table.concat(parts, ", ") .. "}"
@@ -51,6 +52,15 @@ function text.wrap(words, first, more)
   return table.concat(lines, "\n")
 end
 
+-- What the names of this library's files begin with, in messages.
+local here = debug.getinfo(1, "S").short_src:match "^(.*)text%.lua"
+
+--- A message without the place in this library where it was raised.
+function text.reason(message)
+  if type(message) ~= "string" or not here or message:sub(1, #here) ~= here then return message end
+  return (message:sub(#here + 1):gsub("^[%w_/]+%.lua:%d+: ", ""))
+end
+
 local function sorted_names(t)
   local names = {}
   for name in pairs(t) do names[#names + 1] = name end
@@ -60,7 +70,7 @@ end
 
 local function inline(v)
   if type(v) ~= "table" then return text.value(v) end
-  if #v > 0 or next(v) == nil then return text.value(v) end
+  if #v > 0 or next(v) == nil or getmetatable(v) then return text.value(v) end
   local parts = {}
   for i, name in ipairs(sorted_names(v)) do
     parts[i] = tostring(name) .. " = " .. inline(v[name])

@@ -105,16 +105,32 @@ describe("ar", function()
     assert.same({ "a", "b", "c" }, l:classes())
   end)
 
-  it("takes what it predicts for a target that nobody tells", function()
-    local l = E.ar { order = 2, forgetting = 1, standardize = false }
-    for t = 1, 400 do l:learn_one({ 0 }, math.sin(0.3 * t)) end
-    local X, y, weights = {}, {}, {}
-    for i = 1, 10 do -- the last has a weight, since they may not all be 0
-      X[i], y[i], weights[i] = { 0 }, 77, i == 10 and 1e-9 or 0
+  it("remembers the targets of rows that come by, and learns nothing from them", function()
+    local l = E.ar { order = 1, forgetting = 1, standardize = false }
+    for i = 1, 100 do l:learn_one({ 0 }, i % 2 == 0 and 1 or -1) end
+    l:learn_one({ 0 }, 7, 0)
+    assert.equal(100, l:info().n_seen)
+    near(-7, l:predict_one { 0 }, 0.05)
+    local c = E.ar { order = 1, ridge = 0.1 }
+    for i = 1, 300 do c:learn_one({ 0 }, ({ "a", "b", "c" })[i % 3 + 1]) end
+    for _, told in ipairs { "b", "a", "c" } do
+      c:learn_one({ 0 }, told, 0)
+      assert.equal(({ a = "b", b = "c", c = "a" })[told], c:predict_one { 0 })
     end
-    y[10] = math.sin(0.3 * 410)
-    l:learn_many(X, y, { weights = weights })
-    near(math.sin(0.3 * 411), l:predict_one { 0 }, 0.05)
+  end)
+
+  it("remembers the targets that others of a mixture learn", function()
+    local X, y = {}, {}
+    for i = 1, 100 do X[i], y[i] = { 0 }, i % 2 == 0 and 1 or -1 end
+    local l = E.ar { order = 1, forgetting = 1, standardize = false }
+    l:learn_many(X, y)
+    local m = moe.mixture {
+      experts = { a = E.constant {}, b = l }, gate = moe.gates.uniform {}, top_k = 1,
+      stream = moe.streaming { teach = "chosen", feedback = "partial", warmup = 0, balance = "none" },
+    }
+    for i = 1, 10 do m:learn_one({ 0 }, 3 * i) end
+    assert.equal(100, m:expert "b":info().n_seen)
+    near(-30, m:expert "b":predict_one { 0 }, 0.2)
   end)
 
   it("remembers the latest classes when a new one comes, and in a file", function()

@@ -122,6 +122,15 @@ describe("an adaptive random forest", function()
     assert.truthy(message:find("trees is 3, but it has learned with 2", 1, true), message)
   end)
 
+  it("refuses another number of columns a leaf once it has learned", function()
+    local l = E.adaptive_random_forest { trees = 2, max_features = 0.5 }
+    l:learn_one({ 1, 2, 3, 4 }, "a")
+    l:set_params { max_features = 1 }
+    local ok, message = pcall(l.learn_one, l, { 1, 2, 3, 4 }, "a")
+    assert.is_false(ok)
+    assert.truthy(message:find("observe 4 columns, but they observed 2", 1, true), message)
+  end)
+
   it("takes levels, holes and classes as they come", function()
     local u = data.uniform(6)
     local model = E.adaptive_random_forest { trees = 5 }

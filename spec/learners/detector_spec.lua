@@ -40,7 +40,7 @@ describe("a detector", function()
   local function v(i) return (i < 1000 and 0.2 or 0.8) + 0.05 * math.sin(0.7 * i) end
   local golden = {
     page_hinkley = { {}, 1042, 1087 },
-    ddm = { {}, 1021, 1037 },
+    ddm = { { deviation = "numbers" }, 1021, 1037 },
     adwin = { { bound = "range", every = 1 }, 1012, 1013 },
   }
   for name, expected in pairs(golden) do
@@ -130,13 +130,22 @@ describe("a detector", function()
   it("ddm compares with the lowest mean and deviation", function()
     -- of 1, 3, 1, 3 the mean is 2 and the deviation 1, so there is a drift from a
     -- level of 3 + 2·1 on, and a warning at two thirds of that
-    local d = drift.ddm { threshold = 2, min_samples = 4 }
+    local d = drift.ddm { threshold = 2, min_samples = 4, deviation = "numbers" }
     for _, x in ipairs { 1, 3, 1, 3 } do assert.equal("stable", d:update(x)) end
     assert.equal(2, d:mean())
     assert.equal("stable", d:clone():update(4)) -- 2.4 + 1.2
     assert.equal("warning", d:clone():update(6)) -- 2.8 + √3.36
     assert.equal("drift", d:update(9)) -- 3.4 + √8.64
     assert.equal(0, d:mean())
+  end)
+
+  -- An error rate p has the deviation √(p (1 − p) / n), of which a drift is two above
+  -- the lowest: from 0.1 to 0.5 within some tens of samples.
+  it("ddm notices that errors become more frequent", function()
+    local d, u = drift.ddm {}, uniform(5)
+    local early = count_drifts(d, function() return u() < 0.1 and 1 or 0 end, 2000)
+    local after = first(d, function() return u() < 0.5 and 1 or 0 end, 500, "drift")
+    assert.is_true(early <= 1 and after ~= nil and after < 150, early .. " " .. tostring(after))
   end)
 
   it("goes on as if nothing had happened after a copy, a file and a pause", function()

@@ -250,6 +250,13 @@ describe("prequential", function()
       :find("did you mean 'delay'", 1, true))
     assert.truthy(message(prequential, { a = 5 }, S.sea { rows = 5 }):find "learn_one")
   end)
+
+  it("gives one value, and says where the caller stands why it does not", function()
+    assert.equal(1, select("#", prequential(E.logistic {}, S.sea { rows = 5 })))
+    local why = message(prequential, E.forest {}, S.sea { rows = 5 })
+    assert.is_nil(why:find("moe/", 1, true))
+    assert.is_nil(message(S.csv):find("moe/", 1, true))
+  end)
 end)
 
 describe("the kappas of streams", function()

@@ -266,7 +266,7 @@ describe("one sample from Lua", function()
   it("has only names that are known, and values that can be", function()
     local p = moe.pipeline { T.one_hot {}, E.linear {} }
     p:fit(named)
-    refuses("1 names that the model was not trained on", p.predict_one, p,
+    refuses("x.shoe: the model was not trained on a column of that name", p.predict_one, p,
       { age = 1, town = "Oslo", shoe = 44 })
     refuses("x.town must be a number or a string", p.predict_one, p, { age = 1, town = {} })
     refuses("without zero bytes", p.predict_one, p, { age = 1, town = "Os\0lo" })

@@ -255,6 +255,43 @@ describe("a stream", function()
     for i = 1, 50 do by_hand:test_then_learn(rows.X[i], rows.y[i]) end
     assert.is_true(by_hand:dump() == fitted:dump())
   end)
+
+  -- SEA's first concept, then its third: what was a good forest is one no longer.
+  it("goes on where the world changes, beside experts that stay as they are", function()
+    local function sea(variant, seed, rows)
+      local rows_of, targets =
+        moe.streams.sea({ variant = variant, seed = seed, noise = 0 }):take(rows)
+      return { X = rows_of, y = targets }
+    end
+    local function pretrained()
+      local m = moe.mixture { seed = 1, gate = moe.gates.softmax {}, experts = {
+        forest = E.forest { trees = 20 }, line = E.logistic {}, tree = E.hoeffding_tree {},
+      } }
+      moe.schedule { S.pretrain {}, S.gate {}, S.freeze "forest" }:fit(m, sea(1, 1, 500))
+      return m
+    end
+    local m, probe = pretrained(), sea(1, 9, 20)
+    local forest = m:expert "forest"
+    local before, alone = m:predict(probe.X), forest:predict_proba(probe.X):totable()
+    moe.schedule { S.stream { rows = 1 } }:fit(m, sea(1, 2, 1))
+    assert.same(before, m:predict(probe.X)) -- the gate goes on from what it was fitted to
+
+    local later = sea(3, 3, 3000)
+    local history = moe.schedule { S.stream {} }:fit(m, later)
+    assert.same(alone, forest:predict_proba(probe.X):totable())
+    assert.is_true(history:last "accuracy" > 0.9)
+    local new = sea(3, 4, 1000)
+    assert.is_true(m:score(new.X, new.y) > pretrained():score(new.X, new.y) + 0.03)
+    assert.same({ forest = 500, line = 3501, tree = 3501 }, m:stats().learned)
+  end)
+
+  it("refuses a mixture with an expert that could not learn from it", function()
+    local m = moe.mixture { seed = 1, gate = moe.gates.softmax {},
+      experts = { forest = E.forest { trees = 5 }, line = E.logistic {} } }
+    local schedule = moe.schedule { S.pretrain {}, S.gate {}, S.stream {} }
+    local _, message = pcall(schedule.fit, schedule, m, { X = X, y = y })
+    assert.truthy(message:find("'forest' cannot learn row by row; fit it before", 1, true))
+  end)
 end)
 
 describe("repeat_until", function()

@@ -9,10 +9,15 @@
 
 const char *const moe_detector_choices[] = {"none", "adwin", "page_hinkley",
                                             "ddm",  "kswin", NULL};
+const char *const moe_deviation_choices[] = {"mean", "numbers", NULL};
 const char *const moe_bound_choices[] = {"variance", "range", NULL};
 
 /* Squares of larger numbers have no place in a double. */
 static const double LARGEST = 1e150;
+
+/* Where sums of such numbers and of their squares end. */
+static const double LARGEST_SUM = 1e200, LARGEST_SQUARES = 1e307;
+static const double MOST_SAMPLES = 0x1p60;
 static const double LN_2 = 0.6931471805599453;
 
 static double or_else(double given, double otherwise) {
@@ -27,9 +32,12 @@ static bool is_count(double n, double most) {
   return n >= 0 && n <= most && n == floor(n);
 }
 
-static bool all_finite(const double *x, size_t n) {
+/* Some room for rounding. */
+static bool is_mean(double x) { return fabs(x) <= 1.001 * LARGEST; }
+
+static bool all_within(const double *x, size_t n, double most) {
   for (size_t k = 0; k < n; k++)
-    if (!isfinite(x[k])) return false;
+    if (!(fabs(x[k]) <= most)) return false;
   return true;
 }
 
@@ -49,8 +57,8 @@ static moe_signal update_page_hinkley(const moe_detector_config *c, double *at,
   double allowed = or_else(c->delta, 0.005), limit = or_else(c->threshold, 50);
   p->n++;
   p->mean += (x - p->mean) / p->n;
-  p->above += x - p->mean - allowed;
-  p->below += p->mean - x - allowed;
+  p->above = fmax(p->above + (x - p->mean - allowed), -LARGEST_SUM);
+  p->below = fmax(p->below + (p->mean - x - allowed), -LARGEST_SUM);
   p->least_above = fmin(p->least_above, p->above);
   p->least_below = fmin(p->least_below, p->below);
   double risen = fmax(p->above - p->least_above, p->below - p->least_below);
@@ -68,16 +76,18 @@ static double mean_of_page_hinkley(const moe_detector_config *c,
 
 static bool page_hinkley_is_sound(const moe_detector_config *c,
                                   const double *at) {
+  const page_hinkley *p = (const page_hinkley *)at;
   (void)c;
-  return is_count(*at, DBL_MAX);
+  return is_count(p->n, MOST_SAMPLES) && is_mean(p->mean) &&
+         all_within(&p->above, 4, LARGEST_SUM);
 }
 
 /* ---------------------------------------------------------------------- DDM
-   The mean m of the numbers and their deviation s: a drift where m + s has
-   risen by three of the deviations that there were where it was least, a
-   warning at two thirds of that.  Numbers that were all alike then have no
-   deviation; the error of a mean over the range that there is now stands for
-   it. */
+   The mean m of the numbers and a deviation s, that of m or that of the
+   numbers: a drift where m + s has risen above where it was least, m' + s', to
+   m' + 3 s' (Gama et al.), or with the numbers' deviation by 3 s'; a warning at
+   2 in the place of 3.  Numbers that were all alike then have no deviation; the
+   error of a mean over the range that there is now stands for it. */
 
 typedef struct ddm {
   double n, mean, squares, low, high;
@@ -90,7 +100,7 @@ static void take(ddm *d, double x) {
   d->high = d->n > 0 ? fmax(d->high, x) : x;
   d->n++;
   d->mean += from_mean / d->n;
-  d->squares += from_mean * (x - d->mean);
+  d->squares = fmin(d->squares + from_mean * (x - d->mean), LARGEST_SQUARES);
 }
 
 static moe_signal update_ddm(const moe_detector_config *c, double *at,
@@ -98,7 +108,9 @@ static moe_signal update_ddm(const moe_detector_config *c, double *at,
   ddm *d = (ddm *)at;
   take(d, x);
   if (d->n < size_or(c->window, 30)) return MOE_STABLE;
-  double s = sqrt(d->squares / d->n), level = d->mean + s;
+  bool of_numbers = c->deviation == MOE_OF_NUMBERS;
+  double s = sqrt(d->squares / d->n / (of_numbers ? 1 : d->n));
+  double level = d->mean + s;
   if (d->rows == 0 || level <= d->least) {
     d->least = level;
     d->deviation = s;
@@ -107,9 +119,10 @@ static moe_signal update_ddm(const moe_detector_config *c, double *at,
   }
   double unit =
       d->deviation > 0 ? d->deviation : (d->high - d->low) / sqrt(d->rows);
-  double limit = or_else(c->threshold, 3) * unit, risen = level - d->least;
-  if (risen < limit * 2 / 3) return MOE_STABLE;
-  if (risen < limit) return MOE_WARNING;
+  double most = or_else(c->threshold, 3), from = of_numbers ? 0 : 1;
+  double risen = (level - d->least) / unit;
+  if (!(risen >= most * 2 / 3 - from && risen > 0)) return MOE_STABLE;
+  if (risen < most - from) return MOE_WARNING;
   *d = (ddm){0};
   return MOE_DRIFT;
 }
@@ -120,8 +133,12 @@ static double mean_of_ddm(const moe_detector_config *c, const double *at) {
 }
 
 static bool ddm_is_sound(const moe_detector_config *c, const double *at) {
+  const ddm *d = (const ddm *)at;
   (void)c;
-  return is_count(*at, DBL_MAX);
+  return is_count(d->n, MOST_SAMPLES) && is_count(d->rows, d->n) &&
+         is_mean(d->mean) && d->squares >= 0 && d->squares <= LARGEST_SQUARES &&
+         d->low <= d->high && all_within(&d->low, 2, LARGEST) &&
+         all_within(&d->least, 2, LARGEST_SQUARES) && d->deviation >= 0;
 }
 
 /* -------------------------------------------------------------------- ADWIN
@@ -304,17 +321,30 @@ static double mean_of_adwin(const moe_detector_config *c, const double *at) {
   return a->n > 0 ? a->total / a->n : 0;
 }
 
+static bool are_buckets_sound(const adwin *a, int r) {
+  for (int i = 0; i < (int)a->count[r]; i++) {
+    const bucket *b = &a->rows[r][i];
+    if (!is_mean(b->total / size_of(r)) ||
+        !(b->spread >= 0 && is_mean(sqrt(b->spread / size_of(r)))))
+      return false;
+  }
+  return true;
+}
+
+/* Rows are in use from the first on. */
 static bool adwin_is_sound(const moe_detector_config *c, const double *at) {
   const adwin *a = (const adwin *)at;
   double n = 0;
   (void)c;
   for (int r = 0; r < ROWS; r++) {
-    if (!is_count(a->count[r], BUCKETS)) return false;
+    if (!is_count(a->count[r], BUCKETS) || !are_buckets_sound(a, r) ||
+        (r > 0 && a->count[r] > 0 && a->count[r - 1] == 0))
+      return false;
     n += a->count[r] * size_of(r);
-    for (int i = 0; i < BUCKETS; i++)
-      if (!(a->rows[r][i].spread >= 0)) return false;
   }
-  return a->n == n;
+  return a->n == n && is_count(a->untested, MOST_SAMPLES) &&
+         (n > 0 ? is_mean(a->total / n) : a->total == 0) &&
+         all_within(&a->low, 2, 3 * LARGEST);
 }
 
 /* -------------------------------------------------------------------- KSWIN
@@ -415,8 +445,18 @@ static double mean_of_kswin(const moe_detector_config *c, const double *at) {
   return sum;
 }
 
+static bool is_sorted(const double *x, size_t n) {
+  for (size_t k = 1; k < n; k++)
+    if (x[k - 1] > x[k]) return false;
+  return true;
+}
+
 static bool kswin_is_sound(const moe_detector_config *c, const double *at) {
-  return is_count(*at, (double)window_of(c));
+  size_t n = window_of(c), newer = newest_of(c), older = n - newer;
+  const double *sorted = at + 1 + n;
+  return is_count(*at, (double)n) && all_within(at + 1, 2 * n, LARGEST) &&
+         (*at < (double)n ||
+          (is_sorted(sorted, older) && is_sorted(sorted + older, newer)));
 }
 
 /* ----------------------------------------------------------------- dispatch */
@@ -454,7 +494,5 @@ double moe_detector_mean(const moe_detector_config *c, const double *state) {
 }
 
 bool moe_detector_is_sound(const moe_detector_config *c, const double *state) {
-  return c->kind == MOE_NO_DETECTOR ||
-         (all_finite(state, moe_detector_size(c)) &&
-          kinds[c->kind].is_sound(c, state));
+  return c->kind == MOE_NO_DETECTOR || kinds[c->kind].is_sound(c, state);
 }

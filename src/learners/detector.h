@@ -10,7 +10,7 @@ enum moe_detector {
   MOE_NO_DETECTOR,
   MOE_ADWIN,        /* adaptive windowing: Bifet & Gavaldà 2007 */
   MOE_PAGE_HINKLEY, /* Page 1954; two-sided */
-  MOE_DDM,          /* Gama et al. 2004; of any number from 0 */
+  MOE_DDM,          /* Gama et al. 2004 */
   MOE_KSWIN         /* Raab et al. 2020: Kolmogorov-Smirnov on two windows */
 };
 extern const char *const moe_detector_choices[]; /* "none", "adwin", … */
@@ -27,7 +27,14 @@ typedef struct moe_detector_config {
                        fewest before a signal */
   int bound;        /* adwin: of the difference of two means */
   int64_t every;    /* adwin: numbers between tests; 0: 32 */
+  int deviation;    /* ddm: which counts */
 } moe_detector_config;
+
+enum moe_deviation {
+  MOE_OF_THE_MEAN, /* s / √n, as published: of errors, 0 or 1 */
+  MOE_OF_NUMBERS   /* s: only jumps beyond what single numbers do */
+};
+extern const char *const moe_deviation_choices[];
 
 enum moe_bound {
   MOE_BOUND_VARIANCE, /* by their variance: numbers of any range */

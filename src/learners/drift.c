@@ -64,7 +64,7 @@ static moe_status visit(void *state, moe_visitor *v) {
 static moe_status check(moe_call *call, const moe_object *o) {
   const moe_detector_config c = config_of(o);
   const drift *d = o->state;
-  if (d->n_seen >= 0 && d->drifts >= 0 && d->drifts <= d->n_seen &&
+  if (moe_is_count(d->n_seen) && d->drifts >= 0 && d->drifts <= d->n_seen &&
       (!moe_drift_is_prepared(o) || moe_detector_is_sound(&c, d->run)))
     return MOE_OK;
   return moe_fail(call, MOE_EFORMAT, "%s: its state is not usable",
@@ -152,7 +152,11 @@ static const moe_param of_page_hinkley[] = {
 
 static const moe_param of_ddm[] = {
     MOE_P_ABOVE(moe_detector_config, threshold, 3, 0, 1e300,
-                "deviations above the lowest level, for a drift"),
+                "deviations above the lowest mean, for a drift"),
+    MOE_P_CHOICE(moe_detector_config, deviation, MOE_OF_THE_MEAN,
+                 moe_deviation_choices,
+                 "which one: of the mean, or of the numbers themselves, which "
+                 "only losses that grow beyond any seen before exceed"),
     MIN_SAMPLES,
     {0}};
 

@@ -94,8 +94,8 @@ int lmoe_check_batch(lua_State *L, lmoe_call *c, int first, const moe_object *o,
     out->weight = check_weights(L, c, lua_gettop(L), out->x.n);
   lua_pop(L, 1);
   lmoe_get_option(L, options, "subsets");
-  if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING) /* a way to find
-                                                              them */
+  bool is_list = !lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING;
+  if (is_list) /* else a way to find them */
     out->subset = check_subsets(L, c, lua_gettop(L), o, out->x.n);
   lua_pop(L, 1);
   lmoe_get_option(L, options, "groups");

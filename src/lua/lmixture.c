@@ -122,8 +122,9 @@ static int l_stats_of(lua_State *L) {
 /* `field` of the table on top: what runs with each expert at that offset, over
    what it is a mean of; experts without any of that are left out. */
 static void set_running(lua_State *L, const moe_object *o, const char *field,
-                        size_t offset, double (*over)(const moe_object *o,
-                                                      const moe_run *run)) {
+                        size_t offset,
+                        double (*over)(const moe_object *o,
+                                       const moe_run *run)) {
   const moe_children *experts = &moe_mixture_params_of(o)->experts;
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   lua_createtable(L, 0, (int)st->n);

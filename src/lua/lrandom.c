@@ -31,30 +31,28 @@ static int l_below(lua_State *L) {
   return 1;
 }
 
-/* fill(x, n [, low, high]): x[1 … n] are uniform in [low, high). */
-static int l_fill(lua_State *L) {
+/* x[1 … n] = from + scale · draw, with x and n in arguments 1 and 2. */
+static int fill(lua_State *L, double (*draw)(moe_random *), double from,
+                double scale) {
   moe_random *r = self(L);
   int n = (int)luaL_checkinteger(L, 2);
-  double low = luaL_optnumber(L, 3, 0), high = luaL_optnumber(L, 4, 1);
   luaL_checktype(L, 1, LUA_TTABLE);
   for (int i = 1; i <= n; i++) {
-    lua_pushnumber(L, low + (high - low) * moe_random_unit(r));
+    lua_pushnumber(L, from + scale * draw(r));
     lua_rawseti(L, 1, i);
   }
   return 0;
 }
 
+/* fill(x, n [, low, high]): x[1 … n] are uniform in [low, high). */
+static int l_fill(lua_State *L) {
+  double low = luaL_optnumber(L, 3, 0), high = luaL_optnumber(L, 4, 1);
+  return fill(L, moe_random_unit, low, high - low);
+}
+
 /* scatter(x, n [, deviation]): x[1 … n] are normal around 0. */
 static int l_scatter(lua_State *L) {
-  moe_random *r = self(L);
-  int n = (int)luaL_checkinteger(L, 2);
-  double deviation = luaL_optnumber(L, 3, 1);
-  luaL_checktype(L, 1, LUA_TTABLE);
-  for (int i = 1; i <= n; i++) {
-    lua_pushnumber(L, deviation * moe_random_normal(r));
-    lua_rawseti(L, 1, i);
-  }
-  return 0;
+  return fill(L, moe_random_normal, 0, luaL_optnumber(L, 3, 1));
 }
 
 /* random(seed, name) → { unit, normal, below, fill, scatter }: generators of

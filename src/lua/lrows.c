@@ -156,6 +156,23 @@ static void check_array_sample(lua_State *L, int index, sample *s) {
   }
 }
 
+static bool has_name(const moe_schema *schema, const char *name) {
+  for (size_t j = 0; j < schema->n; j++)
+    if (strcmp(schema->names.items[j], name) == 0) return true;
+  return false;
+}
+
+/* Every key is a name of the schema, which knows no others. */
+static void check_keys(lua_State *L, int index, const moe_schema *schema) {
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING)
+      luaL_error(L, "x must be an array or name → value");
+    if (!has_name(schema, lua_tostring(L, -2)))
+      luaL_error(L, "x.%s: the model was not trained on a column of that name",
+                 lua_tostring(L, -2));
+  }
+}
+
 static void check_named_sample(lua_State *L, int index,
                                const moe_schema *schema, sample *s) {
   size_t found = 0, given = 0;
@@ -170,9 +187,7 @@ static void check_named_sample(lua_State *L, int index,
     lua_pop(L, 1);
   }
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) given++;
-  if (given > found)
-    luaL_error(L, "x has %d names that the model was not trained on",
-               (int)(given - found));
+  if (given > found) check_keys(L, index, schema);
 }
 
 /* Numbers, or with a string among them columns of one row: those of strings

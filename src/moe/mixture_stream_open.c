@@ -261,7 +261,7 @@ static bool all_finite(const double *x, size_t n) {
 }
 
 static bool events_are_sound(const moe_stream *st) {
-  if (st->n_events < 0) return false;
+  if (!moe_is_count(st->n_events)) return false;
   for (size_t i = 0; i < MOE_MOST_EVENTS; i++)
     if (st->event[i] < 0 || st->event[i] > MOE_E_TAKE_OVER ||
         st->event_of[i] < -1 || st->event_of[i] >= (int64_t)st->n)
@@ -285,9 +285,10 @@ bool moe__stream_is_sound(const moe_object *o) {
   const moe_stream *st = &m->stream;
   if (!st->open) return true;
   if (st->window_rows != 0 && st->window_rows != MOE_WINDOW) return false;
-  if (st->n != m->n_experts || st->names.n != st->n || st->steps < 0 ||
-      st->run == NULL || st->detectors == NULL || st->event_at == NULL ||
-      st->event == NULL || st->event_of == NULL || st->window == NULL)
+  if (st->n != m->n_experts || st->names.n != st->n ||
+      !moe_is_count(st->steps) || st->run == NULL || st->detectors == NULL ||
+      st->event_at == NULL || st->event == NULL || st->event_of == NULL ||
+      st->window == NULL)
     return false;
   return all_finite((const double *)st->run, MOE_RUN * st->n) &&
          all_finite((const double *)&st->runs, MOE_RUNS) &&

@@ -7,6 +7,7 @@ local options = require "moe.options"
 local running = require "moe.eval.running"
 local show = require "moe.eval.prequential_text"
 local stream = require "moe.streams.stream"
+local text = require "moe.text"
 local trial = require "moe.eval.trial"
 
 local judging = {}
@@ -240,8 +241,9 @@ end
 function judging.prequential(model, samples, given)
   local o = options.check("prequential", given, known)
   local good, result, message, code = pcall(evaluate, model, samples, o)
-  if not good then error(result, 2) end
-  return result, message, code
+  if not good then error(text.reason(result), 2) end
+  if not result then return nil, message, code end
+  return result
 end
 
 return judging

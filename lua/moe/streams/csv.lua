@@ -3,6 +3,7 @@
 
 local core = require "moe.core"
 local stream = require "moe.streams.stream"
+local text = require "moe.text"
 
 -- What the reader is given, and the task where the target does not tell it.
 local function split(given)
@@ -32,7 +33,8 @@ end
 -- `s:iter()` raises
 return function(path, given)
   local options, task = split(given)
-  local file, message, code = core.csv_stream(path, options)
+  local good, file, message, code = pcall(core.csv_stream, path, options)
+  if not good then error(text.reason(file), 2) end
   if not file then return nil, message, code end
   if file.target then
     task = task or (file.target_kind == "string" and "classification" or "regression")
@@ -43,8 +45,8 @@ return function(path, given)
     open = function()
       local x = {}
       if is_open then
-        local good, why, kind = file.rewind()
-        if not good then return function() return nil, why, kind end end
+        local began, why, kind = file.rewind()
+        if not began then return function() return nil, why, kind end end
       end
       is_open = true
       return function() return file.next(x) end

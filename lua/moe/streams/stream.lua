@@ -16,8 +16,9 @@ local function new(o) return setmetatable(o, Stream):reset() end
 function Stream:__call()
   if self.at == self.n then return nil end
   local x, y, code = self.draw()
-  if x then self.at = self.at + 1 end
-  return x, y, code
+  if not x then return nil, y, code end
+  self.at = self.at + 1
+  return x, y
 end
 
 --- The samples that are left: `for x, y in s:iter() do`.
@@ -39,7 +40,8 @@ end
 
 --- The next samples, copied.
 -- @param n how many; fewer where the stream ends before
--- @return X, an array of rows, and y, an array: what `fit` takes; or nil, message, code
+-- @return X, an array of rows, and y, an array: what `fit` takes where all features are
+-- numbers; or nil, message, code
 function Stream:take(n)
   local X, y = {}, {}
   for i = 1, n do
