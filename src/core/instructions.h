@@ -7,6 +7,19 @@
 #ifndef MOE_INSTRUCTIONS_H
 #define MOE_INSTRUCTIONS_H
 
+/* Four numbers at a time, wherever they lie. */
+typedef double moe_quad __attribute__((vector_size(4 * sizeof(double)),
+                                       aligned(sizeof(double)), may_alias));
+#define MOE_QUAD(x) (*(const moe_quad *)(x))
+
+/* (x0 + x2) + (x1 + x3) */
+static inline __attribute__((always_inline)) double moe_quad_sum(
+    const moe_quad *x) {
+  typedef double pair __attribute__((vector_size(2 * sizeof(double))));
+  pair low = {(*x)[0], (*x)[1]}, high = {(*x)[2], (*x)[3]}, sum = low + high;
+  return sum[0] + sum[1];
+}
+
 #ifdef __x86_64__
 #define MOE_COMPILE_KERNELS                                                 \
   COMPILE_FOR(portable, )                                                   \

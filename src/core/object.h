@@ -339,4 +339,9 @@ void moe_labels_remove(moe_labels *l, size_t place);
 const char *moe_nearest_name(const char *name, const char *const *known,
                              size_t n);
 
+/* A number that counts on, as a file may tell it: there is room for more. */
+static inline bool moe_is_count(int64_t n) {
+  return n >= 0 && n <= (int64_t)1 << 53;
+}
+
 #endif

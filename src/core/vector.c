@@ -12,7 +12,11 @@
 
 #define KERNEL static inline __attribute__((always_inline))
 
-enum { LANES = 8, GROUP = 4 /* rows that share one pass over the weights */ };
+enum {
+  LANES = 8,
+  QUAD = 4,
+  GROUP = 4 /* rows that share one pass over the weights */
+};
 
 KERNEL double fold(const double *lane, double rest) {
   return (((lane[0] + lane[4]) + (lane[2] + lane[6])) +
@@ -21,27 +25,43 @@ KERNEL double fold(const double *lane, double rest) {
 }
 
 KERNEL double dot(const double *a, const double *b, size_t n) {
-  double lane[LANES] = {0}, rest = 0;
+  moe_quad low = {0}, high = {0};
+  double rest = 0;
   size_t j = 0;
-  for (; j + LANES <= n; j += LANES)
-    for (int l = 0; l < LANES; l++) lane[l] += a[j + l] * b[j + l];
+  for (; j + LANES <= n; j += LANES) {
+    low += MOE_QUAD(a + j) * MOE_QUAD(b + j);
+    high += MOE_QUAD(a + j + QUAD) * MOE_QUAD(b + j + QUAD);
+  }
   for (; j < n; j++) rest += a[j] * b[j];
-  return fold(lane, rest);
+  low += high;
+  return moe_quad_sum(&low) + rest;
 }
 
 /* 0, or NaN where an item is none or infinite. */
 KERNEL double residue(const double *x, size_t n) {
-  double lane[LANES] = {0}, rest = 0;
+  moe_quad low = {0}, high = {0};
+  double rest = 0;
   size_t j = 0;
-  for (; j + LANES <= n; j += LANES)
-    for (int l = 0; l < LANES; l++) lane[l] += x[j + l] - x[j + l];
+  for (; j + LANES <= n; j += LANES) {
+    low += MOE_QUAD(x + j) - MOE_QUAD(x + j);
+    high += MOE_QUAD(x + j + QUAD) - MOE_QUAD(x + j + QUAD);
+  }
   for (; j < n; j++) rest += x[j] - x[j];
-  return fold(lane, rest);
+  low += high;
+  return moe_quad_sum(&low) + rest;
 }
 
+/* Who has whole groups of lanes does not enter what compilers make of the rest.
+ */
 KERNEL void axpy(double a, const double *restrict x, double *restrict y,
                  size_t n) {
-  for (size_t j = 0; j < n; j++) y[j] += a * x[j];
+  size_t j = 0;
+  for (; j + LANES <= n; j += LANES) {
+    *(moe_quad *)(y + j) += a * MOE_QUAD(x + j);
+    *(moe_quad *)(y + j + QUAD) += a * MOE_QUAD(x + j + QUAD);
+  }
+  if (j == n) return;
+  for (; j < n; j++) y[j] += a * x[j];
 }
 
 /* 2^k e^r with k the nearest integer to x / ln 2, so |r| < 0.35, where fourteen
@@ -55,8 +75,8 @@ KERNEL double exp_of(double x) {
   double r = (limited - k * ln2_high) - k * ln2_low;
   double r2 = r * r, r4 = r2 * r2;
   double a = (0.5 + r * (1 / 6.0)) + r2 * (1 / 24.0 + r * (1 / 120.0));
-  double b = (1 / 720.0 + r * (1 / 5040.0)) +
-             r2 * (1 / 40320.0 + r * (1 / 362880.0));
+  double b =
+      (1 / 720.0 + r * (1 / 5040.0)) + r2 * (1 / 40320.0 + r * (1 / 362880.0));
   double c = (1 / 3628800.0 + r * (1 / 39916800.0)) +
              r2 * (1 / 479001600.0 + r * (1 / 6227020800.0));
   double sum = 1 + (r + r2 * (a + r4 * (b + r4 * c)));
@@ -92,19 +112,24 @@ KERNEL void tanh_all(double *x, size_t n) {
   }
 }
 
-/* Steps of known length, which are all vector code: what is beyond the m items
-   is -Inf, and adds 0 to the sum. */
-KERNEL void softmax_few(double *z, size_t m, double most, int length) {
-  double x[LANES], sum = 0;
-  for (int c = 0; c < length; c++) x[c] = (size_t)c < m ? z[c] : -INFINITY;
+/* Steps of known length, which are all vector code. */
+KERNEL void softmax_run(double *x, double most, int length) {
+  double sum = 0;
   for (int c = 0; c < length; c++) {
     double below = x[c] - most;
-    x[c] = below <= 0 ? below : -INFINITY;
+    x[c] = exp_of(below <= 0 ? below : -INFINITY);
   }
-  for (int c = 0; c < length; c++) x[c] = exp_of(x[c]);
   for (int c = 0; c < length; c++) sum += x[c];
   for (int c = 0; c < length; c++) x[c] /= sum;
-  for (size_t c = 0; c < m; c++) z[c] = x[c];
+}
+
+/* What is beyond the m items is -Inf, and adds 0 to the sum. */
+KERNEL void softmax_few(double *z, size_t m, double most, int length) {
+  double x[LANES];
+  for (int c = 0; c < length; c++) x[c] = (size_t)c < m ? z[c] : -INFINITY;
+  softmax_run(x, most, length);
+  for (int c = 0; c < length; c++)
+    if ((size_t)c < m) z[c] = x[c];
 }
 
 /* False where there is no finite largest item, or there are many. */
@@ -112,7 +137,9 @@ KERNEL bool softmax_row(double *z, size_t m) {
   double most = -INFINITY;
   for (size_t c = 0; c < m && m <= LANES; c++) most = z[c] > most ? z[c] : most;
   if (most - most != 0) return false;
-  if (m <= LANES / 2)
+  if (m == LANES / 2)
+    softmax_run(z, most, LANES / 2);
+  else if (m < LANES / 2)
     softmax_few(z, m, most, LANES / 2);
   else
     softmax_few(z, m, most, LANES);
@@ -295,14 +322,19 @@ typedef struct kernels {
                                     double *mean, size_t n) {                  \
     average(x, share, mean, n);                                                \
   }                                                                            \
-  static const kernels NAME = {                                                \
-      dot_##NAME,           residue_##NAME,                                    \
-      axpy_##NAME,          exp_##NAME,                                        \
-      tanh_##NAME,          softmax_row_##NAME,                                \
-      products_##NAME,                                                         \
-      weighted_sums_##NAME, gram_##NAME,                                       \
-      standardize_##NAME,   standardize_floats_##NAME,                         \
-      track_##NAME,         average_##NAME};
+  static const kernels NAME = {dot_##NAME,                                     \
+                               residue_##NAME,                                 \
+                               axpy_##NAME,                                    \
+                               exp_##NAME,                                     \
+                               tanh_##NAME,                                    \
+                               softmax_row_##NAME,                             \
+                               products_##NAME,                                \
+                               weighted_sums_##NAME,                           \
+                               gram_##NAME,                                    \
+                               standardize_##NAME,                             \
+                               standardize_floats_##NAME,                      \
+                               track_##NAME,                                   \
+                               average_##NAME};
 
 MOE_COMPILE_KERNELS
 

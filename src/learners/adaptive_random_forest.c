@@ -105,6 +105,14 @@ static moe_status prepare(moe_call *call, const moe_object *o, forest *f) {
 static moe_status settle(moe_call *call, const moe_object *o, forest *f) {
   const forest_params *p = o->params;
   if (f->base.nodes == NULL) return prepare(call, o, f);
+  size_t observed =
+      moe_hoeffding_count_observed(p->max_features, f->base.fitted.n_features);
+  if (observed != f->base.observed)
+    return moe_fail(call, MOE_EPARAM,
+                    "adaptive_random_forest: max_features makes its leaves "
+                    "observe %zu columns, but they observed %zu so far (reset "
+                    "forgets)",
+                    observed, f->base.observed);
   if (f->n == (size_t)p->trees) return MOE_OK;
   return moe_fail(call, MOE_EPARAM,
                   "adaptive_random_forest: trees is %d, but it has learned "
@@ -214,7 +222,7 @@ static moe_status predict_one(moe_call *call, const moe_object *o,
     total += vote;
   }
   for (size_t k = 0; k < n && total > 0; k++) out[k] /= total;
-  if (total == 0) moe_hoeffding_know_nothing(&f->base, out);
+  if (total == 0) moe__know_nothing(&f->base.fitted, 1, out);
   if (n > FEW) moe_scratch_drop(call, mark);
   return MOE_OK;
 }
@@ -226,7 +234,8 @@ static bool is_sound(const moe_object *o, const forest *f) {
   moe_detector_config drift = detector_of(o, DRIFT);
   if (f->base.n_trees != 2 * f->n || f->detector != moe_detector_size(&drift) ||
       f->detectors == NULL || f->asked == NULL || f->right == NULL ||
-      f->base.detector != 0)
+      f->base.detector != 0 || !moe_is_count(f->warnings) ||
+      !moe_is_count(f->drifts))
     return false;
   for (size_t t = 0; t < f->n; t++) {
     if (!(f->right[t] >= 0 && f->right[t] <= f->asked[t]) ||

@@ -2,8 +2,9 @@
      y_t = c + Σ_i a_i y_(t−i) + b · x_t,
    and classes by the softmax of such sums over the last classes, each an
    indicator.  Learns by recursive least squares with forgetting, so that the
-   coefficients follow what changes.  Where a row comes by whose target nobody
-   tells, what is predicted of it takes the target's place. */
+   coefficients follow what changes.  Of a row that comes by the target counts
+   as one of the last too; where nobody tells it, what is predicted of the row
+   takes its place. */
 #include <math.h>
 #include <string.h>
 
@@ -86,7 +87,9 @@ static bool sound(const moe_sequence *m) {
   for (size_t c = 0; c < m->n_links; c++)
     if (m->links[c] < 0 || (size_t)m->links[c] >= m->n_links) return false;
   for (size_t i = 0; m->n_links > 0 && i < m->n_memory; i++)
-    if (!(m->memory[i] >= 0 && m->memory[i] <= most)) return false;
+    if (!(m->memory[i] >= 0 && m->memory[i] <= most &&
+          m->memory[i] == floor(m->memory[i])))
+      return false;
   return true;
 }
 

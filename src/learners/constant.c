@@ -141,6 +141,10 @@ static moe_status settle(moe_call *call, const moe_object *o) {
   return prepare(call, m);
 }
 
+static moe_status open_stream(moe_call *call, moe_object *o) {
+  return prepare(call, o->state);
+}
+
 static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
   MOE_TRY(settle(call, o));
   add_rows(o->state, batch);
@@ -227,6 +231,7 @@ const moe_learner_type moe_constant = {
               MOE_ONLINE,
     .begin = begin,
     .step = step,
+    .open = open_stream,
     .learn = learn,
     .learn_one = learn_one,
     .add_class = add_class,

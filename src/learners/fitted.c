@@ -24,7 +24,7 @@ static bool counts_fit(const moe_object *o, const moe_fitted *f) {
               (moe_learner_type_of(o)->traits & MOE_MULTI_OUTPUT);
   return f->n_features >= 1 && f->n_features <= INT32_MAX &&
          f->n_outputs >= 1 && f->n_outputs <= (wide ? INT32_MAX : 1) &&
-         f->n_seen >= 0;
+         moe_is_count(f->n_seen);
 }
 
 /* Classes in their order. */

@@ -237,6 +237,7 @@ typedef struct moe_hoeffding_plan {
   size_t detector;
   uint64_t seed;
 } moe_hoeffding_plan;
+size_t moe_hoeffding_count_observed(double share, size_t columns);
 moe_status moe_hoeffding_prepare(moe_call *call, moe_hoeffding *h,
                                  const moe_hoeffding_plan *plan);
 
@@ -277,9 +278,6 @@ static inline int moe_hoeffding_side(const moe_hoeffding *h, int32_t node,
   return n->level < 0 ? !(value < t->threshold)
                       : moe_hoeffding_level(value) != n->level;
 }
-
-/* The answer before anything was learned. */
-void moe_hoeffding_know_nothing(const moe_hoeffding *h, double *out);
 
 /* What the tree, which has a root, answers. */
 void moe_hoeffding_ask(const moe_hoeffding *h, const moe_hoeffding_params *p,

@@ -158,12 +158,6 @@ static int32_t find_leaf(const moe_hoeffding *h, int32_t node,
   return node;
 }
 
-void moe_hoeffding_know_nothing(const moe_hoeffding *h, double *out) {
-  size_t n = h->fitted.n_outputs;
-  for (size_t c = 0; c < n; c++)
-    out[c] = moe_hoeffding_classifies(h) ? 1 / (double)n : 0;
-}
-
 void moe_hoeffding_ask(const moe_hoeffding *h, const moe_hoeffding_params *p,
                        const moe_hoeffding_root *tree, const double *x,
                        double *out) {

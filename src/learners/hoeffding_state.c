@@ -138,7 +138,7 @@ moe_status moe_hoeffding_admit(moe_call *call, moe_hoeffding *h,
 /* ----------------------------------------------------------------- beginning
  */
 
-static size_t count_observed(double share, size_t d) {
+size_t moe_hoeffding_count_observed(double share, size_t d) {
   double n =
       isnan(share) ? round(sqrt((double)d)) + 1 : ceil(share * (double)d);
   return n < (double)d ? (size_t)n : d;
@@ -181,7 +181,8 @@ static void drop_arrays(moe_hoeffding *h) {
 moe_status moe_hoeffding_prepare(moe_call *call, moe_hoeffding *h,
                                  const moe_hoeffding_plan *plan) {
   if (h->nodes != NULL) return MOE_OK;
-  h->observed = count_observed(plan->observed, h->fitted.n_features);
+  h->observed =
+      moe_hoeffding_count_observed(plan->observed, h->fitted.n_features);
   h->detector = plan->detector;
   h->n_trees = plan->trees;
   moe_random_seed(&h->random, plan->seed);
@@ -244,7 +245,8 @@ moe_status moe_hoeffding_visit(void *state, moe_visitor *v) {
   MOE_TRY(moe_visit_array(v, "trees", MOE_I32, &h->trees,
                           moe_size(h->n_trees, ROOT_INTS)));
   if (!moe_hoeffding_classifies(h))
-    MOE_TRY(moe_visit_array(v, "scale", MOE_F64, &h->scale, scale_size(h)));
+    MOE_TRY(moe_visit_array(v, "scale", MOE_F64, &h->scale,
+                            h->n_trees > 0 ? scale_size(h) : 0));
   MOE_TRY(moe_hoeffding_visit_random(&h->random, v, names));
   return moe_visit_derived(v, "work", MOE_F64, &h->work, work_size(h));
 }
@@ -355,13 +357,19 @@ static moe_status refuse(moe_call *call, const moe_object *o,
   return moe_fail(call, MOE_EFORMAT, "%s: %s", o->type->name, what);
 }
 
+/* Nothing was learned, nothing is there. */
+static bool is_empty(const moe_hoeffding *h) {
+  return h->n_nodes == 0 && h->n_leaves == 0 && h->n_trees == 0 &&
+         h->tallies == NULL && h->detectors == NULL && h->owners == NULL &&
+         h->features == NULL && h->sums == NULL && h->trees == NULL &&
+         h->scale == NULL;
+}
+
 moe_status moe_hoeffding_check(moe_call *call, const moe_object *o) {
   const moe_hoeffding *h = o->state;
   census c = {.h = h};
   if (h->nodes == NULL)
-    return h->n_nodes == 0 && h->n_leaves == 0 && h->n_trees == 0
-               ? MOE_OK
-               : refuse(call, o, "the nodes are missing");
+    return is_empty(h) ? MOE_OK : refuse(call, o, "the nodes are missing");
   if (h->tallies == NULL || h->owners == NULL || h->features == NULL ||
       h->sums == NULL || h->trees == NULL ||
       (h->scale == NULL && !moe_hoeffding_classifies(h)) ||

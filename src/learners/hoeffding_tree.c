@@ -15,7 +15,7 @@ moe_status moe_hoeffding_predict_one(moe_call *call, const moe_object *o,
   const moe_hoeffding *h = o->state;
   (void)call;
   if (h->nodes == NULL || h->trees[0].node < 0)
-    moe_hoeffding_know_nothing(h, out);
+    moe__know_nothing(&h->fitted, 1, out);
   else
     moe_hoeffding_ask(h, o->params, &h->trees[0], x, out);
   return MOE_OK;

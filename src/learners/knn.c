@@ -232,6 +232,10 @@ static moe_status open_window(moe_call *call, const knn_params *p, knn *m) {
   return MOE_OK;
 }
 
+static moe_status open_stream(moe_call *call, moe_object *o) {
+  return open_window(call, o->params, o->state);
+}
+
 static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
   const knn_params *p = o->params;
   moe_scratch_mark mark = moe_scratch_now(call);
@@ -379,6 +383,7 @@ const moe_learner_type moe_knn = {
     .begin = begin,
     .step = step,
     .end = end,
+    .open = open_stream,
     .learn = learn,
     .learn_one = learn_one,
     .add_class = add_class,

@@ -40,7 +40,7 @@ typedef struct moe_example {
   const double *y;      /* regression: n_outputs; gating: each expert's
                            log-likelihood, NaN of one that was not asked */
   int32_t id;           /* classification: index into the labels */
-  double weight;        /* above 0 */
+  double weight;        /* above 0; of advance: anything */
   const double *answer; /* what predict_one says of x now, or NULL where nobody
                            has asked */
 } moe_example;
@@ -115,11 +115,12 @@ typedef struct moe_learner_type {
                             const double *x, double *out);
   moe_status (*learn_one)(moe_call *call, moe_object *o, const moe_example *s);
 
-  /* Of a learner with a memory of its own past inputs: x came by, and is not
-     learned from.  What predict_one says of x is what it would say if x came
-     next: neither it nor predict, row by row, moves the memory; learn_one does.
-     NULL: no memory. */
-  moe_status (*advance)(moe_call *call, moe_object *o, const double *x);
+  /* Of a learner with a memory of its own past: the sample came by, and is not
+     learned from.  Its weight says nothing; its target is told where it is
+     known, for a memory of targets (else y is NULL, id below 0).  What
+     predict_one says of x is what it would say if x came next: neither it nor
+     predict, row by row, moves the memory; learn_one does.  NULL: no memory. */
+  moe_status (*advance)(moe_call *call, moe_object *o, const moe_example *s);
 
   /* Samples that an answer depends on, the present one included; SIZE_MAX: all
      there were.  NULL: 1. */
@@ -134,8 +135,8 @@ typedef struct moe_learner_type {
      sample, or NULL where it does not tell. */
   const double *(*moved)(const moe_object *o);
 
-  /* A stream begins: the state knows its columns, and what classes the parent of
-     the object knows; more may be added.  NULL: nothing to do. */
+  /* A stream begins: the state knows its columns, and what classes the parent
+     of the object knows; more may be added.  NULL: nothing to do. */
   moe_status (*open)(moe_call *call, moe_object *o);
 
   /* Online classification: room for a new class at `position`, beside the
@@ -205,6 +206,13 @@ static inline const moe_learner_type *moe_learner_type_of(const moe_object *o) {
 }
 static inline const moe_fitted *moe_learner_fitted(const moe_object *o) {
   return o->state; /* NULL before training */
+}
+
+/* A stream has begun, and nothing of it was learned yet: what the type
+   allocates may be NULL, and nobody asks it. */
+static inline bool moe_learner_knows_nothing(const moe_object *o) {
+  return moe_learner_fitted(o)->n_seen == 0 &&
+         !(moe_learner_type_of(o)->traits & MOE_TRAINED);
 }
 
 /* The task parameter of types that can do both, and its choices. */
@@ -297,7 +305,7 @@ moe_status moe__follow_levels(moe_call *call, moe_object *child,
 moe_status moe__predict_one(moe_call *call, const moe_object *o,
                             const double *x, double *out);
 moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s);
-moe_status moe__advance(moe_call *call, moe_object *o, const double *x);
+moe_status moe__advance(moe_call *call, moe_object *o, const moe_example *s);
 moe_status moe__logits_one(moe_call *call, const moe_object *o, const double *x,
                            double *out);
 
@@ -361,6 +369,9 @@ moe_status moe__encode_rows(moe_call *call, const moe_object *o,
 moe_status moe__encode_batch(moe_call *call, const moe_object *o,
                              moe_object *learner, const moe_batch *from,
                              moe_target *target, moe_batch *to);
+
+/* The answers of one who knows nothing: 0, or equal probabilities. */
+void moe__know_nothing(const moe_fitted *f, size_t rows, double *out);
 
 /* Whether rows of that kind are encoded for the object, which has a state. */
 bool moe__is_encoded(const moe_object *o, const moe_rows *x);

@@ -13,6 +13,14 @@ static moe_status check_fitted(moe_call *call, const moe_object *o) {
                   o->type->name);
 }
 
+/* What is more than an answer cannot be told of one who knows nothing. */
+static moe_status check_knows(moe_call *call, const moe_object *o) {
+  MOE_TRY(check_fitted(call, o));
+  if (!moe_learner_knows_nothing(o)) return MOE_OK;
+  return moe_fail(call, MOE_ESTATE, "%s has not learned anything yet",
+                  o->type->name);
+}
+
 enum { BLOCK = 1024 }; /* rows encoded at a time: bounds the scratch */
 
 /* `width` numbers a row. */
@@ -48,10 +56,19 @@ static moe_status ask(moe_call *call, const moe_object *o, const moe_rows *x,
   return status;
 }
 
+static moe_status know_nothing(moe_call *call, const moe_object *o,
+                               const moe_rows *x, double *out) {
+  (void)call;
+  moe__know_nothing(o->state, x->n, out);
+  return MOE_OK;
+}
+
 moe_status moe_learner_predict(moe_call *call, const moe_object *o,
                                const moe_rows *x, double *out) {
   MOE_TRY(check_fitted(call, o));
-  return ask(call, o, x, moe_learner_type_of(o)->predict,
+  return ask(call, o, x,
+             moe_learner_knows_nothing(o) ? know_nothing
+                                          : moe_learner_type_of(o)->predict,
              moe_learner_fitted(o)->n_outputs, out);
 }
 
@@ -62,7 +79,7 @@ moe_status moe_learner_contribute(moe_call *call, const moe_object *o,
     return moe_fail(call, MOE_EUNSUPPORTED,
                     "%s: what it answers is no sum over the features",
                     type->type.name);
-  MOE_TRY(check_fitted(call, o));
+  MOE_TRY(check_knows(call, o));
   const moe_fitted *f = o->state;
   if (f->n_features != f->schema.n)
     return moe_fail(call, MOE_EUNSUPPORTED,
@@ -82,7 +99,8 @@ moe_status moe_learner_variance(moe_call *call, const moe_object *o,
                     type->type.name);
   MOE_TRY(check_fitted(call, o));
   const moe_fitted *f = o->state;
-  if (f->n_seen > 0) return ask(call, o, x, type->variance, f->n_outputs, out);
+  if (!moe_learner_knows_nothing(o))
+    return ask(call, o, x, type->variance, f->n_outputs, out);
   for (size_t i = 0; i < x->n * f->n_outputs; i++) out[i] = INFINITY;
   return MOE_OK;
 }
@@ -170,6 +188,7 @@ moe_status moe_learner_differentiate(moe_call *call, const moe_object *o,
                                      double *gradient) {
   moe_scratch_mark mark = moe_scratch_now(call);
   translated t;
+  MOE_TRY(check_knows(call, o));
   MOE_TRY(translate(call, o, batch, &t));
   MOE_TRY(leave_unmet(call, &t));
   moe_object_use(o, 1);

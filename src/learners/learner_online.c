@@ -144,7 +144,7 @@ static moe_status learn_singly(moe_call *call, moe_object *o,
     if (y->values != NULL) s.y = y->values + at * y->width;
     MOE_TRY(read_row(call, in, &run->x, i, codes, s.weight > 0, x));
     MOE_TRY(s.weight > 0 ? moe__learn_one(call, o, &s)
-                         : moe__advance(call, o, x));
+                         : moe__advance(call, o, &s));
   }
   moe_scratch_drop(call, mark);
   return MOE_OK;
@@ -326,9 +326,9 @@ static moe_status predict_row(moe_call *call, const moe_object *o,
   return status;
 }
 
-static void know_nothing(const moe_fitted *f, double *out) {
+void moe__know_nothing(const moe_fitted *f, size_t rows, double *out) {
   double value = f->task == MOE_REGRESSION ? 0 : 1 / (double)f->n_outputs;
-  for (size_t k = 0; k < f->n_outputs; k++) out[k] = value;
+  for (size_t k = 0; k < rows * f->n_outputs; k++) out[k] = value;
 }
 
 typedef moe_status (*ask_one)(moe_call *call, const moe_object *o,
@@ -347,9 +347,8 @@ static moe_status answer(moe_call *call, const moe_object *o, const double *x,
 moe_status moe__predict_one(moe_call *call, const moe_object *o,
                             const double *x, double *out) {
   const moe_learner_type *type = moe_learner_type_of(o);
-  const moe_fitted *f = o->state;
-  if (f->n_seen == 0) {
-    know_nothing(f, out);
+  if (moe_learner_knows_nothing(o)) {
+    moe__know_nothing(o->state, 1, out);
     return MOE_OK;
   }
   return answer(call, o, x,
@@ -361,7 +360,7 @@ moe_status moe__logits_one(moe_call *call, const moe_object *o, const double *x,
                            double *out) {
   const moe_learner_type *type = moe_learner_type_of(o);
   const moe_fitted *f = o->state;
-  if (type->logits_one != NULL && f->n_seen > 0)
+  if (type->logits_one != NULL && !moe_learner_knows_nothing(o))
     return answer(call, o, x, type->logits_one, out);
   MOE_TRY(moe__predict_one(call, o, x, out));
   for (size_t k = 0; k < f->n_outputs; k++)
@@ -384,14 +383,14 @@ moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s) {
   return MOE_OK;
 }
 
-moe_status moe__advance(moe_call *call, moe_object *o, const double *x) {
+moe_status moe__advance(moe_call *call, moe_object *o, const moe_example *s) {
   const moe_learner_type *type = moe_learner_type_of(o);
-  const double *own;
+  moe_example own = *s;
   if (type->advance == NULL) return MOE_OK;
   moe_scratch_mark mark = moe_scratch_now(call);
-  MOE_TRY(take_in(call, o, x, &own));
-  moe_status status = type->advance(call, o, own);
-  if (own != x) moe_scratch_drop(call, mark);
+  MOE_TRY(take_in(call, o, s->x, &own.x));
+  moe_status status = type->advance(call, o, &own);
+  if (own.x != s->x) moe_scratch_drop(call, mark);
   return status;
 }
 
@@ -467,8 +466,7 @@ moe_status moe_learner_learn_one(moe_call *call, moe_object *o,
                     o->type->name);
   MOE_TRY(check_sample(call, o, s));
   MOE_TRY(moe_object_check_idle(call, o, true));
-  return s->weight > 0 ? moe__learn_one(call, o, s)
-                       : moe__advance(call, o, s->x);
+  return s->weight > 0 ? moe__learn_one(call, o, s) : moe__advance(call, o, s);
 }
 
 moe_status moe_learner_predict_one(moe_call *call, const moe_object *o,
@@ -538,7 +536,7 @@ moe_status moe_stream_learn(moe_call *call, moe_object *o,
     if (s.weight > 0)
       MOE_TRY(type->learn_one(call, o, &s));
     else if (type->advance != NULL)
-      MOE_TRY(type->advance(call, o, x));
+      MOE_TRY(type->advance(call, o, &s));
   }
   moe_scratch_drop(call, mark);
   return MOE_OK;
@@ -552,10 +550,7 @@ moe_status moe_stream_predict(moe_call *call, const moe_object *o,
   MOE_SCRATCH(call, row, x->d);
   for (size_t i = 0; i < x->n; i++, out += f->n_outputs) {
     moe_rows_doubles(x, i, 1, row);
-    if (f->n_seen > 0)
-      MOE_TRY(moe_learner_type_of(o)->predict_one(call, o, row, out));
-    else
-      know_nothing(f, out);
+    MOE_TRY(moe_learner_type_of(o)->predict_one(call, o, row, out));
   }
   moe_scratch_drop(call, mark);
   return MOE_OK;
@@ -583,7 +578,7 @@ moe_status moe_stream_step(moe_call *call, moe_job *job) {
                             n - first < BLOCK ? n - first : BLOCK);
     MOE_TRY(learn_run(call, &aside, &part));
     f->n_seen = (int64_t)(first + part.x.n);
-    job->usable = true;
+    job->usable = job->usable || count_learned(&part) > 0;
     if (moe_call_pausing(call)) break;
   }
   job->done = (size_t)f->n_seen == n;

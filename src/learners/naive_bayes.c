@@ -43,21 +43,23 @@ typedef struct part {
   const char *name;
   double **array;
   size_t width;
+  double least, most; /* what they can have come to */
 } part;
 
 enum { MOST_PARTS = 5 };
 
 static size_t list_parts(moe_naive_bayes_model *m, part *out) {
   size_t d = m->fitted.n_features, n = 0;
-  out[n++] = (part){"weight", &m->weight, 1};
-  out[n++] = (part){"count", &m->count, d};
+  out[n++] = (part){"weight", &m->weight, 1, 0, 2 * LARGEST};
+  out[n++] = (part){"count", &m->count, d, 0, 2 * LARGEST};
   if (m->distribution == MOE_NB_MULTINOMIAL) {
-    out[n++] = (part){"total", &m->total, 1};
+    out[n++] = (part){"total", &m->total, 1, 0, 2 * LARGEST};
   } else {
-    out[n++] = (part){"mean", &m->mean, d};
-    out[n++] = (part){"variance", &m->variance, d};
+    out[n++] = (part){"mean", &m->mean, d, -1e151, 1e151};
+    out[n++] = (part){"variance", &m->variance, d, 0, 1e302};
   }
-  if (m->slots > 0) out[n++] = (part){"level", &m->level, m->slots};
+  if (m->slots > 0)
+    out[n++] = (part){"level", &m->level, m->slots, 0, 2 * LARGEST};
   return n;
 }
 
@@ -131,7 +133,7 @@ static moe_status check(moe_call *call, const moe_object *o) {
   for (size_t i = 0; i < n; i++)
     for (size_t k = 0; good && k < m->fitted.n_outputs * parts[i].width; k++) {
       double x = (*parts[i].array)[k];
-      good = fabs(x) <= 2 * LARGEST && (x >= 0 || *parts[i].array == m->mean);
+      good = x >= parts[i].least && x <= parts[i].most;
     }
   if (good) return MOE_OK;
   return moe_fail(call, MOE_EFORMAT, "naive_bayes: a sum is not usable");

@@ -82,8 +82,18 @@ static bool floats_are_finite(const float *x, size_t n, float least) {
   return true;
 }
 
+/* A stream has begun, and nothing of it was learned. */
+static bool is_empty(const moe_neural *a) {
+  return a->n_widths == 0 && a->n_inputs == 0 && a->n_values == 0 &&
+         a->n_moments == 0 && a->steps == 0 && a->widths == NULL &&
+         a->weights == NULL && a->centre == NULL && a->variance == NULL &&
+         a->middle == NULL && a->spread == NULL && a->first == NULL &&
+         a->second == NULL;
+}
+
 moe_status moe_neural_check(moe_call *call, const moe_object *o) {
   const moe_neural *a = o->state;
+  if (moe_learner_fitted(o)->n_seen == 0 && is_empty(a)) return MOE_OK;
   if (!fits_together(a))
     return moe_fail(call, MOE_EFORMAT, "%s: the network's layers do not fit",
                     o->type->name);

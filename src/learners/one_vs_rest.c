@@ -291,10 +291,14 @@ static moe_status learn_one(moe_call *call, moe_object *object,
   return teach_heads(call, o, s, said);
 }
 
-static moe_status advance(moe_call *call, moe_object *object, const double *x) {
+static moe_status advance(moe_call *call, moe_object *object,
+                          const moe_example *s) {
   one_vs_rest *o = object->state;
-  for (size_t h = 0; h < o->heads.n; h++)
-    MOE_TRY(moe__advance(call, o->heads.items[h], x));
+  for (size_t h = 0; h < o->heads.n; h++) {
+    double target = s->id >= 0 ? target_of(o, h, s->id) : 0;
+    moe_example own = {.x = s->x, .y = s->id >= 0 ? &target : NULL, .id = -1};
+    MOE_TRY(moe__advance(call, o->heads.items[h], &own));
+  }
   return MOE_OK;
 }
 

@@ -462,8 +462,8 @@ static learning begin(moe_online *o, const moe_rule *rule) {
                     .d = o->affine.fitted.n_features};
 }
 
-/* One number, its squared error and no penalty: what is asked most often takes a
-   shorter way to the same bits. */
+/* One number, its squared error and no penalty: what is asked most often takes
+   a shorter way to the same bits. */
 static bool is_plain(const moe_online *o, const moe_rule *rule) {
   return rule->loss == MOE_LOSS_SQUARED && rule->step <= MOE_STEP_SGD &&
          rule->own->penalty == MOE_PENALTY_NONE && rule->l2 == 0 &&
@@ -480,8 +480,7 @@ static void learn_plain(moe_online *o, const moe_rule *rule,
     z = *s->answer;
   else
     moe_affine_answer_one(a, s->x, &z);
-  double change =
-      -find_smooth_length(rule, 1, s->weight, norm) * (z - *s->y);
+  double change = -find_smooth_length(rule, 1, s->weight, norm) * (z - *s->y);
   o->rows++;
   if (change == 0 || is_far(change, norm)) return;
   moe_axpy(a->left == 1 ? change : change / a->left, s->x, a->weights, d);

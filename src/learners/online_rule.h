@@ -28,7 +28,7 @@
 
 /* The first four are of numbers: ½ e² with e = z − y; the same up to |e| =
    delta, then linear; max(0, |e| − epsilon); the check function.  The others
-   of classes: −log softmax(z)_y; max(0, 1 − m / 2 …) with m how far z_y is
+   of classes: −log softmax(z)_y; max(0, 1 − m) with m how far z_y is
    above the next (Crammer & Singer 2001), which of two classes is the binary
    hinge. */
 enum {

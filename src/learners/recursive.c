@@ -75,9 +75,8 @@ KERNEL double limit(double spread, double most) {
   return spread < most ? spread : most;
 }
 
-/* Bierman's recursion for n columns of so many blocks each, the first of which
-   has the number `first`: the gain, up to its divisor, grows as the columns
-   change. */
+/* Bierman's recursion for n columns of so many blocks each: the gain, up to its
+   divisor, grows as the columns change. */
 KERNEL void learn_columns(size_t blocks, size_t n, double *restrict u,
                           double *restrict d, learning *s,
                           double *restrict gain) {

@@ -92,8 +92,8 @@ moe_status moe_sequence_check(moe_call *call, const moe_object *o,
   size_t d = m->fitted.n_features, n = m->readout.n;
   size_t outputs = n > 0 ? m->fitted.n_outputs : 0;
   bool good =
-      is_shape_sound(m, kind) && m->steps >= 0 && is_scaling_sound(&m->x, d) &&
-      is_scaling_sound(&m->y, outputs) &&
+      is_shape_sound(m, kind) && moe_is_count(m->steps) &&
+      is_scaling_sound(&m->x, d) && is_scaling_sound(&m->y, outputs) &&
       all_within(m->memory, m->n_memory, -MOST, MOST) &&
       all_within(m->fixed, m->n_fixed, -MOST, MOST) &&
       all_within(m->weights, outputs * moe_recursive_width(n), -1e150, 1e150) &&
@@ -243,11 +243,6 @@ static void answer(const moe_sequence *m, const double *z, double *out) {
       out[c] = unscaled(&m->y, c, out[c]);
 }
 
-static void know_nothing(const moe_fitted *f, double *out) {
-  for (size_t c = 0; c < f->n_outputs; c++)
-    out[c] = f->task == MOE_REGRESSION ? 0 : 1 / (double)f->n_outputs;
-}
-
 moe_status moe_sequence_predict(moe_call *call, const moe_object *o,
                                 const double *x, double *out,
                                 const moe_sequence_kind *kind) {
@@ -257,7 +252,7 @@ moe_status moe_sequence_predict(moe_call *call, const moe_object *o,
   double small[SMALL], *room = small;
   moe_scratch_mark mark = moe_scratch_now(call);
   if (m->readout.n == 0) {
-    know_nothing(&m->fitted, out);
+    moe__know_nothing(&m->fitted, 1, out);
     return MOE_OK;
   }
   if (width + m->n_memory > SMALL) MOE_SCRATCH(call, room, width + m->n_memory);
@@ -337,13 +332,20 @@ moe_status moe_sequence_learn(moe_call *call, moe_object *o,
   return MOE_OK;
 }
 
-/* What nobody tells is taken to be as predicted. */
-moe_status moe_sequence_advance(moe_call *call, moe_object *o, const double *x,
+/* A target that nobody tells is taken to be as predicted. */
+moe_status moe_sequence_advance(moe_call *call, moe_object *o,
+                                const moe_example *s,
                                 const moe_sequence_kind *kind) {
   moe_sequence *m = o->state;
+  bool classes = m->fitted.task == MOE_CLASSIFICATION;
+  bool told = classes ? s->id >= 0 : s->y != NULL;
   size_t best = 0;
   MOE_TRY(prepare(call, o, kind));
-  look(m, kind, x, m->z, m->next);
+  look(m, kind, s->x, m->z, m->next);
+  if (told || kind->take == NULL) {
+    move_on(m, kind, s->y, s->id);
+    return MOE_OK;
+  }
   answer(m, m->z, m->error);
   for (size_t c = 1; c < m->fitted.n_outputs; c++)
     if (m->error[c] > m->error[best]) best = c;

@@ -95,7 +95,8 @@ moe_status moe_sequence_learn(moe_call *call, moe_object *o,
 moe_status moe_sequence_predict(moe_call *call, const moe_object *o,
                                 const double *x, double *out,
                                 const moe_sequence_kind *kind);
-moe_status moe_sequence_advance(moe_call *call, moe_object *o, const double *x,
+moe_status moe_sequence_advance(moe_call *call, moe_object *o,
+                                const moe_example *s,
                                 const moe_sequence_kind *kind);
 moe_status moe_sequence_add_class(moe_call *call, moe_object *o,
                                   size_t position,
@@ -103,24 +104,25 @@ moe_status moe_sequence_add_class(moe_call *call, moe_object *o,
 size_t moe_sequence_endless(const moe_object *o); /* SIZE_MAX */
 
 /* They, as a type's own. */
-#define MOE_SEQUENCE_VERBS(kind)                                              \
-  static moe_status check(moe_call *call, const moe_object *o) {              \
-    return moe_sequence_check(call, o, &kind);                                \
-  }                                                                           \
-  static moe_status learn_one(moe_call *call, moe_object *o,                  \
-                              const moe_example *s) {                         \
-    return moe_sequence_learn(call, o, s, &kind);                             \
-  }                                                                           \
-  static moe_status predict_one(moe_call *call, const moe_object *o,          \
-                                const double *x, double *out) {               \
-    return moe_sequence_predict(call, o, x, out, &kind);                      \
-  }                                                                           \
-  static moe_status advance(moe_call *call, moe_object *o, const double *x) { \
-    return moe_sequence_advance(call, o, x, &kind);                           \
-  }                                                                           \
-  static moe_status add_class(moe_call *call, moe_object *o,                  \
-                              size_t position) {                              \
-    return moe_sequence_add_class(call, o, position, &kind);                  \
+#define MOE_SEQUENCE_VERBS(kind)                                     \
+  static moe_status check(moe_call *call, const moe_object *o) {     \
+    return moe_sequence_check(call, o, &kind);                       \
+  }                                                                  \
+  static moe_status learn_one(moe_call *call, moe_object *o,         \
+                              const moe_example *s) {                \
+    return moe_sequence_learn(call, o, s, &kind);                    \
+  }                                                                  \
+  static moe_status predict_one(moe_call *call, const moe_object *o, \
+                                const double *x, double *out) {      \
+    return moe_sequence_predict(call, o, x, out, &kind);             \
+  }                                                                  \
+  static moe_status advance(moe_call *call, moe_object *o,           \
+                            const moe_example *s) {                  \
+    return moe_sequence_advance(call, o, s, &kind);                  \
+  }                                                                  \
+  static moe_status add_class(moe_call *call, moe_object *o,         \
+                              size_t position) {                     \
+    return moe_sequence_add_class(call, o, position, &kind);         \
   }
 
 /* Numbers that it computes with: none of their squares overflows. */

@@ -81,7 +81,8 @@ static size_t targets_of(const moe_sgbt_state *m) {
 }
 
 static moe_status visit_rows(moe_sgbt_state *m, moe_visitor *v) {
-  size_t n = MOE_SGBT_RECENT, d = m->fitted.n_features;
+  size_t n = m->bins > 0 ? MOE_SGBT_RECENT : 0;
+  size_t d = m->bins > 0 ? m->fitted.n_features : 0;
   MOE_TRY(moe_visit_scalar(v, "kept", MOE_I64, &m->kept));
   MOE_TRY(moe_visit_scalar(v, "next", MOE_I64, &m->next));
   MOE_TRY(moe_visit_array(v, "recent", MOE_F64, &m->recent, moe_size(n, d)));
@@ -144,7 +145,6 @@ static moe_status visit(void *state, moe_visitor *v) {
   moe_sgbt_state *m = state;
   size_t n;
   MOE_TRY(moe_fitted_visit(&m->fitted, v));
-  n = outputs_of(m);
   MOE_TRY(moe_visit_scalar(v, "stages", MOE_I64, &m->stages));
   MOE_TRY(moe_visit_scalar(v, "groups", MOE_I64, &m->groups));
   MOE_TRY(moe_visit_scalar(v, "nodes", MOE_I64, &m->nodes));
@@ -154,6 +154,7 @@ static moe_status visit(void *state, moe_visitor *v) {
   MOE_TRY(moe_visit_scalar(v, "detector_size", MOE_I64, &m->detector_size));
   MOE_TRY(moe_visit_scalar(v, "grown", MOE_U8, &m->grown));
   MOE_TRY(moe_visit_scalar(v, "draws", MOE_I64, &m->draws));
+  n = m->bins > 0 ? outputs_of(m) : 0;
   MOE_TRY(moe_visit_array(v, "met", MOE_I32, &m->met, n));
   MOE_TRY(moe_visit_array(v, "base", MOE_F64, &m->base, n));
   MOE_TRY(moe_visit_scalar(v, "scale", MOE_F64, &m->scale));

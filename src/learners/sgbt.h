@@ -60,7 +60,8 @@ enum { MOE_SGBT_CONTEST = sizeof(moe_sgbt_contest) / sizeof(double) };
 typedef struct moe_sgbt_state {
   moe_fitted fitted;
   int64_t draws; /* of columns so far */
-  size_t stages, groups, nodes, bins, width;
+  size_t stages, groups, nodes, width;
+  size_t bins;      /* 0: nothing else is there yet */
   int32_t detector; /* kind */
   size_t detector_size;
   uint8_t grown; /* past the first samples, which are kept */

@@ -1,13 +1,17 @@
 /* Whether the state of streaming boosted trees, as a file tells it, leads
    nowhere outside its arrays. */
+#include <float.h>
 #include <math.h>
 
 #include "sgbt.h"
 
-static bool all_finite(const double *x, size_t n) {
-  double sum = 0;
-  for (size_t i = 0; i < n; i++) sum += x[i] - x[i];
-  return sum == 0;
+/* What values and what sums of products of them can have come to. */
+static const double LARGEST_VALUE = 1e101, LARGEST_SUM = 1e280;
+
+static bool all_within(const double *x, size_t n, double most) {
+  size_t outside = 0;
+  for (size_t i = 0; i < n; i++) outside += !(fabs(x[i]) <= most);
+  return outside == 0;
 }
 
 static bool within(const int32_t *x, size_t n, int32_t low, size_t high) {
@@ -20,9 +24,10 @@ static bool within(const int32_t *x, size_t n, int32_t low, size_t high) {
 
 static bool is_empty(const moe_sgbt_state *m) {
   return !m->grown && m->groups == 0 && m->runs == 0 && m->slots == 0 &&
-         m->met == NULL && m->recent == NULL && m->edge == NULL &&
-         m->recent_y == NULL && m->recent_weight == NULL &&
-         m->recent_class == NULL && m->n_edges == NULL;
+         m->bins == 0 && m->kept == 0 && m->next == 0 && m->met == NULL &&
+         m->recent == NULL && m->edge == NULL && m->recent_y == NULL &&
+         m->recent_weight == NULL && m->recent_class == NULL &&
+         m->n_edges == NULL;
 }
 
 static bool shape_is_sound(const moe_sgbt_state *m) {
@@ -35,7 +40,8 @@ static bool shape_is_sound(const moe_sgbt_state *m) {
          m->nodes < (size_t)1 << 22 && m->nodes % 2 == 1 && m->bins >= 3 &&
          m->bins <= 256 && m->width >= 1 && m->width <= m->fitted.n_features &&
          m->detector >= MOE_NO_DETECTOR && m->detector <= MOE_KSWIN &&
-         m->detector_size == moe_detector_size(&config) && m->draws >= 0;
+         m->detector_size == moe_detector_size(&config) &&
+         moe_is_count(m->draws) && moe_is_count(m->replaced);
 }
 
 static bool all_there(const moe_sgbt_state *m) {
@@ -66,21 +72,23 @@ static bool rows_are_sound(const moe_sgbt_state *m) {
     if (isinf(m->recent[i])) return false;
   for (size_t i = 0; i < n; i++)
     if (!(m->recent_weight[i] >= 0)) return false;
-  return all_finite(m->recent_weight, n) &&
-         (!values || all_finite(m->recent_y, n * outputs)) &&
+  return all_within(m->recent_weight, n, DBL_MAX) &&
+         (!values || all_within(m->recent_y, n * outputs, DBL_MAX)) &&
          within(m->recent_class, n, 0, outputs + 1);
 }
 
 static bool edges_are_sound(const moe_sgbt_state *m) {
   size_t d = m->fitted.n_features;
   return within(m->n_edges, d, 0, m->bins - 1) &&
-         all_finite(m->edge, d * m->bins);
+         all_within(m->edge, d * m->bins, DBL_MAX);
 }
 
 /* Each class has a group of its own; a lone one waits for a second. */
 static bool groups_are_sound(const moe_sgbt_state *m) {
   size_t n = m->fitted.n_outputs;
-  if (!all_finite(m->base, n + 1) || !isfinite(m->scale) || !isfinite(m->huber))
+  if (!all_within(m->base, n + 1, LARGEST_VALUE) ||
+      !(m->scale >= 0 && m->scale <= LARGEST_VALUE) ||
+      !(m->huber >= 0 && m->huber <= LARGEST_VALUE))
     return false;
   if (m->fitted.task == MOE_REGRESSION) return true;
   if (n == 1) return m->met[0] == 1;
@@ -106,32 +114,39 @@ static bool tree_is_sound(const moe_sgbt_state *m, size_t t) {
   if (m->shadow[t] != -1 &&
       (!owns(m, m->shadow[t], t) || m->shadow[t] == m->live[t]))
     return false;
-  return all_finite((const double *)c, MOE_SGBT_CONTEST) && c->trust >= 0 &&
-         c->trust <= 1 && c->rounds <= 64 &&
+  return all_within((const double *)c, MOE_SGBT_CONTEST, LARGEST_SUM) &&
+         c->trust >= 0 && c->trust <= 1 && c->length >= 0 && c->tried >= 0 &&
+         c->level >= 0 && c->squares >= 0 && c->rounds >= -1 &&
+         c->rounds <= 64 && c->rounds == floor(c->rounds) &&
          (c->rounds >= 0 || m->shadow[t] == -1) &&
          (m->detector_size == 0 || moe_detector_is_sound(&config, state));
+}
+
+/* Node i of the n that begin with node `first`. */
+static bool node_is_sound(const moe_sgbt_state *m, size_t first, int32_t i,
+                          int32_t n) {
+  size_t node = first + (size_t)i;
+  moe_sgbt_link link = m->link[node];
+  int32_t slot = m->slot[node];
+  if (link.feature < -1 || link.feature >= (int32_t)m->fitted.n_features)
+    return false;
+  if (link.feature >= 0 && (link.child <= i || link.child >= n - 1))
+    return false;
+  if (slot != -1 && (slot < 0 || (size_t)slot >= m->slots ||
+                     m->holder[slot] != (int64_t)node))
+    return false;
+  return m->depth[node] >= 0 && m->depth[node] < n && m->lost[node] <= 1;
 }
 
 static bool run_is_sound(const moe_sgbt_state *m, size_t r) {
   int32_t n = m->n_nodes[r], t = m->owner[r];
   if (t == -1) return true;
-  if (t < 0 || (size_t)t >= m->groups * m->stages || n < 1 ||
+  if (t < 0 || (size_t)t >= m->groups * m->stages || n < 1 || n % 2 == 0 ||
       (size_t)n > m->nodes)
     return false;
   if (m->live[t] != (int32_t)r && m->shadow[t] != (int32_t)r) return false;
-  for (int32_t i = 0; i < n; i++) {
-    size_t node = r * m->nodes + (size_t)i;
-    moe_sgbt_link link = m->link[node];
-    int32_t slot = m->slot[node];
-    if (link.feature < -1 || link.feature >= (int32_t)m->fitted.n_features)
-      return false;
-    if (link.feature >= 0 && (link.child <= i || link.child >= n - 1))
-      return false;
-    if (slot != -1 && (slot < 0 || (size_t)slot >= m->slots ||
-                       m->holder[slot] != (int64_t)node))
-      return false;
-    if (m->depth[node] < 0 || m->lost[node] > 1) return false;
-  }
+  for (int32_t i = 0; i < n; i++)
+    if (!node_is_sound(m, r * m->nodes, i, n)) return false;
   return true;
 }
 
@@ -152,10 +167,11 @@ static bool trees_are_sound(const moe_sgbt_state *m) {
     if (!run_is_sound(m, r)) return false;
   for (size_t s = 0; s < m->slots; s++)
     if (!slot_is_sound(m, s)) return false;
-  return all_finite(m->threshold, nodes) &&
-         all_finite((const double *)m->sums, nodes * MOE_SGBT_SUMS) &&
+  return all_within(m->threshold, nodes, DBL_MAX) &&
+         all_within((const double *)m->sums, nodes * MOE_SGBT_SUMS,
+                    LARGEST_SUM) &&
          within(m->column, columns, 0, m->fitted.n_features) &&
-         all_finite(m->cell, columns * m->bins * 2);
+         all_within(m->cell, columns * m->bins * 2, LARGEST_SUM);
 }
 
 moe_status moe_sgbt_check(moe_call *call, const moe_object *o) {

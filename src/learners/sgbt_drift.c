@@ -66,7 +66,7 @@ static void compare(moe_sgbt_state *m, const moe_sgbt_params *p, size_t t,
   if (c->weight < ldexp((double)p->grace, (int)c->rounds)) return;
   if (c->lead > 2 * sqrt(c->squares))
     replace(m, t);
-  else if (++c->rounds == ROUNDS)
+  else if (++c->rounds >= ROUNDS)
     give_up(m, t);
   c->lead = c->squares = c->weight = 0;
 }

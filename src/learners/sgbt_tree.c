@@ -107,6 +107,7 @@ static void make_leaf(moe_sgbt_state *m, size_t node, int32_t depth) {
   m->link[node] = (moe_sgbt_link){-1, 0};
   m->sums[node] = (moe_sgbt_sums){0};
   m->slot[node] = -1;
+  m->lost[node] = 0;
   m->depth[node] = depth;
 }
 

@@ -47,7 +47,7 @@ bool moe_gate_stream_is_sound(const moe_gate_stream *s, const moe_fitted *f) {
   return s->steps >= 0 && s->rows >= 0 && isfinite(s->rows) &&
          (s->n_columns == 0 || s->n_columns == f->n_features) &&
          (s->n_shares == 0 || s->n_shares == f->n_outputs + 1) &&
-         all_within(s->variance, s->n_columns, 0, DBL_MAX) &&
+         all_within(s->variance, s->n_columns, 0, 8 * LARGEST * LARGEST) &&
          all_within(s->factor, s->n_columns, 0, LARGEST) &&
          all_within(s->prior, s->n_shares, 0, 1);
 }
@@ -75,7 +75,8 @@ KERNEL void measure_all(double share, const double *restrict factor, size_t d,
                         double *restrict x, double *restrict standard) {
   double rest = 1 - share;
   for (size_t j = 0; j < d; j++) {
-    double gap = x[j] - mean[j], centre = mean[j] + share * gap;
+    double gap = limit(x[j] - mean[j], 2 * LARGEST); /* a fit's is any mean */
+    double centre = mean[j] + share * gap;
     variance[j] = rest * (variance[j] + share * gap * gap);
     mean[j] = centre;
     standard[j] = limit((x[j] - centre) * factor[j], FARTHEST);
@@ -83,39 +84,60 @@ KERNEL void measure_all(double share, const double *restrict factor, size_t d,
   }
 }
 
-/* Four numbers at a time, wherever they lie. */
-typedef double group __attribute__((vector_size(4 * sizeof(double)),
-                                    aligned(sizeof(double)), may_alias));
-#define LOAD(x) (*(const group *)(x))
-enum { LANES = 4 };
+enum { QUAD = 4, TOGETHER = 4 /* rows of W that share a pass over x */ };
 
-/* z = W x (m×d times d), each sum in the order of moe_dot, so with its bits. */
+/* Some rows of W times x, each sum in the order of moe_dot, so with its bits.
+ */
+KERNEL void multiply_rows(const double *restrict w, int rows,
+                          const double *restrict x, size_t d,
+                          double *restrict z) {
+  moe_quad low[TOGETHER] = {{0}}, high[TOGETHER] = {{0}};
+  double rest[TOGETHER] = {0};
+  size_t j = 0;
+  for (; j + 2 * QUAD <= d; j += 2 * QUAD)
+    for (int e = 0; e < rows; e++) {
+      const double *at = w + (size_t)e * d + j;
+      low[e] += MOE_QUAD(at) * MOE_QUAD(x + j);
+      high[e] += MOE_QUAD(at + QUAD) * MOE_QUAD(x + j + QUAD);
+    }
+  for (; j < d; j++)
+    for (int e = 0; e < rows; e++) rest[e] += w[(size_t)e * d + j] * x[j];
+  for (int e = 0; e < rows; e++) {
+    moe_quad sum = low[e] + high[e];
+    z[e] = moe_quad_sum(&sum) + rest[e];
+  }
+}
+
+/* z = W x (m×d times d). */
 KERNEL void multiply_all(const double *restrict w, size_t m,
                          const double *restrict x, size_t d,
                          double *restrict z) {
-  for (size_t e = 0; e < m; e++, w += d) {
-    group low = {0}, high = {0};
-    double rest = 0;
-    size_t j = 0;
-    for (; j + 2 * LANES <= d; j += 2 * LANES) {
-      low += LOAD(w + j) * LOAD(x + j);
-      high += LOAD(w + j + LANES) * LOAD(x + j + LANES);
-    }
-    for (; j < d; j++) rest += w[j] * x[j];
-    low += high;
-    z[e] = ((low[0] + low[2]) + (low[1] + low[3])) + rest;
-  }
+  size_t e = 0;
+  for (; e + TOGETHER <= m; e += TOGETHER)
+    multiply_rows(w + e * d, TOGETHER, x, d, z + e);
+  for (; e < m; e++) multiply_rows(w + e * d, 1, x, d, z + e);
+}
+
+/* Some rows of W += r uᵀ. */
+KERNEL void add_rows(const double *restrict r, int rows,
+                     const double *restrict u, size_t d, double *restrict w) {
+  size_t j = 0;
+  for (; j + QUAD <= d; j += QUAD)
+    for (int e = 0; e < rows; e++)
+      *(moe_quad *)(w + (size_t)e * d + j) += r[e] * MOE_QUAD(u + j);
+  if (j == d) return;
+  for (; j < d; j++)
+    for (int e = 0; e < rows; e++) w[(size_t)e * d + j] += r[e] * u[j];
 }
 
 /* W (m×d) += r uᵀ. */
 KERNEL void add_product(const double *restrict r, size_t m,
                         const double *restrict u, size_t d,
                         double *restrict w) {
-  for (size_t e = 0; e < m; e++, w += d) {
-    size_t j = 0;
-    for (; j + LANES <= d; j += LANES) *(group *)(w + j) += r[e] * LOAD(u + j);
-    for (; j < d; j++) w[j] += r[e] * u[j];
-  }
+  size_t e = 0;
+  for (; e + TOGETHER <= m; e += TOGETHER)
+    add_rows(r + e, TOGETHER, u, d, w + e * d);
+  for (; e < m; e++) add_rows(r + e, 1, u, d, w + e * d);
 }
 
 typedef struct kernels {
@@ -167,10 +189,10 @@ static bool find_logits(const moe_affine *a, const double *x, double *z) {
 
 moe_status moe_gate_logits(moe_call *call, const moe_affine *a,
                            const double *centre, const double *x, double *z) {
-  moe_scratch_mark mark = moe_scratch_now(call);
   size_t d = a->fitted.n_features;
   double *own;
   if (find_logits(a, x, z)) return MOE_OK;
+  moe_scratch_mark mark = moe_scratch_now(call);
   MOE_SCRATCH(call, own, d);
   best()->fill(x, d, centre, own);
   find_logits(a, own, z);
@@ -272,8 +294,7 @@ static void find_direction(const moe_gate_learner *g, double weight,
   size_t d = g->affine->fitted.n_features;
   double *standard = to->u + d, *mean = *g->centre;
   if (!g->standardize) {
-    bool needed = g->rule->implicit || g->rule->clip > 0;
-    if (needed) to->length = 1 + moe_dot(to->u, to->u, d);
+    to->length = 1 + moe_dot(to->u, to->u, d);
     return;
   }
   s->rows = fmin(s->rows * (1 - 1.0 / MEMORY) + weight, DBL_MAX);
@@ -429,10 +450,7 @@ moe_status moe_gate_learn_one(moe_call *call, const moe_gate_learner *g,
   find_direction(g, e->weight, &to);
   if (told && g->rule->online_lr > 0) descend(g, &to, e->weight, slope);
   s->moved = told && moves_only(g);
-  if (s->moved) {
-    double length = 1 + moe_dot(x, x, d);
-    for (size_t k = 0; k < m; k++) z[k] = slope[k] * length;
-  }
+  for (size_t k = 0; s->moved && k < m; k++) z[k] = slope[k] * to.length;
   if (s->prior != NULL) follow(g->rule, &l, e->weight, m, s->prior);
   maintain(g);
   return MOE_OK;

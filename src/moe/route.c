@@ -227,12 +227,16 @@ static void offer_groups(best *b, size_t groups, size_t kept, size_t experts) {
 /* The same of a few experts, where there is nothing to pass over. */
 static size_t select_few(const candidates *c, size_t experts, size_t k,
                          int32_t *held) {
-  double keys[FEW];
+  double keys[FEW], made[FEW], floor = -INFINITY;
+  const double *from = c->keys;
   size_t n = 0;
-  bool bare = c->bias == NULL && c->closed == NULL && c->logits == c->keys;
+  if (c->bias != NULL || c->closed != NULL || c->logits != from) {
+    for (size_t i = 0; i < experts; i++) made[i] = key_of(c, i);
+    from = made;
+  }
   for (size_t i = 0; i < experts; i++) {
-    double key = bare ? c->keys[i] : key_of(c, i);
-    if (key == -INFINITY || (n == k && !(key > keys[n - 1]))) continue;
+    double key = from[i];
+    if (!(key > floor)) continue;
     size_t at = n < k ? n++ : n - 1;
     for (; at > 0 && key > keys[at - 1]; at--) {
       keys[at] = keys[at - 1];
@@ -240,6 +244,7 @@ static size_t select_few(const candidates *c, size_t experts, size_t k,
     }
     keys[at] = key;
     held[at] = (int32_t)i;
+    if (n == k) floor = keys[k - 1];
   }
   return n;
 }

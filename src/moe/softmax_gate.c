@@ -324,7 +324,7 @@ static moe_status logits_one(moe_call *call, const moe_object *o,
   double factor = 1 / p->gate.temperature / g->calibration;
   if (g->stream.prior == NULL) {
     MOE_TRY(moe_gate_logits(call, &g->affine, g->centre, x, out));
-    for (size_t e = 0; e < m; e++) out[e] *= factor;
+    for (size_t e = 0; factor != 1 && e < m; e++) out[e] *= factor;
   } else {
     MOE_TRY(predict_one(call, o, x, out));
     for (size_t e = 0; e < m; e++) out[e] = log(fmax(out[e], 1e-300));
