@@ -634,7 +634,8 @@ moe.drift = {}
 function moe.drift.adwin(options) end
 
 ---@class moe.detector_ddm_options
----@field threshold? number deviations above the lowest level, for a drift
+---@field threshold? number deviations above the lowest mean, for a drift
+---@field deviation? "mean"|"numbers" which one: of the mean, or of the numbers themselves, which only losses that grow beyond any seen before exceed
 ---@field min_samples? integer fewest numbers before it says anything
 
 ---A drift where mean and deviation have risen above their lowest.

@@ -126,7 +126,9 @@ describe("ar", function()
     l:learn_many(X, y)
     local m = moe.mixture {
       experts = { a = E.constant {}, b = l }, gate = moe.gates.uniform {}, top_k = 1,
-      stream = moe.streaming { teach = "chosen", feedback = "partial", warmup = 0, balance = "none" },
+      stream = moe.streaming {
+        teach = "chosen", feedback = "partial", warmup = 0, balance = "none",
+      },
     }
     for i = 1, 10 do m:learn_one({ 0 }, 3 * i) end
     assert.equal(100, m:expert "b":info().n_seen)

@@ -87,7 +87,9 @@ describe("more classes", function()
 
   it("go from two to three without forgetting the odds of the two", function()
     local X, y = clouds(60, 2)
-    local model = E.one_vs_rest { model = E.rls { forgetting = 1, adaptive = false }, combine = "normalise" }
+    local model = E.one_vs_rest {
+      model = E.rls { forgetting = 1, adaptive = false }, combine = "normalise",
+    }
     for i = 1, #X do model:learn_one(X[i], y[i]) end
     local before = model:predict_proba_one(X[3])
     model:learn_one(X[3], "another", 1e-9)
@@ -119,7 +121,11 @@ end)
 
 describe("in a stream", function()
   it("goes on after undump with the same bits, clones and classes and all", function()
-    for _, inner in ipairs { function() return E.rls {} end, function() return E.linear { step = "adam", standardize = true } end } do
+    local models = {
+      function() return E.rls {} end,
+      function() return E.linear { step = "adam", standardize = true } end,
+    }
+    for _, inner in ipairs(models) do
       local model, again = E.one_vs_rest { model = inner() }, nil
       for i = 1, 240 do
         local x = { math.sin(0.37 * i), math.cos(0.73 * i) }
@@ -136,7 +142,8 @@ describe("in a stream", function()
     local model, right = E.one_vs_rest { model = E.rls {} }, 0
     for i = 1, 300 do
       local side = i * 7 % 3
-      local x = { color = ({ "red", "green", "blue" })[side + 1], size = i % 5 == 0 and 0 / 0 or i % 4 }
+      local size = i % 5 == 0 and 0 / 0 or i % 4
+      local x = { color = ({ "red", "green", "blue" })[side + 1], size = size }
       local class = side == 1 and "yes" or "no"
       if i > 100 and model:predict_one(x) == class then right = right + 1 end
       model:learn_one(x, class)
@@ -148,7 +155,9 @@ describe("in a stream", function()
     local model = E.one_vs_rest { model = E.linear { lr = 1e10, step = "sgd" } }
     for i = 1, 60 do
       model:learn_one({ 1e300 * (i % 3), 1 }, i % 4)
-      for _, p in pairs(model:predict_proba_one { 1e300, -1e300 }) do assert.is_true(p >= 0 and p <= 1) end
+      for _, p in pairs(model:predict_proba_one { 1e300, -1e300 }) do
+        assert.is_true(p >= 0 and p <= 1)
+      end
     end
   end)
 
@@ -188,10 +197,10 @@ describe("its place", function()
     local model = E.one_vs_rest { model = E.rls {} }
     model:fit(X, y)
     local function damaged(from, to)
-      local file, n = safetensors.read(model:dump()), nil
-      file.metadata.checksum = nil
-      file.metadata.moe, n = file.metadata.moe:gsub(from, to)
+      local file = safetensors.read(model:dump())
+      local text, n = file.metadata.moe:gsub(from, to)
       assert.is_true(n > 0)
+      file.metadata.checksum, file.metadata.moe = nil, text
       return (moe.undump(safetensors.pack(file)))
     end
     assert.truthy(damaged('"positive":2', '"positive":1'))

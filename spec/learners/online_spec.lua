@@ -223,10 +223,14 @@ end)
 describe("in a stream", function()
   local kinds = {
     passive = function() return E.online {} end,
-    hinge = function() return E.online { loss = "hinge", penalty = "elastic_net", alpha = 1e-3 } end,
+    hinge = function()
+      return E.online { loss = "hinge", penalty = "elastic_net", alpha = 1e-3 }
+    end,
     adam = function() return E.online { loss = "log", step = "adam" } end,
     adagrad = function() return E.logistic { step = "adagrad", standardize = true } end,
-    logistic = function() return E.logistic { penalty = "l2", alpha = 0.01, class_weight = { a = 2 } } end,
+    logistic = function()
+      return E.logistic { penalty = "l2", alpha = 0.01, class_weight = { a = 2 } }
+    end,
     sgd = function() return E.logistic { step = "sgd", lr = 10 } end,
   }
 
@@ -258,7 +262,8 @@ describe("in a stream", function()
   end
 
   it("numbers stay finite too", function()
-    for _, loss in ipairs { "passive_aggressive", "squared", "huber", "epsilon_insensitive", "quantile" } do
+    local losses = { "passive_aggressive", "squared", "huber", "epsilon_insensitive", "quantile" }
+    for _, loss in ipairs(losses) do
       for _, step in ipairs { "implicit", "sgd", "adagrad", "adam" } do
         local model = E.online { loss = loss, step = step, lr = 1e10, standardize = step ~= "sgd" }
         for i = 1, 90 do

@@ -80,7 +80,8 @@ describe("without forgetting it is ridge regression", function()
     end
     local info = model:info()
     local w = ridge(X, y, 0.1, weights)
-    each_near(w, { info.coefficients[1], info.coefficients[2], info.coefficients[3], info.intercept })
+    local c = info.coefficients
+    each_near(w, { c[1], c[2], c[3], info.intercept })
   end)
 
   it("of several targets, each as if alone", function()

@@ -39,7 +39,8 @@ end
 
 describe("an expert that was opened and never taught", function()
   each_online(function(type, task)
-    it(("%s (%s) is saved, loaded and goes on with the same bits"):format(type.name, task), function()
+    local what = ("%s (%s)"):format(type.name, task)
+    it(what .. " is saved, loaded and goes on with the same bits", function()
       local X, y = worlds[task]()
       local m = learn(mixture_with(catalog.new(type, task)), X, y, 1, 20)
       assert.equal(0, m:expert "idle":info().n_seen)

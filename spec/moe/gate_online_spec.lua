@@ -106,7 +106,8 @@ describe("the softmax gate, sample by sample", function()
   end)
 
   it("has the first of equals as its hard target, among those asked", function()
-    for _, case in ipairs { { { -2, -1, -1 }, 2 }, { { nan, -5, -4 }, 3 }, { { nan, -9, nan }, 2 } } do
+    local cases = { { { -2, -1, -1 }, 2 }, { { nan, -5, -4 }, 3 }, { { nan, -9, nan }, 2 } }
+    for _, case in ipairs(cases) do
       local gate = plain { target = "best_expert" }
       learn(gate, { 0 }, case[1])
       local b = gate:info().intercept
@@ -247,7 +248,8 @@ describe("the softmax gate, sample by sample", function()
         local x = { huge[1 + math.floor(7 * u())], huge[1 + math.floor(7 * u())] }
         local y = {}
         for e = 1, 3 do y[e] = huge[1 + math.floor(7 * u())] end
-        gate:partial_fit({ x }, { y }, { weights = { math.abs(huge[1 + math.floor(7 * u())]) + 1e-300 } })
+        local weight = math.abs(huge[1 + math.floor(7 * u())]) + 1e-300
+        gate:partial_fit({ x }, { y }, { weights = { weight } })
         local sum = 0
         for _, p in ipairs(ask(gate, x)) do sum = sum + p end
         assert.near(1, sum, 1e-5)

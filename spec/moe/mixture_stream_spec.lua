@@ -381,7 +381,7 @@ describe("what the experts of a stream learn", function()
   -- Two laws side by side: what one line can do leaves 0.83 of it.
   it("is divided among experts of one type, so that they become different", function()
     local random = require("moe.random")(7)
-    local function sample()
+    local function next_sample()
       local x = { 2 * random:uniform() - 1, 2 * random:uniform() - 1 }
       return x, x[1] > 0 and 3 * x[2] + x[1] or -2 * x[2]
     end
@@ -391,7 +391,7 @@ describe("what the experts of a stream learn", function()
       }
       local sum = 0
       for i = 1, 4000 do
-        local x, y = sample()
+        local x, y = next_sample()
         local e = m:test_then_learn(x, y) - y
         if i > 2000 then sum = sum + e * e end
       end

@@ -50,9 +50,9 @@ void moe_standardize(double *x, size_t n, size_t d, const double *centre,
 void moe_standardize_floats(const float *x, size_t d, const double *centre,
                             const double *factor, double *out);
 
-/* Counts x in running means and variances, where it has `share` of the weight so
-   far: factor is 1 over the deviation, 0 where that is 0.  What is `farthest`
-   from the mean, or more, counts as being there. */
+/* Counts x in running means and variances, where it has `share` of the weight
+   so far: factor is 1 over the deviation, 0 where that is 0.  What is
+   `farthest` from the mean, or more, counts as being there. */
 void moe_track(const double *x, double share, double farthest, double *mean,
                double *variance, double *factor, size_t n);
 

@@ -346,9 +346,8 @@ static const luaL_Reg functions[] = {{"load", l_load},
                                      {NULL, NULL}};
 
 void lmoe_open_files(lua_State *L) {
-  static const char *const families[] = {LMOE_LEARNER, LMOE_GATE,
-                                         LMOE_TRANSFORM, LMOE_STREAMING,
-                                         LMOE_DETECTOR};
+  static const char *const families[] = {
+      LMOE_LEARNER, LMOE_GATE, LMOE_TRANSFORM, LMOE_STREAMING, LMOE_DETECTOR};
   for (size_t i = 0; i < 5; i++) lmoe_add_methods(L, families[i], methods);
   lmoe_set_functions(L, functions);
 }

@@ -132,7 +132,7 @@ static void set_running(lua_State *L, const moe_object *o, const char *field,
     const moe_run *run = &st->run[e];
     double divisor = over(o, run);
     if (!(divisor > 0)) continue;
-    lua_pushnumber(L, *(const double *)((const char *)run + offset) / divisor);
+    lua_pushnumber(L, ((const double *)run)[offset / sizeof(double)] / divisor);
     lua_setfield(L, -2, experts->names[e]);
   }
   lua_setfield(L, -2, field);

@@ -7,7 +7,8 @@
 /* All of them, NULL-ended, in the order of the catalog. */
 extern const moe_type *const moe_catalog[];
 
-/* NULL when there is none.  Family "learner", "gate", "transform" or "streaming". */
+/* NULL when there is none.  Family "learner", "gate", "transform" or
+ * "streaming". */
 const moe_type *moe_catalog_find(const char *family, const char *name);
 
 #endif

@@ -443,7 +443,7 @@ static moe_status name_means(moe_call *call, const moe_object *o,
   if (!is_streaming(o)) return name_numbers(call, o, fitted, out);
   MOE_SCRATCH(call, numbers, m->n_experts);
   for (size_t e = 0; e < m->n_experts; e++)
-    numbers[e] = *(const double *)((const char *)&m->stream.run[e] + running) /
+    numbers[e] = ((const double *)&m->stream.run[e])[running / sizeof(double)] /
                  moe__stream_cover(o);
   return name_numbers(call, o, numbers, out);
 }
