@@ -356,10 +356,10 @@ static int l_iter(lua_State *L) {
 /* --------------------------------------------------------------- arithmetic */
 
 /* An operand: a tensor, or a number as a tensor of one item in *one. */
-static const moe_tensor *check_operand(lua_State *L, int index,
+static moe_tensor *check_operand(lua_State *L, int index,
                                        const char *operation, moe_tensor *one,
                                        float *item) {
-  const moe_tensor *t = lmoe_test_tensor(L, index);
+  moe_tensor *t = lmoe_test_tensor(L, index);
   if (t != NULL) return t;
   if (lua_type(L, index) != LUA_TNUMBER) {
     if (lua_isuserdata(L, index)) lmoe_check_tensor(L, index);
@@ -375,15 +375,15 @@ static const moe_tensor *check_operand(lua_State *L, int index,
 static int apply_binary(lua_State *L, moe_binary op, const char *name) {
   moe_tensor one, other, *out;
   float items[2];
-  const moe_tensor *a = check_operand(L, 1, name, &one, &items[0]);
-  const moe_tensor *b = check_operand(L, 2, name, &other, &items[1]);
+  moe_tensor *a = check_operand(L, 1, name, &one, &items[0]);
+  moe_tensor *b = check_operand(L, 2, name, &other, &items[1]);
   lmoe_call *c = lmoe_begin(L);
   moe_status status = moe_tensor_binary(&c->call, op, a, b, &out);
   return finish(L, c, status, out);
 }
 
 static int apply_unary(lua_State *L, moe_unary op) {
-  const moe_tensor *t = lmoe_check_tensor(L, 1);
+  moe_tensor *t = lmoe_check_tensor(L, 1);
   lmoe_call *c = lmoe_begin(L);
   moe_tensor *out;
   moe_status status = moe_tensor_unary(&c->call, op, t, &out);
@@ -412,10 +412,10 @@ static int l_eq(lua_State *L) {
 }
 
 static int l_matmul(lua_State *L) {
-  const moe_tensor *a = lmoe_check_tensor(L, 1), *b = lmoe_check_tensor(L, 2);
+  moe_tensor *a = lmoe_check_tensor(L, 1), *b = lmoe_check_tensor(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_tensor *out;
-  moe_status status = moe_tensor_matmul(&c->call, a, b, &out);
+  moe_status status = moe_tensor_product(&c->call, false, false, a, b, &out);
   return finish(L, c, status, out);
 }
 
@@ -458,7 +458,7 @@ static int finish_reduced(lua_State *L, lmoe_call *c, moe_status status,
 }
 
 static int reduce(lua_State *L, moe_reduction op, const char *name) {
-  const moe_tensor *t = lmoe_check_tensor(L, 1);
+  moe_tensor *t = lmoe_check_tensor(L, 1);
   bool keep = lua_toboolean(L, 3);
   int dim = lua_isnoneornil(L, 2) ? -1 : check_dimension(L, 2, t, name);
   lmoe_call *c = lmoe_begin(L);
