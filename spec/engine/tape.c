@@ -10,8 +10,9 @@
 #include "operations.h"
 #include "promises.h"
 #include "random.h"
+#include "sparse_experts.h"
 
-enum { MOST = 3 };
+enum { MOST = 7 };
 
 typedef moe_status (*making)(moe_call *call, int which, moe_tensor **in,
                              moe_tensor **out);
@@ -193,6 +194,26 @@ static moe_status attend(moe_call *call, int which, moe_tensor **in,
                            which & 1, which & 2 ? 10000 : 0, out);
 }
 
+/* Five experts for rows that select two of them, or none in places; `which` is
+   the activation, and 16 where they are gated. */
+static moe_status experts(moe_call *call, int which, moe_tensor **in,
+                          moe_tensor **out) {
+  moe_tensor *ids = indices(call, in[1]->shape[0], 2, 5);
+  moe_expert_weights w = {.w_in = in[2], .w_out = in[3]};
+  if (which & 16) {
+    w.w_gate = in[4];
+  } else {
+    w.b_in = in[4];
+    w.b_out = in[5];
+  }
+  for (size_t i = 1; i < ids->n; i += 2)
+    ids->i[i] = ids->i[i] == ids->i[i - 1] ? -1 : ids->i[i];
+  moe_status status = moe_tensor_experts(call, (moe_activation)(which & 15),
+                                         in[0], in[1], ids, &w, out);
+  moe_tensor_release(ids);
+  return status;
+}
+
 static const checked table[] = {
     {"add", binary, MOE_ADD, 2, {{3, 5}, {3, 5}}, -2, 2},
     {"add a row", binary, MOE_ADD, 2, {{3, 5}, {5}}, -2, 2},
@@ -252,6 +273,34 @@ static const checked table[] = {
     {"attention", attend, 0, 3, {{2, 5, 4}, {2, 5, 4}, {2, 5, 4}}, -1, 1},
     {"causal", attend, 1, 3, {{2, 5, 4}, {2, 5, 4}, {2, 5, 4}}, -1, 1},
     {"rotary, heads", attend, 7, 3, {{2, 5, 6}, {2, 5, 6}, {2, 5, 6}}, -1, 1},
+    {"experts, tanh",
+     experts,
+     MOE_TANH,
+     6,
+     {{7, 3}, {7, 2}, {5, 3, 5}, {5, 5, 4}, {5, 5}, {5, 4}},
+     -1,
+     1},
+    {"experts, gelu",
+     experts,
+     MOE_GELU,
+     6,
+     {{40, 6}, {40, 2}, {5, 6, 300}, {5, 300, 3}, {5, 300}, {5, 3}},
+     -1,
+     1},
+    {"experts of many rows",
+     experts,
+     MOE_SIGMOIDAL,
+     6,
+     {{700, 3}, {700, 2}, {5, 3, 5}, {5, 5, 2}, {5, 5}, {5, 2}},
+     -1,
+     1},
+    {"gated experts",
+     experts,
+     16 + MOE_SILU,
+     5,
+     {{33, 6}, {33, 2}, {5, 6, 7}, {5, 7, 6}, {5, 6, 7}},
+     -1,
+     1},
     {NULL, NULL, 0, 0, {{0}}, 0, 0}};
 
 static void begin(moe_call *call) {

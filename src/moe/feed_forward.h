@@ -103,7 +103,8 @@ void moe__scatter_round(const moe_call *call, const moe_dispatched *d,
    in the place of its argument. */
 static inline bool moe__is_in_place(const moe_feed_forward *f) {
   return f->w_gate == NULL &&
-         (f->activation == MOE_RELU || f->activation == MOE_TANH);
+         (f->activation == MOE_RELU || f->activation == MOE_TANH ||
+          f->activation == MOE_SIGMOIDAL);
 }
 
 #endif

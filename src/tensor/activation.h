@@ -32,7 +32,8 @@ extern const char *const moe_activation_choices[];
 /* y = f(x) of n numbers, NaN of NaN; y may be x. */
 void moe_activate(moe_activation f, const float *x, float *y, size_t n);
 
-/* g becomes g f'(x), where y = f(x). */
+/* g becomes g f'(x), where y = f(x).  Of relu, tanh and sigmoid y may stand for x
+   too. */
 void moe_activate_back(moe_activation f, const float *x, const float *y,
                        float *g, size_t n);
 
