@@ -342,6 +342,7 @@ int luaopen_moe_core(lua_State *L) {
   lmoe_open_route(L);
   lmoe_open_transforms(L);
   lmoe_open_tensor(L);
+  lmoe_open_tape(L);
   lmoe_open_sparse(L);
   lmoe_open_table(L);
   lmoe_open_processes(L);

@@ -104,6 +104,7 @@ void lmoe_hold(lmoe_call *c, void *data, void (*release)(void *data));
 
 /* The userdata of the other kinds; test_ gives NULL for anything else, push_
    takes over the caller's reference. */
+struct moe_tensor *lmoe_find_tensor(lua_State *L, int index); /* or gone */
 struct moe_tensor *lmoe_test_tensor(lua_State *L, int index);
 struct moe_tensor *lmoe_check_tensor(lua_State *L, int index);
 void lmoe_push_tensor(lua_State *L, struct moe_tensor *t);
@@ -196,6 +197,7 @@ void lmoe_open_transforms(lua_State *L);
 void lmoe_open_mixture(lua_State *L);
 void lmoe_open_route(lua_State *L);
 void lmoe_open_tensor(lua_State *L);
+void lmoe_open_tape(lua_State *L);
 void lmoe_open_sparse(lua_State *L);
 void lmoe_open_table(lua_State *L);
 void lmoe_open_processes(lua_State *L);
