@@ -99,6 +99,10 @@ atomic_bool *lmoe_interrupt_flag(lua_State *L);
 /* Keeps the value on top alive until the call ends; pops it. */
 void lmoe_anchor(lua_State *L, lmoe_call *c);
 
+/* For callbacks of the engine: runs work(L) protected, `data` being its only
+   argument; an error unwinds as MOE_EHOST, and lmoe_end raises it as it was. */
+moe_status lmoe_call_back(moe_call *call, lua_CFunction work, void *data);
+
 /* Takes over a reference to the data that the call reads, until it ends. */
 void lmoe_hold(lmoe_call *c, void *data, void (*release)(void *data));
 

@@ -260,6 +260,7 @@ static const luaL_Reg functions[] = {{"linear", l_linear},
                                      {"bce_with_logits", l_bce_with_logits},
                                      {"attention", l_attention},
                                      {"experts", l_experts},
+                                     {"operation", lmoe_operation},
                                      {NULL, NULL}};
 
 void lmoe_open_operations(lua_State *L) {

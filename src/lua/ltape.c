@@ -187,5 +187,6 @@ void lmoe_open_tape(lua_State *L) {
   if (get_tape(L) == NULL) new_tape(L);
   lmoe_add_methods(L, LMOE_TENSOR, methods);
   lmoe_set_functions(L, functions);
+  lmoe_open_custom(L);
   lmoe_open_operations(L);
 }

@@ -18,6 +18,10 @@ int lmoe_end_operation(lua_State *L, lmoe_call *c, moe_status status,
 /* Pushes t.grad: a tensor, or nil. */
 void lmoe_push_gradient(lua_State *L, const moe_tensor *t);
 
+/* Operations written in Lua, see lcustom.c. */
+int lmoe_operation(lua_State *L);
+void lmoe_open_custom(lua_State *L);
+
 /* Adds the operations F to the table on top. */
 void lmoe_open_operations(lua_State *L);
 
