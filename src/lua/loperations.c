@@ -29,8 +29,8 @@ static int l_activate(lua_State *L) {
   moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   moe_activation f = (moe_activation)lua_tointeger(L, lua_upvalueindex(1));
   lmoe_call *c = lmoe_begin_operation(L, 1, &t);
-  return lmoe_end_operation(L, c, moe_tensor_activate(&c->call, f, t, &out),
-                            out);
+  moe_status status = moe_tensor_activate(&c->call, f, t, &out);
+  return lmoe_end_operation(L, c, status, out);
 }
 
 /* linear(x, w [, b]): x w + b, w being in × out. */

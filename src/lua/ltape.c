@@ -128,7 +128,8 @@ static int l_detach(lua_State *L) {
   const moe_tensor *t = lmoe_check_tensor(L, 1);
   lmoe_call *c = lmoe_begin(L);
   moe_tensor *out;
-  return lmoe_end_operation(L, c, moe_tape_detach(&c->call, t, &out), out);
+  moe_status status = moe_tape_detach(&c->call, t, &out);
+  return lmoe_end_operation(L, c, status, out);
 }
 
 static int l_zero_grad(lua_State *L) {
