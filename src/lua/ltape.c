@@ -189,5 +189,6 @@ void lmoe_open_tape(lua_State *L) {
   lmoe_add_methods(L, LMOE_TENSOR, methods);
   lmoe_set_functions(L, functions);
   lmoe_open_custom(L);
+  lmoe_open_optimise(L);
   lmoe_open_operations(L);
 }

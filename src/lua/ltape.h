@@ -22,6 +22,9 @@ void lmoe_push_gradient(lua_State *L, const moe_tensor *t);
 int lmoe_operation(lua_State *L);
 void lmoe_open_custom(lua_State *L);
 
+/* optimise, clip, fill, copy, blend. */
+void lmoe_open_optimise(lua_State *L);
+
 /* Adds the operations F to the table on top. */
 void lmoe_open_operations(lua_State *L);
 

@@ -172,6 +172,10 @@ static void push_names(lua_State *L, const moe_tensor *t) {
   lmoe_push_names(L, t->names);
 }
 
+static void push_requires(lua_State *L, const moe_tensor *t) {
+  lua_pushboolean(L, t->record != NULL);
+}
+
 static const struct {
   const char *name;
   void (*push)(lua_State *L, const moe_tensor *t);
@@ -179,7 +183,8 @@ static const struct {
                   {"ndim", push_dimensions},
                   {"dtype", push_dtype},
                   {"names", push_names},
-                  {"grad", lmoe_push_gradient}};
+                  {"grad", lmoe_push_gradient},
+                  {"requires", push_requires}};
 
 /* Row i as a view, or the number itself where rows have no dimension. */
 static int push_row(lua_State *L, const moe_tensor *t, int64_t i) {
