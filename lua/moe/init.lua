@@ -67,6 +67,33 @@ moe.pipeline = require "moe.pipeline"
 moe.help = require "moe.help"
 moe.schedule = require "moe.schedule"
 moe.stages = require "moe.schedule.stages"
+moe.nn = require "moe.nn"
+moe.optim = require "moe.optim"
+
+--- Operations on tensors that record their gradients: relu, gelu, gelu_tanh, silu, tanh,
+-- sigmoid, softplus (x); linear (x, w, b); matmul (a, b, transpose a, transpose b);
+-- softmax, log_softmax (x); layer_norm (x, weight, bias, eps); rms_norm (x, weight, eps);
+-- dropout (x, p, seed); embedding (ids, table); scatter (t, ids, n); concat (tensors,
+-- dim); slice (t, dim, first, last); cross_entropy (logits, ids, { smoothing, ignore });
+-- mse, bce_with_logits (x, y); huber (x, y, delta); attention (q, k, v, heads, { causal,
+-- rotary }); experts (x, weights, indices, weights of experts); operation (backward,
+-- output, inputs …): one written in Lua.
+moe.F = core.F
+
+local function finish(ok, ...)
+  core._resume(...)
+  if not ok then error((...), 0) end
+  return ...
+end
+
+--- Calls a function without recording gradients.
+-- @param f the function; what it makes by operations and does not return is given back
+-- @param ... its arguments
+-- @return what it returns
+function moe.no_grad(f, ...)
+  core._pause()
+  return finish(pcall(f, ...))
+end
 
 -- These two add methods to the objects of the engine.
 require "moe.learner"
