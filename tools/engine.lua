@@ -93,6 +93,48 @@
 -- @param[opt] options as `moe.help "read_csv"` lists them
 -- @return a Table; or nil, message, code
 
+--- Reads a tensor from an IDX file, as those of MNIST are; also gzipped (with zlib).
+-- @function data.read_idx
+-- @param path of the file
+-- @param[opt] options { float }: true for float32 of integers too, which are int32 else
+-- @return a tensor; or nil, message, code for a file that cannot be read
+
+--- Reads a tensor from a NumPy file. Integers and truth values become int32 and must fit
+-- it; real numbers float32, doubles rounded to the nearest, and refused beyond its range.
+-- @function data.read_npy
+-- @param path of the file
+-- @return a tensor; or nil, message, code
+
+--- Writes a tensor as a NumPy file.
+-- @function data.write_npy
+-- @param path of the file
+-- @param t the tensor
+-- @return true; or nil, message, code
+
+--- Reads the tensors of a NumPy archive, stored or (with zlib) compressed.
+-- @function data.read_npz
+-- @param path of the file
+-- @return name → tensor; or nil, message, code
+
+--- Writes tensors as a NumPy archive, not compressed.
+-- @function data.write_npz
+-- @param path of the file
+-- @param tensors name → tensor
+-- @return true; or nil, message, code
+
+--- Reads the tensors of a safetensors file, as `load_state_dict` takes them; float16 and
+-- bfloat16 become float32. PyTorch's linear weights are outputs × inputs: transpose them.
+-- @function data.read_safetensors
+-- @param path of the file
+-- @return name → tensor; or nil, message, code
+
+--- Writes tensors as a safetensors file.
+-- @function data.write_safetensors
+-- @param path of the file
+-- @param tensors name → tensor: what `state_dict` gives
+-- @return true; or nil, message, code
+-- @usage assert(moe.data.write_safetensors("layer.safetensors", layer:state_dict()))
+
 --- A table of columns at hand.
 -- @function data.table
 -- @param options a table of

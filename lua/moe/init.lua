@@ -69,6 +69,7 @@ moe.schedule = require "moe.schedule"
 moe.stages = require "moe.schedule.stages"
 moe.nn = require "moe.nn"
 moe.optim = require "moe.optim"
+moe.experts.network = require "moe.nn.network"
 
 --- Operations on tensors that record their gradients: relu, gelu, gelu_tanh, silu, tanh,
 -- sigmoid, softplus (x); linear (x, w, b); matmul (a, b, transpose a, transpose b);
@@ -76,24 +77,14 @@ moe.optim = require "moe.optim"
 -- dropout (x, p, seed); embedding (ids, table); scatter (t, ids, n); concat (tensors,
 -- dim); slice (t, dim, first, last); cross_entropy (logits, ids, { smoothing, ignore });
 -- mse, bce_with_logits (x, y); huber (x, y, delta); attention (q, k, v, heads, { causal,
--- rotary }); experts (x, weights, indices, weights of experts); operation (backward,
+-- rotary }); experts (x, weights, indices, weights of experts); route (logits, options):
+-- the weights of moe.route, and its routing, which backward gives back unless it is
+-- retained; routing_loss (routing, kind, logits, deviations of noise); operation (backward,
 -- output, inputs …): one written in Lua.
 moe.F = core.F
 
-local function finish(ok, ...)
-  core._resume(...)
-  if not ok then error((...), 0) end
-  return ...
-end
-
---- Calls a function without recording gradients.
--- @param f the function; what it makes by operations and does not return is given back
--- @param ... its arguments
--- @return what it returns
-function moe.no_grad(f, ...)
-  core._pause()
-  return finish(pcall(f, ...))
-end
+--- Calls a function without recording gradients: see moe.no_grad.
+moe.no_grad = require "moe.no_grad"
 
 -- These two add methods to the objects of the engine.
 require "moe.learner"

@@ -10,6 +10,7 @@ for _, part in ipairs { "layers", "transformer" } do
   end
 end
 nn.MoE = require "moe.nn.moe"
+nn.Estimator = require "moe.nn.estimator"
 
 --- The norm of all gradients, which are scaled down to `most` where it is larger.
 function nn.clip_grad_norm(parameters, most) return core.clip(parameters, most) end

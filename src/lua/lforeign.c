@@ -40,6 +40,7 @@ typedef struct request {
   const moe_object *object;
   const moe_fitted *fitted;
   const moe_batch *batch;
+  bool warm;
   const moe_rows *rows;
   double *out;
   moe_object *copy;
@@ -159,11 +160,15 @@ static void push_classes(lua_State *L, const moe_fitted *f) {
   }
 }
 
-/* { classes = …, weights = … or nil } */
+/* { classes = …, warm = true or nil, weights = … or nil } */
 static void push_fit_options(lua_State *L, const request *r) {
   lua_newtable(L);
   push_classes(L, r->fitted);
   lua_setfield(L, -2, "classes");
+  if (r->warm) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "warm");
+  }
   if (r->batch->weight == NULL) return;
   lua_createtable(L, (int)r->batch->x.n, 0);
   for (size_t i = 0; i < r->batch->x.n; i++) {
@@ -410,8 +415,8 @@ static int l_get_state(lua_State *L) {
 }
 
 static moe_status fit(moe_call *call, const moe_object *o, const moe_fitted *f,
-                      const moe_batch *batch) {
-  request r = {.fitted = f, .batch = batch};
+                      const moe_batch *batch, bool warm) {
+  request r = {.fitted = f, .batch = batch, .warm = warm};
   return protect(call, o, l_fit, &r);
 }
 

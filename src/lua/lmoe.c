@@ -345,6 +345,7 @@ int luaopen_moe_core(lua_State *L) {
   lmoe_open_tape(L);
   lmoe_open_sparse(L);
   lmoe_open_table(L);
+  lmoe_open_arrays(L);
   lmoe_open_processes(L);
   return 1;
 }

@@ -190,6 +190,10 @@ void lmoe_push_routing(lua_State *L, lmoe_call *c, const struct moe_routing *r);
 #define LMOE_GATE "moe.Gate"
 #define LMOE_TRANSFORM "moe.Transform"
 
+/* Pushes a box around one block of the engine's memory, NULL at first, which
+   the collector frees. */
+void *lmoe_push_bytes_box(lua_State *L);
+
 /* The pieces of moe.core; each adds to the table on top of the stack. */
 void lmoe_open_objects(lua_State *L);
 void lmoe_open_learners(lua_State *L);
@@ -202,6 +206,7 @@ void lmoe_open_mixture(lua_State *L);
 void lmoe_open_route(lua_State *L);
 void lmoe_open_tensor(lua_State *L);
 void lmoe_open_tape(lua_State *L);
+void lmoe_open_arrays(lua_State *L);
 void lmoe_open_sparse(lua_State *L);
 void lmoe_open_table(lua_State *L);
 void lmoe_open_processes(lua_State *L);

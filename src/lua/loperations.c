@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "lroute.h"
 #include "ltape.h"
 #include "operations.h"
 #include "sparse_experts.h"
@@ -271,5 +272,6 @@ void lmoe_open_operations(lua_State *L) {
     lua_pushcclosure(L, l_activate, 1);
     lua_setfield(L, -2, moe_activation_choices[f]);
   }
+  lmoe_open_route_tape(L);
   lua_setfield(L, -2, "F");
 }

@@ -95,11 +95,15 @@ KERNEL float gelu_tanh(float x) {
   return 0.5f * x * (1 + tanh_of(gelu_argument(x)));
 }
 
+/* 1 − tanh² z is 4 p / (1 + p)², with p = e^−2|z|: of 1 − t · t nothing would
+   be left where z is large. */
 KERNEL float gelu_tanh_slope(float x, float y) {
-  float t = tanh_of(gelu_argument(x));
+  float z = gelu_argument(x), power = exp_of(-2 * fabsf(z));
+  float rest = 4 * power / ((1 + power) * (1 + power));
   float inner = 0.797884561f * (1 + 0.134145f * x * x);
   (void)y;
-  return 0.5f * (1 + t) + (fabsf(x) < 12 ? 0.5f * x * (1 - t * t) * inner : 0);
+  return 0.5f * (1 + tanh_of(z)) +
+         (fabsf(x) < 12 ? 0.5f * x * rest * inner : 0);
 }
 
 /* ln(1 + u), 0 ≤ u ≤ 1, by the series of 2 artanh(u / (2 + u)). */

@@ -39,10 +39,12 @@ moe_status moe_tensor_dropout(moe_call *call, moe_tensor *t, double p,
   dropped d = {.seed = seed}, *own;
   *out = NULL;
   MOE_TRY(moe__check_floats(call, "dropout", t));
-  if (!(p >= 0 && p < 1))
-    return moe_fail(call, MOE_EARG, "dropout: p must be in [0, 1), got %g", p);
-  d.least = (uint64_t)(p * 0x1p64);
-  d.scale = (float)(1 / (1 - p));
+  if (!(p >= 0 && p <= 1))
+    return moe_fail(call, MOE_EARG, "dropout: p must be in [0, 1], got %g", p);
+  if (p < 1) { /* else all are 0 times what they were */
+    d.least = (uint64_t)(p * 0x1p64);
+    d.scale = (float)(1 / (1 - p));
+  }
   MOE_TRY(moe_tensor_make(call, MOE_F32, t->ndim, t->shape, out));
   drop(&d, t->n, t->f, false, (*out)->f);
   MOE_TRY(moe_tape_record(call, &dropping, out, 1, &t, &own));

@@ -9,7 +9,8 @@
 #define KERNEL static inline __attribute__((always_inline))
 
 /* e^x for x ≤ 0, which is 2^k e^r with k the nearest integer to x / ln 2, so
-   |r| < 0.35, where eight terms of the series are exact to a bit or two. */
+   |r| < 0.35, where eight terms of the series are exact to a bit or two; NaN of
+   NaN. */
 KERNEL float exp_of(float x) {
   const float shift = 0x1.8p23f, log2e = 0x1.715476p0f;
   const float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
@@ -27,7 +28,8 @@ KERNEL float exp_of(float x) {
   memcpy(&bits, &sum, sizeof bits);
   bits += (int32_t)k * (1 << 23);
   memcpy(&sum, &bits, sizeof sum);
-  return x < -87 ? 0 : sum;
+  sum = x < -87 ? 0 : sum;
+  return x == x ? sum : x;
 }
 
 #endif

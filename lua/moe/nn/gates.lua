@@ -43,7 +43,7 @@ gates.init = {
 gates.linear = module "LinearGate"
 function gates.linear:init(o)
   local fill = gates.init[o.router_init]
-  if not fill then error(("MoE: there is no router_init '%s'"):format(tostring(o.router_init)), 5) end
+  if not fill then error(("MoE: there is no router_init '%s'"):format(o.router_init), 6) end
   self.weight = fill(core.zeros(o.dim, o.experts), self:seed_of "weight"):requires_grad()
 end
 function gates.linear:forward(x) return F.linear(x, self.weight) end

@@ -1,4 +1,4 @@
---- Initial weights, seeded: tensors of in × out.
+--- Initial weights, seeded (0 unless given): tensors of in × out.
 -- @module moe.nn.initial
 
 local core = require "moe.core"
@@ -19,18 +19,22 @@ function initial.xavier(t, seed)
 end
 
 --- N(0, 2 / in) (He et al. 2015), for relu and its like.
-function initial.he(t, seed) return core.fill(t, "normal", math.sqrt(2 / fans(t)), seed) end
+function initial.he(t, seed) return core.fill(t, "normal", math.sqrt(2 / fans(t)), seed or 0) end
 
 --- U(±1 / √in): what PyTorch's Linear begins with.
-function initial.uniform(t, seed) return core.fill(t, "uniform", 1 / math.sqrt(fans(t)), seed) end
+function initial.uniform(t, seed)
+  return core.fill(t, "uniform", 1 / math.sqrt(fans(t)), seed or 0)
+end
 
 --- N(0, scale²), nothing beyond two deviations; scale 0.02 unless given.
-function initial.truncated(t, seed, scale) return core.fill(t, "truncated", scale or 0.02, seed) end
+function initial.truncated(t, seed, scale)
+  return core.fill(t, "truncated", scale or 0.02, seed or 0)
+end
 
 --- N(0, scale²); scale 0.02 unless given.
-function initial.normal(t, seed, scale) return core.fill(t, "normal", scale or 0.02, seed) end
+function initial.normal(t, seed, scale) return core.fill(t, "normal", scale or 0.02, seed or 0) end
 
 --- Zeros.
-function initial.zeros(t, seed) return core.fill(t, "uniform", 0, seed) end
+function initial.zeros(t, seed) return core.fill(t, "uniform", 0, seed or 0) end
 
 return initial

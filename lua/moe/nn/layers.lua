@@ -10,10 +10,13 @@ local module = require "moe.nn.module"
 local F = core.F
 local layers = {}
 
-local function init_weights(name, t, seed)
+local function init_weights(what, name, t, seed)
   if type(name) == "function" then return name(t, seed) or t end
   local fill = initial[name]
-  if not fill then error(("init: there is no '%s' in moe.nn.initial"):format(tostring(name)), 3) end
+  if not fill then
+    error(("%s: 'init' must be a function or a name in moe.nn.initial, got %s"):format(
+      what, tostring(name)), 4)
+  end
   return fill(t, seed)
 end
 layers.init_weights = init_weights
@@ -22,11 +25,12 @@ layers.init_weights = init_weights
 layers.Linear = module "Linear"
 function layers.Linear:init(options)
   local o = check("Linear", options, {
-    dim = { "integer", min = 1 }, out_dim = { "integer", min = 1 },
-    bias = { "boolean", default = true }, init = { default = "uniform" }, seed = { "integer", min = 0 },
-  }, 4)
-  if not (o.dim and o.out_dim) then error("Linear: dim and out_dim are needed", 4) end
-  self.weight = init_weights(o.init, core.zeros(o.dim, o.out_dim), self:seed_of "weight"):requires_grad()
+    dim = { "integer", min = 1, needed = true }, out_dim = { "integer", min = 1, needed = true },
+    bias = { "boolean", default = true }, init = { default = "uniform" },
+    seed = { "integer", min = 0 },
+  }, 3)
+  local weight = core.zeros(o.dim, o.out_dim)
+  self.weight = init_weights("Linear", o.init, weight, self:seed_of "weight"):requires_grad()
   if o.bias then self.bias = core.zeros(o.out_dim):requires_grad() end
 end
 function layers.Linear:forward(x) return F.linear(x, self.weight, self.bias) end
@@ -35,20 +39,23 @@ function layers.Linear:forward(x) return F.linear(x, self.weight, self.bias) end
 layers.Embedding = module "Embedding"
 function layers.Embedding:init(options)
   local o = check("Embedding", options, {
-    items = { "integer", min = 1 }, dim = { "integer", min = 1 },
+    items = { "integer", min = 1, needed = true }, dim = { "integer", min = 1, needed = true },
     init = { default = "normal" }, seed = { "integer", min = 0 },
-  }, 4)
-  if not (o.items and o.dim) then error("Embedding: items and dim are needed", 4) end
-  self.weight = init_weights(o.init, core.zeros(o.items, o.dim), self:seed_of "weight"):requires_grad()
+  }, 3)
+  local weight = core.zeros(o.items, o.dim)
+  self.weight = init_weights("Embedding", o.init, weight, self:seed_of "weight"):requires_grad()
 end
 function layers.Embedding:forward(ids) return F.embedding(ids, self.weight) end
 
-local norm_options = { dim = { "integer", min = 1 }, eps = { "number", default = 1e-5 }, seed = {} }
+local norm_options = {
+  dim = { "integer", min = 1, needed = true }, eps = { "number", min = 0, default = 1e-5 },
+  seed = {},
+}
 
 --- Rows with mean 0 and variance 1, then weight and bias. Options: dim, eps (1e-5).
 layers.LayerNorm = module "LayerNorm"
 function layers.LayerNorm:init(options)
-  local o = check("LayerNorm", options, norm_options, 4)
+  local o = check("LayerNorm", options, norm_options, 3)
   self.weight, self.bias = core.ones(o.dim):requires_grad(), core.zeros(o.dim):requires_grad()
   self.eps = o.eps
 end
@@ -57,7 +64,7 @@ function layers.LayerNorm:forward(x) return F.layer_norm(x, self.weight, self.bi
 --- Rows with mean square 1, then weight. Options: dim, eps (1e-5).
 layers.RMSNorm = module "RMSNorm"
 function layers.RMSNorm:init(options)
-  local o = check("RMSNorm", options, norm_options, 4)
+  local o = check("RMSNorm", options, norm_options, 3)
   self.weight, self.eps = core.ones(o.dim):requires_grad(), o.eps
 end
 function layers.RMSNorm:forward(x) return F.rms_norm(x, self.weight, self.eps) end
@@ -68,7 +75,7 @@ layers.Dropout = module "Dropout"
 function layers.Dropout:init(options)
   local o = check("Dropout", options, {
     p = { "number", min = 0, max = 1, default = 0.5 }, seed = { "integer", min = 0 },
-  }, 4)
+  }, 3)
   self.p, self.step = o.p, 0
 end
 function layers.Dropout:forward(x)
@@ -80,9 +87,9 @@ end
 --- An activation as a module: Activation { name = "gelu" }.
 layers.Activation = module "Activation"
 function layers.Activation:init(options)
-  local o = check("Activation", options, { name = { "string", default = "relu" }, seed = {} }, 4)
+  local o = check("Activation", options, { name = { "string", default = "relu" }, seed = {} }, 3)
   if not layers.activations[o.name] then
-    error(("Activation: there is no '%s'"):format(o.name), 4)
+    error(("Activation: there is no '%s'"):format(o.name), 3)
   end
   self.name = o.name
 end

@@ -32,13 +32,11 @@ end
 local function walk(module, prefix, on_tensor, on_module)
   if is_module(module) then on_module(module, prefix) end
   for _, key in ipairs(sorted_keys(module)) do
-    local value = module[key]
+    local value, private = module[key], type(key) == "string" and key:sub(1, 1) == "_"
     local name = prefix == "" and tostring(key) or prefix .. "." .. tostring(key)
-    if type(key) == "string" and key:sub(1, 1) == "_" then
-      value = nil
-    elseif is_tensor(value) then
+    if is_tensor(value) and not private then
       on_tensor(name, value, module, key)
-    elseif is_module(value) or type(value) == "table" and is_module(value[1]) then
+    elseif not private and (is_module(value) or type(value) == "table" and is_module(value[1])) then
       walk(value, name, on_tensor, on_module)
     end
   end
@@ -49,7 +47,7 @@ local function nothing() end
 --- Makes a tensor a parameter: it will be trained.
 -- @param t a float tensor
 -- @return the tensor
-function Module:parameter(t) return t:requires_grad() end
+function Module.parameter(_, t) return t:requires_grad() end
 
 --- The parameters, in the order of their names.
 -- @return a list of tensors, each once
@@ -82,6 +80,15 @@ function Module:state_dict()
   return state
 end
 
+local function describe_tensor(t) return table.concat(t.shape, "×") .. " " .. t.dtype end
+
+-- Why one tensor cannot take the values of another, or nothing.
+local function misfit(own, given)
+  if not is_tensor(given) then return "no tensor" end
+  local is, wanted = describe_tensor(given), describe_tensor(own)
+  return is ~= wanted and is .. ", not " .. wanted or nil
+end
+
 --- Copies the values of tensors into those of the same names.
 -- @param state name → tensor
 -- @param[opt] options { strict }: false allows names that are missing or too many
@@ -89,15 +96,16 @@ end
 -- @raise if names (unless strict = false) or shapes do not agree; nothing is changed then
 function Module:load_state_dict(state, options)
   local own, strict = self:state_dict(), not options or options.strict ~= false
-  for name, t in pairs(own) do
-    if not state[name] and strict then error(("load_state_dict: '%s' is missing"):format(name), 2) end
-    if state[name] and table.concat(state[name].shape, "×") ~= table.concat(t.shape, "×") then
-      error(("load_state_dict: '%s' is %s, not %s"):format(
-        name, table.concat(state[name].shape, "×"), table.concat(t.shape, "×")), 2)
-    end
+  for _, name in ipairs(sorted_keys(own)) do
+    local given = state[name]
+    if given == nil and strict then error(("load_state_dict: '%s' is missing"):format(name), 2) end
+    local fault = given ~= nil and misfit(own[name], given)
+    if fault then error(("load_state_dict: '%s' is %s"):format(name, fault), 2) end
   end
-  for name in pairs(state) do
-    if strict and not own[name] then error(("load_state_dict: there is no '%s'"):format(name), 2) end
+  for _, name in ipairs(sorted_keys(state)) do
+    if strict and not own[name] then
+      error(("load_state_dict: there is no '%s'"):format(tostring(name)), 2)
+    end
   end
   for name, t in pairs(own) do
     if state[name] then core.copy(t, state[name]) end
@@ -121,14 +129,14 @@ end
 --- train(false)
 function Module:eval() return self:train(false) end
 
---- Freezes the parameters of the module (they get no gradient), or with true lets them
--- learn again.
+--- With false freezes the parameters of the module: they get no gradient. Lets those
+-- that were frozen learn again without.
 function Module:trainable(on)
   walk(self, "", function(_, t, module, key)
     if t.requires or module._frozen and module._frozen[key] then
       module._frozen = module._frozen or {}
       module._frozen[key] = true
-      t:requires_grad(on == true)
+      t:requires_grad(on ~= false)
     end
   end, nothing)
   return self

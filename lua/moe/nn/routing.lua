@@ -1,29 +1,29 @@
 --- What a sparse layer's forward gives beside its answer: the selection, its losses
--- as tensors that gradients flow through, its statistics.
+-- as tensors that gradients flow through, its statistics. backward gives it back, as it
+-- does the values in between: routing:retain() before it keeps it, and layer:stats() has
+-- the layer's running figures.
 -- @module moe.nn.routing
 
 local core = require "moe.core"
 
 local F = core.F
 local Routing = {}
-Routing.__index = Routing
+local fields = {
+  indices = true, weights = true, probs = true, counts = true, rows = true, choices = true,
+  dropped = true,
+}
 
--- A tensor of the value, whose gradient by the logits (and by the deviations of
--- their noise) is known.
-local function known(self, value, by_logits, by_noise)
-  local out = core.tensor { value + 0.0 }
-  local function backward(g)
-    local factor = g:get(1)
-    return by_logits * factor, self.deviations and by_noise * factor or nil
-  end
-  if self.deviations then return F.operation(backward, out, self.logits, self.deviations) end
-  return F.operation(backward, out, self.logits)
+function Routing.__index(self, name)
+  if fields[name] then return rawget(self, "routed")[name] end
+  return Routing[name]
 end
 
 --- A loss of the routing: "switch" (E Σ f P, f counted 1/k a selection: balanced 1),
 -- "gshard", "importance" (CV², population variance), "collapse", "entropy", "z", "load"
 -- (of noisy routing). Multiply it by its weight and add it to the task's.
-function Routing:loss(kind) return known(self, self.routed:loss(kind)) end
+function Routing:loss(kind)
+  return F.routing_loss(self.routed, kind, self.logits, self.deviations)
+end
 
 --- loss "switch"; or with counted = "k" f is not divided by k, so that balance is k.
 function Routing:balance_loss(counted)
@@ -49,13 +49,17 @@ function Routing:entropy() return self:loss "entropy" end
 -- earlier routing of the layer also the running maxvio.
 function Routing:stats(before) return self.routed:stats(before) end
 
---- @param routed what moe.route gave
+--- Keeps the routing where backward would give it back.
+function Routing:retain()
+  self.routed:retain()
+  return self
+end
+
+--- @param routed what moe.route gave: its indices, probs, counts … are the routing's too
 -- @param logits the tensor that it was given
 -- @param deviations of its noise, or nil
 -- @param top_k selections of a row
 return function(routed, logits, deviations, top_k)
-  return setmetatable({
-    routed = routed, logits = logits, deviations = deviations, top_k = top_k,
-    indices = routed.indices, probs = routed.probs,
-  }, Routing)
+  return setmetatable(
+    { routed = routed, logits = logits, deviations = deviations, top_k = top_k }, Routing)
 end

@@ -21,13 +21,13 @@ local kinds = {
 transformer.FeedForward = module "FeedForward"
 function transformer.FeedForward:init(options)
   local o = check("FeedForward", options, {
-    dim = { "integer", min = 1 }, hidden = { "integer", min = 1 },
+    dim = { "integer", min = 1, needed = true }, hidden = { "integer", min = 1, needed = true },
     out_dim = { "integer", min = 1 }, activation = { "string", default = "relu" },
     bias = { "boolean" }, dropout = { "number", min = 0, max = 1, default = 0 }, init = {},
     seed = { "integer", min = 0 },
-  }, 4)
+  }, 3)
   local kind = kinds[o.activation]
-  if not kind then error(("FeedForward: there is no activation '%s'"):format(o.activation), 4) end
+  if not kind then error(("FeedForward: there is no activation '%s'"):format(o.activation), 3) end
   local bias = o.bias == nil and not kind[2] or o.bias or false
   local function linear(name, dim, out_dim)
     return layers.Linear {
@@ -54,10 +54,14 @@ end
 transformer.CausalSelfAttention = module "CausalSelfAttention"
 function transformer.CausalSelfAttention:init(options)
   local o = check("CausalSelfAttention", options, {
-    dim = { "integer", min = 1 }, heads = { "integer", min = 1, default = 1 }, rotary = {},
+    dim = { "integer", min = 1, needed = true }, heads = { "integer", min = 1, default = 1 },
+    rotary = {},
     causal = { "boolean", default = true }, bias = { "boolean", default = true }, init = {},
     seed = { "integer", min = 0 },
-  }, 4)
+  }, 3)
+  if o.dim % o.heads ~= 0 then
+    error(("CausalSelfAttention: 'heads' must divide dim, %d, got %d"):format(o.dim, o.heads), 3)
+  end
   for _, name in ipairs { "query", "key", "value", "out" } do
     self[name] = layers.Linear {
       dim = o.dim, out_dim = o.dim, bias = o.bias, init = o.init, seed = self:seed_of(name),
@@ -80,12 +84,12 @@ end
 transformer.TransformerBlock = module "TransformerBlock"
 function transformer.TransformerBlock:init(options)
   local o = check("TransformerBlock", options, {
-    dim = { "integer", min = 1 }, heads = { "integer", min = 1, default = 1 },
+    dim = { "integer", min = 1, needed = true }, heads = { "integer", min = 1, default = 1 },
     hidden = { "integer", min = 1 }, activation = { "string", default = "gelu" }, rotary = {},
     norm = { { "layer", "rms" }, default = "layer" }, ffn = {}, init = {},
     dropout = { "number", min = 0, max = 1, default = 0 }, bias = { "boolean", default = true },
     seed = { "integer", min = 0 },
-  }, 4)
+  }, 3)
   local Norm = o.norm == "rms" and layers.RMSNorm or layers.LayerNorm
   self.norm_1, self.norm_2 = Norm { dim = o.dim }, Norm { dim = o.dim }
   self.attention = transformer.CausalSelfAttention {
