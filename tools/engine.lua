@@ -93,6 +93,48 @@
 -- @param[opt] options as `moe.help "read_csv"` lists them
 -- @return a Table; or nil, message, code
 
+--- Reads a tensor from an IDX file, as those of MNIST are; also gzipped (with zlib).
+-- @function data.read_idx
+-- @param path of the file
+-- @param[opt] options { float }: true for float32 of integers too, which are int32 else
+-- @return a tensor; or nil, message, code for a file that cannot be read
+
+--- Reads a tensor from a NumPy file. Integers and truth values become int32 and must fit
+-- it; real numbers float32, doubles rounded to the nearest, and refused beyond its range.
+-- @function data.read_npy
+-- @param path of the file
+-- @return a tensor; or nil, message, code
+
+--- Writes a tensor as a NumPy file.
+-- @function data.write_npy
+-- @param path of the file
+-- @param t the tensor
+-- @return true; or nil, message, code
+
+--- Reads the tensors of a NumPy archive, stored or (with zlib) compressed.
+-- @function data.read_npz
+-- @param path of the file
+-- @return name → tensor; or nil, message, code
+
+--- Writes tensors as a NumPy archive, not compressed.
+-- @function data.write_npz
+-- @param path of the file
+-- @param tensors name → tensor
+-- @return true; or nil, message, code
+
+--- Reads the tensors of a safetensors file, as `load_state_dict` takes them; float16 and
+-- bfloat16 become float32. PyTorch's linear weights are outputs × inputs: transpose them.
+-- @function data.read_safetensors
+-- @param path of the file
+-- @return name → tensor; or nil, message, code
+
+--- Writes tensors as a safetensors file.
+-- @function data.write_safetensors
+-- @param path of the file
+-- @param tensors name → tensor: what `state_dict` gives
+-- @return true; or nil, message, code
+-- @usage assert(moe.data.write_safetensors("layer.safetensors", layer:state_dict()))
+
 --- A table of columns at hand.
 -- @function data.table
 -- @param options a table of
@@ -460,7 +502,36 @@
 
 --- Two dimensions exchanged, in a copy.
 -- @function Tensor:transpose
+-- @param[opt] i one of them, from 1; both may be left out of a matrix
+-- @param[opt] j the other
 -- @return a tensor
+
+--- Operations on the tensor are recorded from now on, so that `backward` finds the
+-- gradient of what comes of them; t.grad is that gradient, t.requires tells.
+-- @function Tensor:requires_grad
+-- @param[opt=true] required false ends it
+-- @return the tensor
+-- @raise of an index tensor, and of the result of recorded operations
+
+--- Adds to each leaf's `grad` its gradient, back from this tensor of one item. The
+-- values in between are given back, except scalars and what was retained.
+-- @function Tensor:backward
+-- @param[opt] options { gradient: by this tensor, of its shape, where it has several items;
+-- keep: true keeps records and values for another walk }
+-- @raise where nothing requires a gradient, where a value that is needed was changed in
+-- place or given back, and what an operation written in Lua raised
+
+--- Value and gradient stay when `backward` comes by.
+-- @function Tensor:retain
+-- @return the tensor
+
+--- The same items, of which nothing is recorded.
+-- @function Tensor:detach
+-- @return a tensor
+
+--- Sets the gradient to 0.
+-- @function Tensor:zero_grad
+-- @return the tensor
 
 --- A copy.
 -- @function Tensor:clone

@@ -52,7 +52,7 @@ Description: Mixtures of experts: an engine in C
 Version: $VERSION
 Cflags: -I$PREFIX/include
 Libs: -L$PREFIX/lib -lmoe
-Libs.private: -lm -ldl -pthread
+Libs.private: -lm -ldl -pthread$(pkg-config --libs zlib 2>/dev/null | sed 's/^/ /')
 END
 put 644 "$PREFIX/lib/pkgconfig" "$description" moe.pc
 rm "$description"

@@ -48,8 +48,10 @@ need_"${1:-run}"
 [ -n "$missing" ] || exit 0
 
 # Used where found, so asked for only along with what is needed: line editing
-# for the prompt, and for the specs a matrix product to compare ours with.
+# for the prompt, gzipped files, and for the specs a matrix product to compare
+# ours with.
 need libedit-dev library libedit
+need zlib1g-dev library zlib
 [ "${1:-run}" = run ] || need libopenblas0-serial ls /usr/lib*/*/libopenblas.so.0
 
 if ! command -v apt-get >/dev/null; then

@@ -12,6 +12,8 @@ for name, f in pairs(core.data) do
   data[name] = f
 end
 
+data.loader = require "moe.loader"
+
 local Table = core.methods "Table"
 
 local function is_missing(value)

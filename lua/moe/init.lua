@@ -73,6 +73,24 @@ moe.pipeline = require "moe.pipeline"
 moe.help = require "moe.help"
 moe.schedule = require "moe.schedule"
 moe.stages = require "moe.schedule.stages"
+moe.nn = require "moe.nn"
+moe.optim = require "moe.optim"
+moe.experts.network = require "moe.nn.network"
+
+--- Operations on tensors that record their gradients: relu, gelu, gelu_tanh, silu, tanh,
+-- sigmoid, softplus (x); linear (x, w, b); matmul (a, b, transpose a, transpose b);
+-- softmax, log_softmax (x); layer_norm (x, weight, bias, eps); rms_norm (x, weight, eps);
+-- dropout (x, p, seed); embedding (ids, table); scatter (t, ids, n); concat (tensors,
+-- dim); slice (t, dim, first, last); cross_entropy (logits, ids, { smoothing, ignore });
+-- mse, bce_with_logits (x, y); huber (x, y, delta); attention (q, k, v, heads, { causal,
+-- rotary }); experts (x, weights, indices, weights of experts); route (logits, options):
+-- the weights of moe.route, and its routing, which backward gives back unless it is
+-- retained; routing_loss (routing, kind, logits, deviations of noise); operation (backward,
+-- output, inputs …): one written in Lua.
+moe.F = core.F
+
+--- Calls a function without recording gradients: see moe.no_grad.
+moe.no_grad = require "moe.no_grad"
 
 -- These two add methods to the objects of the engine.
 require "moe.learner"

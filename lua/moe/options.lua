@@ -52,12 +52,13 @@ end
 --- The options of a function, with defaults where none are given.
 -- @param what the function's name, for the message
 -- @param given a table, name → value, or nil
--- @param known name → { kind, min, max, default }: kind is a type's name, or
--- "integer", or a list of choices; nil or false is allowed where there is no default
+-- @param known name → { kind, min, max, default, needed }: kind is a type's name, or
+-- "integer", or a list of choices; nil or false is allowed where there is no default, nil
+-- not where it is `needed`
 -- @param[opt=2] level of the function that is to blame, as for `error`, the caller
 -- being 1; 0 for a message without a place
 -- @return a table of its own
--- @raise if a name is unknown or a value is not allowed
+-- @raise if a name is unknown, a value not allowed or a needed one not there
 function options.check(what, given, known, level)
   level = (level or 2) > 0 and (level or 2) + 1 or 0
   if given ~= nil and type(given) ~= "table" then
@@ -68,6 +69,9 @@ function options.check(what, given, known, level)
   for name, rule in pairs(known) do
     local value = given and given[name]
     if value == nil then value = rule.default end
+    if value == nil and rule.needed then
+      error(("%s: '%s' is needed"):format(what, name), level)
+    end
     local allowed = value and rule[1] and complaint(rule, value)
     if allowed then
       local got = text.value(value):match "^[^\n]*"

@@ -122,6 +122,14 @@ moe.mixture(options)
            list of learners
   returns  a learner
   raises   if an option is unknown or out of its range]] },
+{ "moe.no_grad", [[
+moe.no_grad(f, ...)
+  Calls a function without recording gradients.
+
+  f        the function; what it makes by operations and does not return is
+           given back
+  ...      its arguments
+  returns  what it returns]] },
 { "moe.pipeline", [[
 moe.pipeline(parts)
   Transforms and the learner behind them as one: moe.pipeline { scaler, model
@@ -155,6 +163,37 @@ moe.experts.import(path [, options])
            read, is no such model, or has something that cannot be imported,
            which the message names
   raises   if `classes` are not as many as the model has, or it has none]] },
+{ "moe.experts.network", [[
+moe.experts.network(options)
+  A learner around a neural module.
+
+  options  a table of
+             module: a module that gives rows × outputs, or function(inputs,
+               outputs) → module
+             loss: "cross_entropy" (of classes), "mse" or "huber", or
+               function(output, y, weights)
+             optimizer: the name of one of moe.optim ("adamw"), or
+               function(parameters) → optimiser
+             lr, weight_decay: the optimiser's own unless given; clip: the
+               most that the norm of
+             the gradients may be; schedule: function(optimiser, steps) → one
+               of
+             moe.optim.schedules
+             epochs (20), batch_size (32), seed (0)
+             validation (0): the share of rows held out, to stop after
+               `patience` (5) epochs
+             without a gain and return to the best
+             balance (0.01): the weight of the balance loss of a module that
+               gives a routing
+             standardize (true): inputs have mean 0 and deviation 1 (of
+               regression the targets do)
+             classes: of the outputs, in their order; those of the rows,
+               sorted, unless given
+             warm (false): each fit goes on from the weights there are, as one
+               with the option
+             warm = true does; a copy's first fit does not
+  returns  a learner; and the network behind it: { module, options, … }
+  raises   if an option is unknown or not allowed]] },
 } },
 { "moe.data", [[
   Tables of named columns: read, made, looked at.
@@ -177,6 +216,59 @@ moe.data.parse_csv(text [, options])
   text     the bytes
   options  as `moe.help "read_csv"` lists them
   returns  a Table; or nil, message, code]] },
+{ "moe.data.read_idx", [[
+moe.data.read_idx(path [, options])
+  Reads a tensor from an IDX file, as those of MNIST are; also gzipped (with
+  zlib).
+
+  path     of the file
+  options  { float }: true for float32 of integers too, which are int32 else
+  returns  a tensor; or nil, message, code for a file that cannot be read]] },
+{ "moe.data.read_npy", [[
+moe.data.read_npy(path)
+  Reads a tensor from a NumPy file. Integers and truth values become int32 and
+  must fit it; real numbers float32, doubles rounded to the nearest, and
+  refused beyond its range.
+
+  path     of the file
+  returns  a tensor; or nil, message, code]] },
+{ "moe.data.write_npy", [[
+moe.data.write_npy(path, t)
+  Writes a tensor as a NumPy file.
+
+  path     of the file
+  t        the tensor
+  returns  true; or nil, message, code]] },
+{ "moe.data.read_npz", [[
+moe.data.read_npz(path)
+  Reads the tensors of a NumPy archive, stored or (with zlib) compressed.
+
+  path     of the file
+  returns  name → tensor; or nil, message, code]] },
+{ "moe.data.write_npz", [[
+moe.data.write_npz(path, tensors)
+  Writes tensors as a NumPy archive, not compressed.
+
+  path     of the file
+  tensors  name → tensor
+  returns  true; or nil, message, code]] },
+{ "moe.data.read_safetensors", [[
+moe.data.read_safetensors(path)
+  Reads the tensors of a safetensors file, as `load_state_dict` takes them;
+  float16 and bfloat16 become float32. PyTorch's linear weights are outputs ×
+  inputs: transpose them.
+
+  path     of the file
+  returns  name → tensor; or nil, message, code]] },
+{ "moe.data.write_safetensors", [[
+moe.data.write_safetensors(path, tensors)
+  Writes tensors as a safetensors file.
+
+  path     of the file
+  tensors  name → tensor: what `state_dict` gives
+  returns  true; or nil, message, code
+
+  assert(moe.data.write_safetensors("layer.safetensors", layer:state_dict()))]] },
 { "moe.data.table", [[
 moe.data.table(options)
   A table of columns at hand.
@@ -232,6 +324,17 @@ moe.data.folds(n, k [, options])
   k        how many folds
   options  as for `split`
   returns  an array: of each row its fold, 1 … k]] },
+{ "moe.data.loader", [[
+moe.data.loader(options)
+  An iterator over batches, for passes one after the other; `rewind` begins a
+  pass anew after a `break`.
+
+  options  { X, y, weights }: tensors, tables or arrays of as many rows; batch
+           (32), shuffle (false), seed (0), drop_last (false): leave out what
+           fills no batch
+  returns  what gives X, y and weights of the next batch, each of the kind it
+           was given as
+  raises   if an option is wrong, or the rows are not as many]] },
 } },
 { "moe.streams", [[
   Streams: samples one after the other, from files, from memory, or made.
@@ -1689,10 +1792,46 @@ Tensor:reshape(...)
   ...      the lengths, or one table of them; one may be -1
   returns  a tensor]] },
 { "Tensor:transpose", [[
-Tensor:transpose()
+Tensor:transpose([i] [, j])
   Two dimensions exchanged, in a copy.
 
+  i        one of them, from 1; both may be left out of a matrix
+  j        the other
   returns  a tensor]] },
+{ "Tensor:requires_grad", [[
+Tensor:requires_grad([required])
+  Operations on the tensor are recorded from now on, so that `backward` finds
+  the gradient of what comes of them; t.grad is that gradient, t.requires
+  tells.
+
+  required  false ends it (true unless given)
+  returns   the tensor
+  raises    of an index tensor, and of the result of recorded operations]] },
+{ "Tensor:backward", [[
+Tensor:backward([options])
+  Adds to each leaf's `grad` its gradient, back from this tensor of one item.
+  The values in between are given back, except scalars and what was retained.
+
+  options  { gradient: by this tensor, of its shape, where it has several
+           items; keep: true keeps records and values for another walk }
+  raises   where nothing requires a gradient, where a value that is needed was
+           changed in place or given back, and what an operation written in
+           Lua raised]] },
+{ "Tensor:retain", [[
+Tensor:retain()
+  Value and gradient stay when `backward` comes by.
+
+  returns  the tensor]] },
+{ "Tensor:detach", [[
+Tensor:detach()
+  The same items, of which nothing is recorded.
+
+  returns  a tensor]] },
+{ "Tensor:zero_grad", [[
+Tensor:zero_grad()
+  Sets the gradient to 0.
+
+  returns  the tensor]] },
 { "Tensor:clone", [[
 Tensor:clone()
   A copy.
@@ -1854,9 +1993,41 @@ Routing:next_bias()
   The selection bias after an update by this routing.
 
   returns  an array, a number an expert]] },
+{ "Routing:loss", [[
+Routing:loss()
+  A loss of the routing: "switch" (E Σ f P, f counted 1/k a selection:
+  balanced 1), "gshard", "importance" (CV², population variance), "collapse",
+  "entropy", "z", "load" (of noisy routing). Multiply it by its weight and add
+  it to the task's.]] },
+{ "Routing:balance_loss", [[
+Routing:balance_loss()
+  loss "switch"; or with counted = "k" f is not divided by k, so that balance
+  is k.]] },
+{ "Routing:z_loss", [[
+Routing:z_loss()
+  loss "z": mean (ln Σ e^z)².]] },
+{ "Routing:importance_loss", [[
+Routing:importance_loss()
+  loss "importance".]] },
+{ "Routing:load_loss", [[
+Routing:load_loss()
+  loss "load".]] },
+{ "Routing:entropy", [[
+Routing:entropy()
+  loss "entropy": of a row, in units of ln E.]] },
+{ "Routing:stats", [[
+Routing:stats()
+  load, importance, maxvio, entropy, dropped, dead … (balance.h); with those
+  of an earlier routing of the layer also the running maxvio.]] },
+{ "Routing:retain", [[
+Routing:retain()
+  Keeps the routing where backward would give it back.]] },
 } },
 { "Schedule", [[
   What `moe.schedule` gives.]], {
+{ "Schedule:step", [[
+Schedule:step()
+  Sets the rate of the next step; to be called after each step (or epoch).]] },
 { "Schedule:fit", [[
 Schedule:fit(m, data [, options])
   Runs the stages, in order, on a mixture.

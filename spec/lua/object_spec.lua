@@ -99,7 +99,8 @@ describe("a box", function()
   -- What writes files, opens libraries or changes settings is left out.
   local spared = {
     save = true, write_csv = true, load_backend = true, set_threads = true, _fail_after = true,
-    _write_file = true,
+    _write_file = true, write_npy = true, write_npz = true,
+    write_safetensors = true, _on_load = true,
   }
 
   local function each_function(visit)

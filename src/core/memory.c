@@ -31,6 +31,15 @@ void *moe_alloc(size_t n, size_t size) {
   return block;
 }
 
+void *moe_alloc_aligned(size_t n) {
+  enum { LINE = 64 };
+  void *block;
+  if (must_fail() || n > PTRDIFF_MAX - LINE) return NULL;
+  block = aligned_alloc(LINE, (n + LINE - 1) / LINE * LINE);
+  if (block != NULL) atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+  return block;
+}
+
 void *moe_resize(void *block, size_t n, size_t size) {
   if (block == NULL) return moe_alloc(n, size);
   if (must_fail() || moe_size(n, size) > PTRDIFF_MAX) return NULL;
@@ -92,11 +101,10 @@ enum { SCRATCH_STEP = 16 << 10, SCRATCH_ALIGN = 64 };
 static scratch_block *push_block(moe_call *call, size_t bytes) {
   size_t size = bytes < SCRATCH_STEP ? SCRATCH_STEP : bytes;
   scratch_block *block;
-  if (must_fail() || size > PTRDIFF_MAX - 2 * SCRATCH_ALIGN) return NULL;
+  if (size > PTRDIFF_MAX - 2 * SCRATCH_ALIGN) return NULL;
   size = (size + SCRATCH_ALIGN - 1) / SCRATCH_ALIGN * SCRATCH_ALIGN;
-  block = aligned_alloc(SCRATCH_ALIGN, sizeof *block + size);
+  block = moe_alloc_aligned(sizeof *block + size);
   if (block == NULL) return NULL;
-  atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
   *block = (scratch_block){call->scratch, 0, size};
   return call->scratch = block;
 }

@@ -7,6 +7,10 @@
 /* Zeroed array of n items, or NULL.  n = 0 gives a block all the same. */
 void *moe_alloc(size_t n, size_t size);
 
+/* n bytes aligned for SIMD, not zeroed, or NULL; for moe_free, not for
+   moe_resize. */
+void *moe_alloc_aligned(size_t n);
+
 /* The block with room for n items, contents kept, what is new not zeroed; NULL
    leaves the old block as it was.  A NULL block is allocated. */
 void *moe_resize(void *block, size_t n, size_t size);

@@ -61,6 +61,8 @@ typedef struct moe_call {
   int threads; /* limit; 1 is the calling thread alone */
   const moe_host *host;
   struct moe_scratch_block *scratch;
+  struct moe_pool *pool; /* where tensors come from; NULL: the system */
+  bool recording;        /* operations on tensors record their gradients */
 } moe_call;
 
 void moe_call_init(moe_call *call, const moe_host *host, int threads);

@@ -40,7 +40,8 @@ static moe_status begin(moe_call *call, moe_job *job) {
 
 static moe_status step(moe_call *call, moe_job *job) {
   job->done = true;
-  return call->host->foreign->fit(call, job->object, job->state, &job->batch);
+  return call->host->foreign->fit(call, job->object, job->state, &job->batch,
+                                  job->warm);
 }
 
 static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {

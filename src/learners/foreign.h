@@ -9,9 +9,11 @@
    MOE_EHOST, after which the host raises its own error again. */
 typedef struct moe_foreign {
   /* Trains the value behind o; a target's labels are those of state->labels
-     (fit) or the object's own (learn). */
+     (fit) or the object's own (learn).  A warm fit may go on from what the
+     value has learned. */
   moe_status (*fit)(moe_call *call, const moe_object *o,
-                    const moe_fitted *fitted, const moe_batch *batch);
+                    const moe_fitted *fitted, const moe_batch *batch,
+                    bool warm);
   moe_status (*learn)(moe_call *call, const moe_object *o,
                       const moe_fitted *fitted, const moe_batch *batch);
 

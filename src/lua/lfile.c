@@ -34,13 +34,14 @@ static int free_bytes(lua_State *L) {
   return 0;
 }
 
-static void push_bytes_box(lua_State *L) {
+void *lmoe_push_bytes_box(lua_State *L) {
   void **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;
   lua_newtable(L);
   lua_pushcfunction(L, free_bytes);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
+  return box;
 }
 
 static int l_dump(lua_State *L) {
@@ -48,8 +49,7 @@ static int l_dump(lua_State *L) {
   lmoe_call *c = lmoe_begin(L);
   unsigned char **bytes;
   size_t size;
-  push_bytes_box(L);
-  bytes = lua_touserdata(L, -1);
+  bytes = lmoe_push_bytes_box(L);
   LMOE_TRY(L, c, moe_model_dump(&c->call, o, bytes, &size));
   lua_pushlstring(L, (const char *)*bytes, size);
   moe_free(*bytes);
@@ -68,7 +68,56 @@ typedef struct bringing {
   int given; /* index of the table of values, or 0 */
   char path[256];
   bool missing;
+  bool damaged; /* the call has the message */
 } bringing;
+
+static const char restore_key;
+
+/* _on_load(function(state)): makes again what the library's own Lua code wrote,
+   nil for what is another's. */
+static int l_on_load(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lmoe_set_registry(L, &restore_key);
+  return 0;
+}
+
+/* Pushes the state as a table, or nil where the file is to blame. */
+static bool push_state(bringing *b, const char *state) {
+  moe_value value = moe_text_value(NULL);
+  moe_status status = moe_json_parse(&b->c->call, state, &value);
+  if (status == MOE_ENOMEM) lmoe_end(b->L, b->c, status);
+  if (status != MOE_OK) b->damaged = b->missing = true;
+  lmoe_push_value(b->L, &value);
+  return status == MOE_OK;
+}
+
+/* The function and its n arguments on top are called: one result, or nil and
+   the file is to blame. */
+static void call_checked(bringing *b, int n) {
+  lua_State *L = b->L;
+  if (lua_pcall(L, n, 1, 0) == 0) return;
+  moe_fail(&b->c->call, MOE_EFORMAT, "%s",
+           lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "no state");
+  b->damaged = b->missing = true;
+  lua_pop(L, 1);
+  lua_pushnil(L);
+}
+
+/* Pushes what the library makes of a state, filled with it, or nil. */
+static void push_restored(bringing *b, const char *state) {
+  lua_State *L = b->L;
+  lmoe_get_registry(L, &restore_key);
+  if (lua_isnil(L, -1) || state == NULL) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    return;
+  }
+  if (push_state(b, state))
+    call_checked(b, 1);
+  else
+    lua_remove(L, -2);
+}
 
 static void push_given(bringing *b, const char *name) {
   if (b->given == 0) {
@@ -85,7 +134,13 @@ static void push_given(bringing *b, const char *name) {
 static void bring_value(bringing *b, const moe_object *o, const char *name) {
   lua_State *L = b->L;
   const char *state = moe_foreign_state(o);
+  bool given;
   push_given(b, name);
+  given = !lua_isnil(L, -1);
+  if (!given) {
+    lua_pop(L, 1);
+    push_restored(b, state);
+  }
   if (lua_isnil(L, -1)) {
     b->missing = true;
     lua_pop(L, 1);
@@ -95,15 +150,15 @@ static void bring_value(bringing *b, const moe_object *o, const char *name) {
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "value");
   lua_pop(L, 1);
-  if (state != NULL && !lua_isfunction(L, -1)) {
-    moe_value value;
+  if (given && state != NULL && !lua_isfunction(L, -1)) {
     lua_getfield(L, -1, "set_state");
     if (lua_isnil(L, -1))
       luaL_error(L, "the Lua object for '%s' has no set_state method", b->path);
     lua_pushvalue(L, -2);
-    LMOE_TRY(L, b->c, moe_json_parse(&b->c->call, state, &value));
-    lmoe_push_value(L, &value);
-    lua_call(L, 2, 0);
+    if (push_state(b, state))
+      lua_call(L, 2, 0);
+    else
+      lua_pop(L, 3);
   }
   lua_pop(L, 1);
 }
@@ -162,9 +217,10 @@ static int finish_load(lua_State *L, lmoe_call *c, moe_object *o) {
     lmoe_end(L, c, MOE_OK);
     return 1;
   }
-  moe_fail(&c->call, MOE_EFORMAT,
-           "the file has an object written in Lua; give one in its place: "
-           "{ lua = { [name] = object } }, by its name or path in the tree");
+  if (!b.damaged)
+    moe_fail(&c->call, MOE_EFORMAT,
+             "the file has an object written in Lua; give one in its place: "
+             "{ lua = { [name] = object } }, by its name or path in the tree");
   return lmoe_refuse(L, c, MOE_EFORMAT);
 }
 
@@ -343,6 +399,7 @@ static const luaL_Reg functions[] = {{"load", l_load},
                                      {"types", l_types},
                                      {"_function_types", l_function_types},
                                      {"_write_file", l_write_file},
+                                     {"_on_load", l_on_load},
                                      {NULL, NULL}};
 
 void lmoe_open_files(lua_State *L) {

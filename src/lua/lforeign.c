@@ -36,38 +36,42 @@ static bool push_behind(lua_State *L, const moe_object *o) {
 /* ---------------------------------------------------------- protected calls */
 
 typedef struct request {
-  lua_CFunction work;
   lmoe_call *c;
   const moe_object *object;
   const moe_fitted *fitted;
   const moe_batch *batch;
+  bool warm;
   const moe_rows *rows;
   double *out;
   moe_object *copy;
   char **json;
 } request;
 
+typedef struct protected_work {
+  lua_CFunction work;
+  lmoe_call *c;
+  void *data;
+} protected_work;
+
 /* The work itself, once there is room for its error: to keep that must not
    raise, with the engine's frames on the C stack. */
 static int l_work(lua_State *L) {
-  request *r = lua_touserdata(L, 1);
-  if (r->c->error == LUA_NOREF) {
+  protected_work *p = lua_touserdata(L, 1);
+  if (p->c->error == LUA_NOREF) {
     lua_pushboolean(L, 0);
-    r->c->error = luaL_ref(L, LUA_REGISTRYINDEX);
+    p->c->error = luaL_ref(L, LUA_REGISTRYINDEX);
   }
-  return r->work(L);
+  lua_settop(L, 0);
+  lua_pushlightuserdata(L, p->data);
+  return p->work(L);
 }
 
-/* Runs work(L) protected, with the request as its only argument. */
-static moe_status protect(moe_call *call, const moe_object *o,
-                          lua_CFunction work, request *r) {
+moe_status lmoe_call_back(moe_call *call, lua_CFunction work, void *data) {
   lmoe_call *c = call->host->data;
+  protected_work p = {work, c, data};
   lua_State *L = c->L;
-  r->work = work;
-  r->c = c;
-  r->object = o;
   c->callbacks++;
-  int failed = lmoe_protect(L, l_work, r);
+  int failed = lmoe_protect(L, l_work, &p);
   c->callbacks--;
   if (!failed) return MOE_OK;
   moe_fail(
@@ -79,6 +83,14 @@ static moe_status protect(moe_call *call, const moe_object *o,
   else
     lua_pop(L, 1);
   return MOE_EHOST;
+}
+
+/* Runs work(L) protected, with the request as its only argument. */
+static moe_status protect(moe_call *call, const moe_object *o,
+                          lua_CFunction work, request *r) {
+  r->c = call->host->data;
+  r->object = o;
+  return lmoe_call_back(call, work, r);
 }
 
 /* Pushes the value's method and the value; false when it has none. */
@@ -148,11 +160,15 @@ static void push_classes(lua_State *L, const moe_fitted *f) {
   }
 }
 
-/* { classes = …, weights = … or nil } */
+/* { classes = …, warm = true or nil, weights = … or nil } */
 static void push_fit_options(lua_State *L, const request *r) {
   lua_newtable(L);
   push_classes(L, r->fitted);
   lua_setfield(L, -2, "classes");
+  if (r->warm) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "warm");
+  }
   if (r->batch->weight == NULL) return;
   lua_createtable(L, (int)r->batch->x.n, 0);
   for (size_t i = 0; i < r->batch->x.n; i++) {
@@ -399,8 +415,8 @@ static int l_get_state(lua_State *L) {
 }
 
 static moe_status fit(moe_call *call, const moe_object *o, const moe_fitted *f,
-                      const moe_batch *batch) {
-  request r = {.fitted = f, .batch = batch};
+                      const moe_batch *batch, bool warm) {
+  request r = {.fitted = f, .batch = batch, .warm = warm};
   return protect(call, o, l_fit, &r);
 }
 

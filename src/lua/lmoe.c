@@ -419,8 +419,10 @@ int luaopen_moe_core(lua_State *L) {
   lmoe_open_transforms(L);
   lmoe_open_detectors(L);
   lmoe_open_tensor(L);
+  lmoe_open_tape(L);
   lmoe_open_sparse(L);
   lmoe_open_table(L);
+  lmoe_open_arrays(L);
   lmoe_open_processes(L);
   lmoe_open_samples(L);
   lmoe_open_random(L);

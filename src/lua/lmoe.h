@@ -99,6 +99,10 @@ atomic_bool *lmoe_interrupt_flag(lua_State *L);
 /* Keeps the value on top alive until the call ends; pops it. */
 void lmoe_anchor(lua_State *L, lmoe_call *c);
 
+/* For callbacks of the engine: runs work(L) protected, `data` being its only
+   argument; an error unwinds as MOE_EHOST, and lmoe_end raises it as it was. */
+moe_status lmoe_call_back(moe_call *call, lua_CFunction work, void *data);
+
 /* Takes over a reference to the data that the call reads, until it ends. */
 void lmoe_hold(lmoe_call *c, void *data, void (*release)(void *data));
 
@@ -125,6 +129,7 @@ void lmoe_desk_reserve(lua_State *L, lmoe_desk *d, size_t n);
 
 /* The userdata of the other kinds; test_ gives NULL for anything else, push_
    takes over the caller's reference. */
+struct moe_tensor *lmoe_find_tensor(lua_State *L, int index); /* or gone */
 struct moe_tensor *lmoe_test_tensor(lua_State *L, int index);
 struct moe_tensor *lmoe_check_tensor(lua_State *L, int index);
 void lmoe_push_tensor(lua_State *L, struct moe_tensor *t);
@@ -220,6 +225,10 @@ void lmoe_push_routing(lua_State *L, lmoe_call *c, const struct moe_routing *r);
 #define LMOE_STREAMING "moe.Streaming"
 #define LMOE_DETECTOR "moe.Detector"
 
+/* Pushes a box around one block of the engine's memory, NULL at first, which
+   the collector frees. */
+void *lmoe_push_bytes_box(lua_State *L);
+
 /* The pieces of moe.core; each adds to the table on top of the stack. */
 void lmoe_open_objects(lua_State *L);
 void lmoe_open_learners(lua_State *L);
@@ -234,6 +243,8 @@ void lmoe_open_mixture(lua_State *L);
 void lmoe_open_detectors(lua_State *L);
 void lmoe_open_route(lua_State *L);
 void lmoe_open_tensor(lua_State *L);
+void lmoe_open_tape(lua_State *L);
+void lmoe_open_arrays(lua_State *L);
 void lmoe_open_sparse(lua_State *L);
 void lmoe_open_table(lua_State *L);
 void lmoe_open_processes(lua_State *L);

@@ -2,8 +2,10 @@
    from anywhere. */
 #include "lroute.h"
 
+#include <math.h>
 #include <string.h>
 
+#include "pool.h"
 #include "tensor.h"
 
 /* ------------------------------------------------------------------- results
@@ -20,18 +22,28 @@ static moe_tensor *set_tensor(lua_State *L, lmoe_call *c, const char *name,
   return t;
 }
 
-void lmoe_push_routing(lua_State *L, lmoe_call *c, const moe_routing *r) {
-  moe_tensor *indices, *weights, *probs;
-  lua_newtable(L);
+static void set_selection(lua_State *L, lmoe_call *c, const moe_routing *r) {
+  moe_tensor *indices, *weights;
   indices = set_tensor(L, c, "indices", MOE_I32, 2, r->n, r->width);
   weights = set_tensor(L, c, "weights", MOE_F32, 2, r->n, r->width);
-  probs = set_tensor(L, c, "probs", MOE_F32, 2, r->n, r->experts);
   for (size_t i = 0; i < r->n * r->width; i++) {
     indices->i[i] = r->indices[i] < 0 ? 0 : r->indices[i] + 1;
     weights->f[i] = (float)r->weights[i];
   }
+  lua_pushnumber(L, (double)r->dropped);
+  lua_setfield(L, -2, "dropped");
+}
+
+static void set_probs(lua_State *L, lmoe_call *c, const moe_routing *r) {
+  moe_tensor *probs = set_tensor(L, c, "probs", MOE_F32, 2, r->n, r->experts);
   for (size_t i = 0; i < r->n * r->experts; i++)
     probs->f[i] = (float)r->probs[i];
+}
+
+void lmoe_push_routing(lua_State *L, lmoe_call *c, const moe_routing *r) {
+  lua_newtable(L);
+  set_selection(L, c, r);
+  set_probs(L, c, r);
 }
 
 /* The selections sorted by expert: counts of each, and then of each selection
@@ -47,8 +59,6 @@ static void set_dispatch(lua_State *L, lmoe_call *c, const lmoe_routed *w) {
     rows->i[s] = (int32_t)((size_t)d->slots[s] / w->r.width) + 1;
     choices->i[s] = (int32_t)((size_t)d->slots[s] % w->r.width) + 1;
   }
-  lua_pushnumber(L, (double)w->r.dropped);
-  lua_setfield(L, -2, "dropped");
 }
 
 /* Pushes the box behind the table at `index`. */
@@ -65,14 +75,48 @@ lmoe_routed *lmoe_check_routed(lua_State *L, int index) {
   push_box(L, index);
   lmoe_routed *w = lmoe_check_box(L, -1, LMOE_ROUTING);
   lua_pop(L, 1);
+  if (w->gone)
+    luaL_error(L,
+               "this routing was given back by backward; routing:retain() "
+               "before it keeps it");
   return w;
+}
+
+static bool is_one_of(const char *name, const char *const *names) {
+  for (; *names != NULL; names++)
+    if (strcmp(*names, name) == 0) return true;
+  return false;
+}
+
+/* A method (the upvalue has them), or a field that is made when it is asked
+   for. */
+static int l_index(lua_State *L) {
+  static const char *const sorted[] = {"counts", "rows", "choices", NULL};
+  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  bool probs = strcmp(name, "probs") == 0;
+  lua_settop(L, 2);
+  if (probs || is_one_of(name, sorted)) {
+    const lmoe_routed *w = lmoe_check_routed(L, 1);
+    lmoe_call *c = lmoe_begin(L);
+    lua_pushvalue(L, 1);
+    if (probs)
+      set_probs(L, c, &w->r);
+    else
+      set_dispatch(L, c, w);
+    lmoe_end(L, c, MOE_OK);
+    lua_settop(L, 2);
+    lua_rawget(L, 1);
+    return 1;
+  }
+  lua_rawget(L, lua_upvalueindex(1));
+  return 1;
 }
 
 /* Gives the table on top its methods, and what they work on. */
 static void set_methods(lua_State *L, int box) {
   lua_createtable(L, 0, 2);
   luaL_getmetatable(L, LMOE_ROUTING);
-  lua_getfield(L, -1, "methods");
+  lua_getfield(L, -1, "index");
   lua_setfield(L, -3, "__index");
   lua_pop(L, 1);
   lua_pushvalue(L, box);
@@ -82,7 +126,7 @@ static void set_methods(lua_State *L, int box) {
 
 /* ------------------------------------------------------------------ memory */
 
-static void release(lmoe_routed *w) {
+static void free_arrays(lmoe_routed *w) {
   void *const owned[] = {w->r.indices,
                          w->r.weights,
                          w->r.probs,
@@ -95,7 +139,19 @@ static void release(lmoe_routed *w) {
                          w->noise,
                          w->allowed,
                          w->ids};
-  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) moe_free(owned[i]);
+  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+    moe_pool_give(owned[i]);
+}
+
+void lmoe_routed_give_back(lmoe_routed *w) {
+  if (w->retained || w->gone) return;
+  free_arrays(w);
+  w->gone = true;
+}
+
+void lmoe_routed_release(lmoe_routed *w) {
+  if (atomic_fetch_sub(&w->refs, 1) > 1) return;
+  if (!w->gone) free_arrays(w);
   moe_object_release(w->options);
   moe_free(w);
 }
@@ -108,7 +164,7 @@ static int l_close(lua_State *L) {
   if (w == NULL) return 0;
   box->pointer = NULL;
   lmoe_charge(L, box, 0);
-  release(w);
+  lmoe_routed_release(w);
   return 0;
 }
 
@@ -118,6 +174,7 @@ static lmoe_routed *push_routed(lua_State *L, lmoe_call *c) {
   lmoe_routed *w;
   LMOE_TRY(L, c, moe_new_array(&c->call, &box->pointer, 1, sizeof *w));
   w = box->pointer;
+  atomic_init(&w->refs, 1);
   LMOE_TRY(L, c, moe_object_new(&c->call, &moe_route_options, &w->options));
   return w;
 }
@@ -128,8 +185,15 @@ double *lmoe_route_room(lua_State *L, lmoe_call *c, size_t n) {
   return room;
 }
 
-#define NEW_ARRAY(L, c, out, n) \
-  LMOE_TRY(L, c, moe_new_array(&(c)->call, &(out), (n), sizeof *(out)))
+/* Of the call's pool, so that the arrays of a training step serve the next. */
+static void *new_array(lua_State *L, lmoe_call *c, size_t n, size_t size) {
+  void *out = moe_pool_take(c->call.pool, moe_size(n, size), true);
+  if (out == NULL)
+    lmoe_end(L, c, moe_fail(&c->call, MOE_ENOMEM, "not enough memory"));
+  return out;
+}
+
+#define NEW_ARRAY(L, c, out, n) ((out) = new_array(L, c, (n), sizeof *(out)))
 
 /* Whether the logits as they were compared are asked for again: by rows that
    are sent elsewhere, or by the load loss. */
@@ -155,8 +219,8 @@ static void new_routing(lua_State *L, lmoe_call *c, lmoe_routed *w) {
  */
 
 /* Options of a call, next to those in the table of parameters. */
-static const char *const of_call[] = {"bias", "allowed",  "ids",
-                                      "seed", "training", NULL};
+static const char *const of_call[] = {
+    "bias", "allowed", "ids", "seed", "training", "allow_degenerate", NULL};
 
 static bool is_of_call(const moe_value *key, const moe_value *item) {
   for (size_t i = 0; of_call[i] != NULL; i++)
@@ -227,10 +291,33 @@ static void check_numbers(lua_State *L, const char *name, size_t n,
   }
 }
 
+/* Of a tensor: a number an expert, or one an expert and row. */
+static void copy_bias(lua_State *L, lmoe_call *c, const moe_tensor *t,
+                      lmoe_routed *w) {
+  size_t experts = w->r.experts;
+  if (t->dtype != MOE_F32 ||
+      (t->n != experts && t->n != moe_size(w->r.n, experts)))
+    luaL_error(L,
+               "route: 'bias' must be %d numbers, for all rows or each, is %s",
+               (int)experts, moe_tensor_shape_text(t).text);
+  NEW_ARRAY(L, c, w->bias, t->n);
+  w->in.bias = w->bias;
+  if (t->n != experts) w->in.bias_stride = experts;
+  for (size_t i = 0; i < t->n; i++) {
+    w->bias[i] = (double)t->f[i];
+    if (!isfinite(w->bias[i])) luaL_error(L, "route: 'bias' must be finite");
+  }
+}
+
 static void check_bias(lua_State *L, lmoe_call *c, int options,
                        const double *otherwise, lmoe_routed *w) {
   bool given = push_option(L, options, "bias");
   if (!given && otherwise == NULL) return;
+  if (given && lua_isuserdata(L, -1)) {
+    copy_bias(L, c, lmoe_check_tensor(L, -1), w);
+    lua_pop(L, 1);
+    return;
+  }
   NEW_ARRAY(L, c, w->bias, w->r.experts);
   w->in.bias = w->bias;
   if (!given) {
@@ -360,9 +447,11 @@ static void check_inputs(lua_State *L, lmoe_call *c, int options,
   set_options(L, c, options, w);
   w->in.training = lmoe_opt_flag(L, options, "training", false);
   w->in.seed = (uint64_t)lmoe_opt_number(L, options, "seed", 0, 0x1p53, 0);
-  LMOE_TRY(L, c,
-           moe_route_check(&c->call, lmoe_route_config(w), w->r.experts,
-                           w->in.training));
+  bool learns =
+      w->in.training && !lmoe_opt_flag(L, options, "allow_degenerate", false);
+  LMOE_TRY(
+      L, c,
+      moe_route_check(&c->call, lmoe_route_config(w), w->r.experts, learns));
   w->r.width = moe_route_width(lmoe_route_config(w), w->r.experts);
   check_bias(L, c, options, bias, w);
   check_allowed(L, c, options, w);
@@ -387,7 +476,7 @@ static void run(lua_State *L, lmoe_call *c, const moe_rows *x, lmoe_routed *w) {
     moe_route_columns(config, &in, r->n, row, room, r);
   else
     moe_route_rows(config, &in, 0, r->n, row, r);
-  moe_limit(config, in.bias, capacity, in.seed, room, r);
+  moe_limit(config, &in, capacity, room, r);
   moe_dispatch_sort(r, &w->by_expert);
 }
 
@@ -403,8 +492,8 @@ void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
   run(L, c, logits, w);
   lmoe_charge(L, lua_touserdata(L, box),
               moe_size(moe_size(w->r.n, w->r.experts), 3 * sizeof(double)));
-  lmoe_push_routing(L, c, &w->r);
-  set_dispatch(L, c, w);
+  lua_newtable(L);
+  set_selection(L, c, &w->r);
   set_methods(L, box);
   lua_remove(L, box);
 }
@@ -427,5 +516,10 @@ static const luaL_Reg functions[] = {{"route", l_route}, {NULL, NULL}};
 
 void lmoe_open_route(lua_State *L) {
   lmoe_new_family(L, LMOE_ROUTING, lmoe_routing_methods, l_close);
+  luaL_getmetatable(L, LMOE_ROUTING);
+  lua_getfield(L, -1, "methods");
+  lua_pushcclosure(L, l_index, 1);
+  lua_setfield(L, -2, "index");
+  lua_pop(L, 1);
   lmoe_set_functions(L, functions);
 }

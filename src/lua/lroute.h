@@ -9,8 +9,12 @@
 #define LMOE_ROUTING "moe.Routing"
 
 /* A routing with all that it was made from, in the metatable of the table that
-   Lua sees.  It owns every array. */
+   Lua sees, and in the record of its weights (lroute_tape.c).  It owns every
+   array until backward has used it: then it is `gone`, as the values of tensors
+   are. */
 typedef struct lmoe_routed {
+  atomic_int refs;
+  bool retained, gone;
   moe_object *options; /* a moe_route_options */
   moe_route_input in;  /* reads `clean`, and those below */
   moe_routing r;
@@ -19,6 +23,9 @@ typedef struct lmoe_routed {
   unsigned char *allowed;
   int64_t *ids;
 } lmoe_routed;
+
+void lmoe_routed_release(lmoe_routed *w);
+void lmoe_routed_give_back(lmoe_routed *w);
 
 static inline const moe_route_config *lmoe_route_config(const lmoe_routed *w) {
   return &((const moe_route_params *)w->options->params)->route;
@@ -36,6 +43,23 @@ void lmoe_route_matrix(lua_State *L, lmoe_call *c, int index, const char *what,
                        size_t rows, size_t columns, double *out);
 
 extern const luaL_Reg lmoe_routing_methods[];
+
+/* A loss of balance.h and its gradients, n × experts each. */
+typedef struct lmoe_routing_loss {
+  const lmoe_routed *w;
+  double value;
+  double *gradient; /* by the logits */
+  double *by_noise; /* by the deviations of their noise */
+  double *room;
+} lmoe_routing_loss;
+
+/* That which the string at `index` names, of the routing.  `room`: 3 × n ×
+   experts zeros, the gradients first; NULL: in the call's scratch. */
+lmoe_routing_loss lmoe_measure_loss(lua_State *L, lmoe_call *c, int index,
+                                    const lmoe_routed *w, double *room);
+
+/* Adds route and routing_loss to the operations on top. */
+void lmoe_open_route_tape(lua_State *L);
 
 /* Routes rows of logits by the options in the table at `options` (or nil) and,
    where these are silent, by those of `otherwise` (or NULL) that every router

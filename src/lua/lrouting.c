@@ -1,5 +1,6 @@
 /* The methods of what moe.route gives: losses and gradients, statistics, and
    the next selection bias. */
+#include <math.h>
 #include <string.h>
 
 #include "lroute.h"
@@ -87,13 +88,7 @@ static int l_backward(lua_State *L) {
 /* ------------------------------------------------------------------- losses
  */
 
-typedef struct loss {
-  const lmoe_routed *w;
-  double value;
-  double *gradient; /* by the logits */
-  double *by_noise;
-  double *room; /* n × experts, 0 */
-} loss;
+typedef lmoe_routing_loss loss;
 
 static void measure_balance(lua_State *L, lmoe_call *c, loss *l, int kind) {
   const moe_routing *r = &l->w->r;
@@ -165,22 +160,27 @@ static int check_kind(lua_State *L, int index) {
                     name);
 }
 
-/* loss(kind): its value, and its gradients by the logits and by the deviations
-   of their noise. */
-static int l_loss(lua_State *L) {
-  const lmoe_routed *w = lmoe_check_routed(L, 1);
-  int kind = check_kind(L, 2);
+lmoe_routing_loss lmoe_measure_loss(lua_State *L, lmoe_call *c, int index,
+                                    const lmoe_routed *w, double *room) {
+  int kind = check_kind(L, index);
   size_t n = moe_size(w->r.n, w->r.experts);
-  lmoe_call *c = lmoe_begin(L);
-  loss l = {.w = w,
-            .gradient = lmoe_route_room(L, c, n),
-            .by_noise = lmoe_route_room(L, c, n),
-            .room = lmoe_route_room(L, c, n)};
+  if (room == NULL) room = lmoe_route_room(L, c, moe_size(n, 3));
+  loss l = {
+      .w = w, .gradient = room, .by_noise = room + n, .room = room + 2 * n};
   switch (kind) {
     case -1: measure_z(L, c, &l); break;
     case -2: measure_load(L, c, &l); break;
     default: measure_balance(L, c, &l, kind); break;
   }
+  return l;
+}
+
+/* loss(kind): its value, and its gradients by the logits and by the deviations
+   of their noise. */
+static int l_loss(lua_State *L) {
+  const lmoe_routed *w = lmoe_check_routed(L, 1);
+  lmoe_call *c = lmoe_begin(L);
+  loss l = lmoe_measure_loss(L, c, 2, w, NULL);
   lua_pushnumber(L, l.value);
   push_matrix(L, c, w->r.n, w->r.experts, l.gradient);
   push_matrix(L, c, w->r.n, w->r.experts, l.by_noise);
@@ -196,16 +196,48 @@ static void set_number(lua_State *L, const char *name, double value) {
   lua_setfield(L, -2, name);
 }
 
+/* Pushes the list of a name in the table on top, which has it from before, or
+   now. */
+static void push_list(lua_State *L, const char *name) {
+  lmoe_get_option(L, lua_gettop(L), name);
+  if (lua_istable(L, -1)) return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, name);
+}
+
+static void set_numbers(lua_State *L, const char *name, const double *x,
+                        size_t n) {
+  push_list(L, name);
+  for (size_t i = 0; i < n; i++) {
+    lua_pushnumber(L, x[i]);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  lua_pop(L, 1);
+}
+
 /* The numbers of the experts that no row selected. */
 static void set_dead(lua_State *L, const moe_balance *b, size_t experts) {
   int n = 0;
-  lua_createtable(L, (int)b->dead, 0);
+  push_list(L, "dead");
   for (size_t e = 0; b->dead > 0 && e < experts; e++)
     if (b->load[e] == 0) {
       lua_pushinteger(L, (lua_Integer)e + 1);
       lua_rawseti(L, -2, ++n);
     }
-  lua_setfield(L, -2, "dead");
+  for (int i = (int)lua_rawlen(L, -1); i > n; i--) {
+    lua_pushnil(L);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pop(L, 1);
+}
+
+static double largest_logit(const lmoe_routed *w) {
+  double most = 0;
+  for (size_t i = 0; i < w->r.n * w->r.experts; i++)
+    most = fmax(most, fabs(w->clean[i]));
+  return most;
 }
 
 /* Adds what the statistics at `before` have counted so far to `total`. */
@@ -224,12 +256,13 @@ static void add_total(lua_State *L, int before, size_t experts, double *total) {
   lua_pop(L, 1);
 }
 
-/* stats(before): load, importance, … of this routing; with the statistics of an
-   earlier one `total` and `maxvio_running` go on from there. */
+/* stats(before, into): load, importance, … of this routing; with the statistics
+   of an earlier one `total` and `maxvio_running` go on from there.  `into`: the
+   table that they are put in, a new one unless given. */
 static int l_stats(lua_State *L) {
   const lmoe_routed *w = lmoe_check_routed(L, 1);
   size_t experts = w->r.experts;
-  lua_settop(L, 2);
+  lua_settop(L, 3);
   lmoe_call *c = lmoe_begin(L);
   double *total = lmoe_route_room(L, c, experts);
   moe_balance b = {.load = lmoe_route_room(L, c, experts),
@@ -237,7 +270,10 @@ static int l_stats(lua_State *L) {
   moe__count_load(&w->r, total);
   add_total(L, 2, experts, total);
   moe_routing_balance(&w->r, &b);
-  lua_newtable(L);
+  if (lua_istable(L, 3))
+    lua_pushvalue(L, 3);
+  else
+    lua_newtable(L);
   set_number(L, "rows", (double)b.rows);
   set_number(L, "cv_load", b.cv_load);
   set_number(L, "cv_importance", b.cv_importance);
@@ -247,12 +283,10 @@ static int l_stats(lua_State *L) {
   set_number(L, "confidence", b.confidence);
   set_number(L, "dropped", b.dropped);
   set_dead(L, &b, experts);
-  push_numbers(L, b.load, experts);
-  lua_setfield(L, -2, "load");
-  push_numbers(L, b.importance, experts);
-  lua_setfield(L, -2, "importance");
-  push_numbers(L, total, experts);
-  lua_setfield(L, -2, "total");
+  set_number(L, "logit_max", largest_logit(w));
+  set_numbers(L, "load", b.load, experts);
+  set_numbers(L, "importance", b.importance, experts);
+  set_numbers(L, "total", total, experts);
   lmoe_end(L, c, MOE_OK);
   return 1;
 }
@@ -268,7 +302,8 @@ static int l_next_bias(lua_State *L) {
   double *room = lmoe_route_room(L, c, moe_bias_room(r->n, r->experts));
   int32_t *held = moe_scratch(&c->call, r->width + 1, sizeof *held);
   if (held == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  if (w->bias != NULL) memcpy(bias, w->bias, r->experts * sizeof *bias);
+  if (w->bias != NULL && w->in.bias_stride == 0)
+    memcpy(bias, w->bias, r->experts * sizeof *bias);
   moe_bias_step((enum moe_bias_update)config->bias_update, config->bias_rate, r,
                 room, held, bias);
   push_numbers(L, bias, r->experts);
@@ -276,8 +311,13 @@ static int l_next_bias(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg lmoe_routing_methods[] = {{"backward", l_backward},
-                                         {"loss", l_loss},
-                                         {"stats", l_stats},
-                                         {"next_bias", l_next_bias},
-                                         {NULL, NULL}};
+/* retain(): backward does not give the routing back. */
+static int l_retain(lua_State *L) {
+  lmoe_check_routed(L, 1)->retained = true;
+  lua_settop(L, 1);
+  return 1;
+}
+
+const luaL_Reg lmoe_routing_methods[] = {
+    {"backward", l_backward}, {"retain", l_retain},       {"loss", l_loss},
+    {"stats", l_stats},       {"next_bias", l_next_bias}, {NULL, NULL}};

@@ -6,17 +6,32 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "ltape.h"
+#include "operations.h"
 
 /* -------------------------------------------------------------------- boxes */
 
 static void release(void *t) { moe_tensor_release(t); }
 
-moe_tensor *lmoe_test_tensor(lua_State *L, int index) {
+static moe_tensor *check_value(lua_State *L, moe_tensor *t) {
+  if (t != NULL && moe_tensor_is_gone(t))
+    luaL_error(L,
+               "the value of this tensor (%s) was given back by backward; "
+               "t:retain() before it keeps it",
+               moe_tensor_shape_text(t).text);
+  return t;
+}
+
+moe_tensor *lmoe_find_tensor(lua_State *L, int index) {
   return lmoe_test_box(L, index, LMOE_TENSOR);
 }
 
+moe_tensor *lmoe_test_tensor(lua_State *L, int index) {
+  return check_value(L, lmoe_find_tensor(L, index));
+}
+
 moe_tensor *lmoe_check_tensor(lua_State *L, int index) {
-  return lmoe_check_box(L, index, LMOE_TENSOR);
+  return check_value(L, lmoe_check_box(L, index, LMOE_TENSOR));
 }
 
 void lmoe_push_tensor(lua_State *L, moe_tensor *t) {
@@ -137,6 +152,7 @@ static int l_set(lua_State *L) {
   moe_tensor *t = lmoe_check_tensor(L, 1);
   check_indices(L, t, lua_gettop(L) - 2, "set");
   set_item(L, t, check_item(L, t, 2), lua_gettop(L));
+  t->storage->version++;
   lua_settop(L, 1);
   return 1;
 }
@@ -156,13 +172,16 @@ static void push_names(lua_State *L, const moe_tensor *t) {
   lmoe_push_names(L, t->names);
 }
 
+static void push_requires(lua_State *L, const moe_tensor *t) {
+  lua_pushboolean(L, t->record != NULL);
+}
+
 static const struct {
   const char *name;
   void (*push)(lua_State *L, const moe_tensor *t);
-} properties[] = {{"shape", push_shape},
-                  {"ndim", push_dimensions},
-                  {"dtype", push_dtype},
-                  {"names", push_names}};
+} properties[] = {{"shape", push_shape},        {"ndim", push_dimensions},
+                  {"dtype", push_dtype},        {"names", push_names},
+                  {"grad", lmoe_push_gradient}, {"requires", push_requires}};
 
 /* Row i as a view, or the number itself where rows have no dimension. */
 static int push_row(lua_State *L, const moe_tensor *t, int64_t i) {
@@ -218,6 +237,7 @@ static void set_names(lua_State *L, moe_tensor *t) {
 static int l_newindex(lua_State *L) {
   moe_tensor *t = lmoe_check_tensor(L, 1);
   int kind = lua_type(L, 2);
+  t->storage->version++;
   if (kind == LUA_TTABLE)
     set_item(L, t, check_key(L, t, 2), 3);
   else if (kind == LUA_TNUMBER && t->ndim == 1)
@@ -234,13 +254,14 @@ static int l_newindex(lua_State *L) {
 /* --------------------------------------------------------- views and copies */
 
 static int l_rows(lua_State *L) {
-  const moe_tensor *t = lmoe_check_tensor(L, 1);
+  moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   int64_t first, n;
-  moe_tensor *out;
   lmoe_check_range(L, 2, t->shape[0], &first, &n);
-  lmoe_call *c = lmoe_begin(L);
-  moe_status status = moe_tensor_rows(&c->call, t, first, n, &out);
-  return finish(L, c, status, out);
+  lmoe_call *c = lmoe_begin_operation(L, 1, &t);
+  moe_status status = t->record != NULL
+                          ? moe_tensor_slice(&c->call, t, 0, first, n, &out)
+                          : moe_tensor_rows(&c->call, t, first, n, &out);
+  return lmoe_end_operation(L, c, status, out);
 }
 
 static int l_row(lua_State *L) {
@@ -263,7 +284,7 @@ static int l_select(lua_State *L) {
 
 /* reshape(lengths…) or reshape({ lengths… }); one may be -1. */
 static int l_reshape(lua_State *L) {
-  const moe_tensor *t = lmoe_check_tensor(L, 1);
+  moe_tensor *t = lmoe_check_tensor(L, 1);
   int64_t shape[MOE_MAX_DIMS];
   int n = lua_gettop(L) - 1;
   moe_tensor *out;
@@ -279,9 +300,9 @@ static int l_reshape(lua_State *L) {
   for (int i = 0; i < n; i++)
     shape[i] =
         lmoe_check_integer(L, i + 2, "reshape: length", -1, (int64_t)1 << 53);
-  lmoe_call *c = lmoe_begin(L);
-  moe_status status = moe_tensor_reshape(&c->call, t, n, shape, &out);
-  return finish(L, c, status, out);
+  lmoe_call *c = lmoe_begin_operation(L, 1, &t);
+  moe_status status = moe_tensor_shape_as(&c->call, t, n, shape, &out);
+  return lmoe_end_operation(L, c, status, out);
 }
 
 typedef moe_status (*copier)(moe_call *call, const moe_tensor *t,
@@ -296,8 +317,18 @@ static int copy_with(lua_State *L, copier copy) {
 }
 
 static int l_clone(lua_State *L) { return copy_with(L, moe_tensor_clone); }
+
+/* transpose(): of a matrix; transpose(i, j): dimensions i and j change places.
+ */
 static int l_transpose(lua_State *L) {
-  return copy_with(L, moe_tensor_transpose);
+  moe_tensor *t = lmoe_check_tensor(L, 1), *out;
+  bool chosen = !lua_isnoneornil(L, 2);
+  if (t->record == NULL && !chosen) return copy_with(L, moe_tensor_transpose);
+  int a = chosen ? check_dimension(L, 2, t, "transpose") : 0;
+  int b = chosen ? check_dimension(L, 3, t, "transpose") : 1;
+  lmoe_call *c = lmoe_begin_operation(L, 1, &t);
+  moe_status status = moe_tensor_exchange(&c->call, t, a, b, &out);
+  return lmoe_end_operation(L, c, status, out);
 }
 
 static moe_status to_float(moe_call *call, const moe_tensor *t,
@@ -355,39 +386,49 @@ static int l_iter(lua_State *L) {
 
 /* --------------------------------------------------------------- arithmetic */
 
-/* An operand: a tensor, or a number as a tensor of one item in *one. */
-static const moe_tensor *check_operand(lua_State *L, int index,
-                                       const char *operation, moe_tensor *one,
-                                       float *item) {
-  const moe_tensor *t = lmoe_test_tensor(L, index);
-  if (t != NULL) return t;
-  if (lua_type(L, index) != LUA_TNUMBER) {
-    if (lua_isuserdata(L, index)) lmoe_check_tensor(L, index);
-    luaL_error(L, "%s: operand %d must be a tensor or a number, got a %s",
-               operation, index, luaL_typename(L, index));
-  }
-  *item = (float)lua_tonumber(L, index);
-  *one = (moe_tensor){.dtype = MOE_F32, .ndim = 1, .shape = {1}, .n = 1};
-  one->f = item;
-  return one;
+/* An operand: a tensor, or NULL for a number. */
+static moe_tensor *check_operand(lua_State *L, int index,
+                                 const char *operation) {
+  moe_tensor *t = lmoe_test_tensor(L, index);
+  if (t != NULL || lua_type(L, index) == LUA_TNUMBER) return t;
+  if (lua_isuserdata(L, index)) lmoe_check_tensor(L, index);
+  luaL_error(L, "%s: operand %d must be a tensor or a number, got a %s",
+             operation, index, luaL_typename(L, index));
+  return NULL;
+}
+
+static moe_status new_item(moe_call *call, double value, moe_tensor **out) {
+  static const int64_t one[] = {1};
+  MOE_TRY(moe_tensor_make(call, MOE_F32, 1, one, out));
+  *(*out)->f = (float)value;
+  return MOE_OK;
 }
 
 static int apply_binary(lua_State *L, moe_binary op, const char *name) {
-  moe_tensor one, other, *out;
-  float items[2];
-  const moe_tensor *a = check_operand(L, 1, name, &one, &items[0]);
-  const moe_tensor *b = check_operand(L, 2, name, &other, &items[1]);
-  lmoe_call *c = lmoe_begin(L);
-  moe_status status = moe_tensor_binary(&c->call, op, a, b, &out);
-  return finish(L, c, status, out);
+  moe_tensor *operands[] = {check_operand(L, 1, name),
+                            check_operand(L, 2, name)};
+  double numbers[] = {lua_tonumber(L, 1), lua_tonumber(L, 2)};
+  lmoe_call *c = lmoe_begin_operation(L, 2, operands);
+  moe_tensor *out = NULL, *own[2] = {NULL, NULL};
+  moe_status status = MOE_OK;
+  for (int k = 0; k < 2 && status == MOE_OK; k++)
+    if (operands[k] == NULL) {
+      status = new_item(&c->call, numbers[k], &own[k]);
+      operands[k] = own[k];
+    }
+  if (status == MOE_OK)
+    status = moe_tensor_binary(&c->call, op, operands[0], operands[1], &out);
+  moe_tensor_release(own[0]);
+  moe_tensor_release(own[1]);
+  return lmoe_end_operation(L, c, status, out);
 }
 
 static int apply_unary(lua_State *L, moe_unary op) {
-  const moe_tensor *t = lmoe_check_tensor(L, 1);
-  lmoe_call *c = lmoe_begin(L);
+  moe_tensor *t = lmoe_check_tensor(L, 1);
+  lmoe_call *c = lmoe_begin_operation(L, 1, &t);
   moe_tensor *out;
   moe_status status = moe_tensor_unary(&c->call, op, t, &out);
-  return finish(L, c, status, out);
+  return lmoe_end_operation(L, c, status, out);
 }
 
 static int l_add(lua_State *L) { return apply_binary(L, MOE_ADD, "add"); }
@@ -412,11 +453,11 @@ static int l_eq(lua_State *L) {
 }
 
 static int l_matmul(lua_State *L) {
-  const moe_tensor *a = lmoe_check_tensor(L, 1), *b = lmoe_check_tensor(L, 2);
-  lmoe_call *c = lmoe_begin(L);
+  moe_tensor *a = lmoe_check_tensor(L, 1), *b = lmoe_check_tensor(L, 2);
+  lmoe_call *c = lmoe_begin_operation(L, 2, (moe_tensor *[]){a, b});
   moe_tensor *out;
-  moe_status status = moe_tensor_matmul(&c->call, a, b, &out);
-  return finish(L, c, status, out);
+  moe_status status = moe_tensor_product(&c->call, false, false, a, b, &out);
+  return lmoe_end_operation(L, c, status, out);
 }
 
 static int l_dot(lua_State *L) {
@@ -457,10 +498,35 @@ static int finish_reduced(lua_State *L, lmoe_call *c, moe_status status,
   return finish(L, c, status, out);
 }
 
+/* The same of a tensor that is part of a graph: the result is a tensor whatever
+   its size. */
+static int reduce_recorded(lua_State *L, moe_reduction op, moe_tensor *t,
+                           int dim, bool keep) {
+  int64_t shape[MOE_MAX_DIMS] = {-1};
+  lmoe_call *c = lmoe_begin_operation(L, 1, &t);
+  moe_tensor *flat = NULL, *reduced = NULL, *out = NULL;
+  moe_status status = MOE_OK;
+  int n = t->ndim - 1;
+  if (dim < 0) status = moe_tensor_shape_as(&c->call, t, 1, shape, &flat);
+  if (status == MOE_OK)
+    status = moe_tensor_reduce(&c->call, op, dim < 0 ? flat : t,
+                               dim < 0 ? 0 : dim, &reduced);
+  if (status == MOE_OK && dim >= 0 && !keep) {
+    if (!drop_dimension(t, dim, shape)) n = (int)(shape[0] = 1);
+    status = moe_tensor_shape_as(&c->call, reduced, n, shape, &out);
+    moe_tensor_release(reduced);
+  } else {
+    out = reduced;
+  }
+  moe_tensor_release(flat);
+  return lmoe_end_operation(L, c, status, out);
+}
+
 static int reduce(lua_State *L, moe_reduction op, const char *name) {
-  const moe_tensor *t = lmoe_check_tensor(L, 1);
+  moe_tensor *t = lmoe_check_tensor(L, 1);
   bool keep = lua_toboolean(L, 3);
   int dim = lua_isnoneornil(L, 2) ? -1 : check_dimension(L, 2, t, name);
+  if (t->record != NULL) return reduce_recorded(L, op, t, dim, keep);
   lmoe_call *c = lmoe_begin(L);
   moe_tensor *out = NULL;
   double all;

@@ -19,7 +19,7 @@ size_t moe_capacity(const moe_route_config *config, size_t n, size_t experts,
 /* The working memory of moe_limit. */
 typedef struct limit {
   const moe_route_config *config;
-  const double *bias;
+  const moe_route_input *in;
   size_t capacity;
   double *keys;          /* n: the largest probability of a row */
   size_t *used;          /* experts */
@@ -50,7 +50,7 @@ static double largest(const double *p, size_t n) {
 
 /* Batch prioritised routing (Riquelme et al. 2021, arXiv 2106.05974) orders by
    the largest probability. */
-static void order_rows(limit *l, uint64_t seed, const moe_routing *r) {
+static void order_rows(limit *l, const moe_routing *r) {
   moe_random random;
   if (l->config->drop_order == MOE_BY_SCORE) {
     for (size_t i = 0; i < r->n; i++)
@@ -60,7 +60,7 @@ static void order_rows(limit *l, uint64_t seed, const moe_routing *r) {
   }
   for (size_t i = 0; i < r->n; i++) l->order[i] = (int32_t)i;
   if (l->config->drop_order != MOE_AT_RANDOM) return;
-  moe_random_seed(&random, seed);
+  moe_random_seed(&random, l->in->seed);
   moe_random_shuffle(&random, l->order, r->n);
 }
 
@@ -103,8 +103,8 @@ static void serve(limit *l, moe_routing *r, size_t i) {
   double *weights = r->weights + i * r->width;
   size_t wanted = count_selected(indices, r->width), n = wanted;
   if (overflows(l, indices, wanted)) {
-    n = moe__route_select(l->config, r->experts, wanted, z, l->bias, probs,
-                          l->closed, indices);
+    n = moe__route_select(l->config, r->experts, wanted, z,
+                          moe_bias_of(l->in, i), probs, l->closed, indices);
     moe__route_weigh(l->config, n, z, probs, indices, weights);
     r->dropped += wanted - n;
   }
@@ -115,13 +115,13 @@ static void serve(limit *l, moe_routing *r, size_t i) {
   }
 }
 
-void moe_limit(const moe_route_config *config, const double *bias,
-               size_t capacity, uint64_t seed, void *room, moe_routing *r) {
-  limit l = {.config = config, .bias = bias, .capacity = capacity};
+void moe_limit(const moe_route_config *config, const moe_route_input *in,
+               size_t capacity, void *room, moe_routing *r) {
+  limit l = {.config = config, .in = in, .capacity = capacity};
   r->dropped = 0;
   if (capacity == SIZE_MAX || r->n == 0) return;
   divide_room(&l, r->n, r->experts, room);
-  order_rows(&l, seed, r);
+  order_rows(&l, r);
   if (config->overflow == MOE_DROP || config->router == MOE_HASH) {
     drop(&l, r);
     return;

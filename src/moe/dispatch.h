@@ -14,14 +14,14 @@ size_t moe_capacity(const moe_route_config *config, size_t n, size_t experts,
 size_t moe_limit_room(size_t n, size_t experts);
 
 /* Keeps each expert within the capacity, serving the rows in the configured
-   order (`seed` is for the random one).  With overflow = drop all first choices
-   are served before the second ones (as in GShard, arXiv 2006.16668): one that
-   finds no room is marked as dropped, its weight 0, and the row's other weights
-   stay.  With next_best (needs r->logits) each row in turn takes its best
-   experts that have room, weighed among themselves.  Counts in r->dropped what
-   found no room. */
-void moe_limit(const moe_route_config *config, const double *bias,
-               size_t capacity, uint64_t seed, void *room, moe_routing *r);
+   order (in->seed is for the random one).  With overflow = drop all first
+   choices are served before the second ones (as in GShard, arXiv 2006.16668):
+   one that finds no room is marked as dropped, its weight 0, and the row's
+   other weights stay.  With next_best (needs r->logits) each row in turn takes
+   its best experts that have room, weighed among themselves.  Counts in
+   r->dropped what found no room. */
+void moe_limit(const moe_route_config *config, const moe_route_input *in,
+               size_t capacity, void *room, moe_routing *r);
 
 /* The selections by expert: those of expert e are slots[offsets[e]] …
    slots[offsets[e + 1] − 1], ascending; slot s is choice s % width of row

@@ -198,7 +198,8 @@ typedef struct moe_route_input {
   size_t experts, stride;
   const double *logits;
   const float *floats;          /* where logits is NULL */
-  const double *bias;           /* experts */
+  const double *bias;           /* experts, and for … */
+  size_t bias_stride;           /* … each row where this is not 0 */
   const unsigned char *allowed; /* 0: may not be selected; experts, and for */
   size_t allowed_stride;        /* each row where this is not 0 */
   const double *noise;          /* rows × experts: standard deviations */
@@ -206,6 +207,10 @@ typedef struct moe_route_input {
   bool training;
   uint64_t seed; /* of the noise; row i draws the same wherever it is cut */
 } moe_route_input;
+
+static inline const double *moe_bias_of(const moe_route_input *in, size_t i) {
+  return in->bias != NULL ? in->bias + i * in->bias_stride : NULL;
+}
 
 /* Routes rows first … first+n−1 of the input into those rows of `out`; keeps
    the prepared logits in out->logits, where there is room, and else uses

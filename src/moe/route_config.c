@@ -25,13 +25,14 @@ const moe_type moe_route_options = {
     .family = "router",
     .doc =
         "Selects the experts of each row by the logits of a gate.  Of a "
-        "call also: training, seed, bias (a number an expert), allowed "
-        "(flags), ids (for hash), noise as a deviation a logit.  The "
+        "call also: training, seed, bias (a number an expert, or a tensor of "
+        "one an expert and row), allowed (flags), ids (for hash), noise as a "
+        "deviation a logit, allow_degenerate.  The "
         "routing has indices, weights, probs, counts, dropped; rows and "
         "choices, which are its selections sorted by expert; and methods: "
         "loss(kind), of switch, gshard, importance, collapse, entropy, z "
         "and load, with the gradient by the logits; backward{weights, "
-        "probs}, stats(before), next_bias(), close().",
+        "probs}, stats(before, into), next_bias(), retain(), close().",
     .params_size = sizeof(moe_route_params),
     .state_size = 1,
     .params = params,

@@ -153,7 +153,8 @@ void moe_route_rows(const moe_route_config *config, const moe_route_input *in,
       route_hashed(in->experts, out->width, in->ids[i], z, probs, indices,
                    weights);
     else
-      moe_route_row(config, in->experts, z, in->bias, probs, indices, weights);
+      moe_route_row(config, in->experts, z, moe_bias_of(in, i), probs, indices,
+                    weights);
   }
 }
 

@@ -4,37 +4,12 @@
 #include "activation.h"
 
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
 
+#include "float_math.h"
 #include "instructions.h"
 
-#define KERNEL static inline __attribute__((always_inline))
-
-const char *const moe_activation_choices[] = {"relu", "tanh", "gelu", "silu",
-                                              NULL};
-
-/* e^x for x ≤ 0, which is 2^k e^r with k the nearest integer to x / ln 2, so
-   |r| < 0.35, where eight terms of the series are exact to a bit or two. */
-KERNEL float exp_of(float x) {
-  const float shift = 0x1.8p23f, log2e = 0x1.715476p0f;
-  const float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
-  float limited = x > -87 ? x : -87;
-  float k = (limited * log2e + shift) - shift;
-  float r = (limited - k * ln2_high) - k * ln2_low, sum = 1 / 5040.0f;
-  int32_t bits;
-  sum = sum * r + 1 / 720.0f;
-  sum = sum * r + 1 / 120.0f;
-  sum = sum * r + 1 / 24.0f;
-  sum = sum * r + 1 / 6.0f;
-  sum = sum * r + 0.5f;
-  sum = sum * r + 1;
-  sum = sum * r + 1;
-  memcpy(&bits, &sum, sizeof bits);
-  bits += (int32_t)k * (1 << 23);
-  memcpy(&sum, &bits, sizeof sum);
-  return x < -87 ? 0 : sum;
-}
+const char *const moe_activation_choices[] = {
+    "relu", "tanh", "gelu", "silu", "gelu_tanh", "sigmoid", "softplus", NULL};
 
 KERNEL float relu(float x) { return x < 0 ? 0 : x; }
 
@@ -91,10 +66,17 @@ KERNEL float gelu_slope(float x, float y) {
   return normal_of(x, power) + density * x * power;
 }
 
-KERNEL float silu(float x) {
+KERNEL float sigmoid(float x) {
   float power = exp_of(-fabsf(x));
-  return x * ((x < 0 ? power : 1) / (1 + power));
+  return (x < 0 ? power : 1) / (1 + power);
 }
+
+KERNEL float sigmoid_slope(float x, float y) {
+  (void)x;
+  return y * (1 - y);
+}
+
+KERNEL float silu(float x) { return x * sigmoid(x); }
 
 /* p + x p (1 − p), with p = 1 / (1 + e^−x). */
 KERNEL float silu_slope(float x, float y) {
@@ -103,13 +85,54 @@ KERNEL float silu_slope(float x, float y) {
   return (x < 0 ? power : 1) / (1 + power) * (1 + x * rest);
 }
 
+/* The argument of the tanh; beyond ±12 it has long been ±1. */
+KERNEL float gelu_argument(float x) {
+  float limited = x < -12 ? -12 : x > 12 ? 12 : x;
+  return 0.797884561f * (limited + 0.044715f * limited * limited * limited);
+}
+
+KERNEL float gelu_tanh(float x) {
+  return 0.5f * x * (1 + tanh_of(gelu_argument(x)));
+}
+
+/* 1 − tanh² z is 4 p / (1 + p)², with p = e^−2|z|: of 1 − t · t nothing would
+   be left where z is large. */
+KERNEL float gelu_tanh_slope(float x, float y) {
+  float z = gelu_argument(x), power = exp_of(-2 * fabsf(z));
+  float rest = 4 * power / ((1 + power) * (1 + power));
+  float inner = 0.797884561f * (1 + 0.134145f * x * x);
+  (void)y;
+  return 0.5f * (1 + tanh_of(z)) +
+         (fabsf(x) < 12 ? 0.5f * x * rest * inner : 0);
+}
+
+/* ln(1 + u), 0 ≤ u ≤ 1, by the series of 2 artanh(u / (2 + u)). */
+KERNEL float log_of_one_and(float u) {
+  float s = u / (2 + u), square = s * s, sum = 2 / 13.0f;
+  sum = sum * square + 2 / 11.0f;
+  sum = sum * square + 2 / 9.0f;
+  sum = sum * square + 2 / 7.0f;
+  sum = sum * square + 2 / 5.0f;
+  sum = sum * square + 2 / 3.0f;
+  return s * (sum * square + 2);
+}
+
+KERNEL float softplus(float x) {
+  return (x < 0 ? 0 : x) + log_of_one_and(exp_of(-fabsf(x)));
+}
+
+KERNEL float softplus_slope(float x, float y) {
+  (void)y;
+  return sigmoid(x);
+}
+
 /* ---------------------------------------------------------------- dispatch */
 
 typedef void (*forward)(const float *x, float *y, size_t n);
 typedef void (*backward)(const float *x, const float *y, float *g, size_t n);
 typedef struct kernels {
-  forward value[4];
-  backward slope[4];
+  forward value[MOE_N_ACTIVATIONS];
+  backward slope[MOE_N_ACTIVATIONS];
 } kernels;
 
 #define COMPILE_ONE(FUNCTION, SLOPE, NAME, TARGET)                            \
@@ -121,15 +144,20 @@ typedef struct kernels {
     for (size_t k = 0; k < n; k++) g[k] *= SLOPE(x[k], y[k]);                 \
   }
 
-#define COMPILE_FOR(NAME, TARGET)                               \
-  COMPILE_ONE(relu, relu_slope, NAME, TARGET)                   \
-  COMPILE_ONE(tanh_of, tanh_slope, NAME, TARGET)                \
-  COMPILE_ONE(gelu, gelu_slope, NAME, TARGET)                   \
-  COMPILE_ONE(silu, silu_slope, NAME, TARGET)                   \
-  static const kernels NAME = {                                 \
-      {relu_##NAME, tanh_of_##NAME, gelu_##NAME, silu_##NAME},  \
-      {relu_slope_##NAME, tanh_slope_##NAME, gelu_slope_##NAME, \
-       silu_slope_##NAME}};
+#define COMPILE_FOR(NAME, TARGET)                                       \
+  COMPILE_ONE(relu, relu_slope, NAME, TARGET)                           \
+  COMPILE_ONE(tanh_of, tanh_slope, NAME, TARGET)                        \
+  COMPILE_ONE(gelu, gelu_slope, NAME, TARGET)                           \
+  COMPILE_ONE(silu, silu_slope, NAME, TARGET)                           \
+  COMPILE_ONE(gelu_tanh, gelu_tanh_slope, NAME, TARGET)                 \
+  COMPILE_ONE(sigmoid, sigmoid_slope, NAME, TARGET)                     \
+  COMPILE_ONE(softplus, softplus_slope, NAME, TARGET)                   \
+  static const kernels NAME = {                                         \
+      {relu_##NAME, tanh_of_##NAME, gelu_##NAME, silu_##NAME,           \
+       gelu_tanh_##NAME, sigmoid_##NAME, softplus_##NAME},              \
+      {relu_slope_##NAME, tanh_slope_##NAME, gelu_slope_##NAME,         \
+       silu_slope_##NAME, gelu_tanh_slope_##NAME, sigmoid_slope_##NAME, \
+       softplus_slope_##NAME}};
 
 MOE_COMPILE_KERNELS
 

@@ -4,6 +4,9 @@
      gelu  x Φ(x), Φ the normal distribution (Hendrycks & Gimpel 2016,
            arXiv 1606.08415), not its approximation by tanh
      silu  x / (1 + e^−x) (Elfwing et al. 2018, arXiv 1702.03118)
+     gelu_tanh  ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))), that approximation
+     sigmoid    1 / (1 + e^−x)
+     softplus   ln(1 + e^x)
    They and their derivatives are within 3e-7 of that, relative to 1 or to the
    value where it is larger.  No allocation, no errors, the same bits on every
    CPU. */
@@ -16,7 +19,11 @@ typedef enum moe_activation {
   MOE_RELU,
   MOE_TANH,
   MOE_GELU,
-  MOE_SILU
+  MOE_SILU,
+  MOE_GELU_TANH,
+  MOE_SIGMOIDAL,
+  MOE_SOFTPLUS,
+  MOE_N_ACTIVATIONS
 } moe_activation;
 
 /* Their names, in this order; ends with NULL: a choice of a parameter. */
@@ -25,7 +32,8 @@ extern const char *const moe_activation_choices[];
 /* y = f(x) of n numbers, NaN of NaN; y may be x. */
 void moe_activate(moe_activation f, const float *x, float *y, size_t n);
 
-/* g becomes g f'(x), where y = f(x). */
+/* g becomes g f'(x), where y = f(x).  Of relu, tanh and sigmoid y may stand for
+   x too. */
 void moe_activate_back(moe_activation f, const float *x, const float *y,
                        float *g, size_t n);
 

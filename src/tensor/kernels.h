@@ -32,15 +32,15 @@ typedef enum moe_reduction {
 } moe_reduction;
 
 /* Column names stay when they are those of either operand. */
-moe_status moe_tensor_binary(moe_call *call, moe_binary op, const moe_tensor *a,
-                             const moe_tensor *b, moe_tensor **out);
-moe_status moe_tensor_unary(moe_call *call, moe_unary op, const moe_tensor *t,
+moe_status moe_tensor_binary(moe_call *call, moe_binary op, moe_tensor *a,
+                             moe_tensor *b, moe_tensor **out);
+moe_status moe_tensor_unary(moe_call *call, moe_unary op, moe_tensor *t,
                             moe_tensor **out);
 
 /* Over dimension `dim`, counted from 0, which stays with length 1.  Summed in
    double; NaN is larger and smaller than every number. */
-moe_status moe_tensor_reduce(moe_call *call, moe_reduction op,
-                             const moe_tensor *t, int dim, moe_tensor **out);
+moe_status moe_tensor_reduce(moe_call *call, moe_reduction op, moe_tensor *t,
+                             int dim, moe_tensor **out);
 moe_status moe_tensor_reduce_all(moe_call *call, moe_reduction op,
                                  const moe_tensor *t, double *out);
 
@@ -50,10 +50,11 @@ moe_status moe_tensor_argmax(moe_call *call, const moe_tensor *t, int dim,
 moe_status moe_tensor_argmax_all(moe_call *call, const moe_tensor *t,
                                  int64_t *out);
 
-/* n×k by k×m.  A single dimension is a row on the left and a column on the
-   right, and is missing from the result.  On all threads of the call. */
-moe_status moe_tensor_matmul(moe_call *call, const moe_tensor *a,
-                             const moe_tensor *b, moe_tensor **out);
+/* op(A)·op(B), where op transposes when its flag is set.  A single dimension is
+   a row on the left and a column on the right (transposed, the other way
+   round), and is missing from the result.  On all threads of the call. */
+moe_status moe_tensor_product(moe_call *call, bool ta, bool tb, moe_tensor *a,
+                              moe_tensor *b, moe_tensor **out);
 
 /* Σ a·b over all items, in double.  The shapes are equal. */
 moe_status moe_tensor_dot(moe_call *call, const moe_tensor *a,

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tape.h"
+
 /* -------------------------------------------------------- storage and handle
  */
 
 static void release_storage(moe_storage *s) {
-  if (s != NULL && atomic_fetch_sub(&s->refs, 1) == 1) moe_free(s);
+  if (s != NULL && atomic_fetch_sub(&s->refs, 1) == 1) moe_pool_give(s);
 }
 
 moe_tensor *moe_tensor_retain(moe_tensor *t) {
@@ -17,11 +19,35 @@ moe_tensor *moe_tensor_retain(moe_tensor *t) {
   return t;
 }
 
+/* A chain of records may be as long as a training run, so it is taken apart
+   link by link. */
 void moe_tensor_release(moe_tensor *t) {
+  moe_tensor *dying = NULL;
+  moe__tensor_drop(t, &dying);
+  moe__tensors_free(dying);
+}
+
+void moe__tensors_free(moe_tensor *dying) {
+  while (dying != NULL) {
+    moe_tensor *t = dying;
+    dying = t->next;
+    moe__record_free(t->record, &dying);
+    release_storage(t->storage);
+    moe_names_release(t->names);
+    moe_pool_give(t);
+  }
+}
+
+void moe__tensor_drop(moe_tensor *t, moe_tensor **dying) {
   if (t == NULL || atomic_fetch_sub(&t->refs, 1) > 1) return;
+  t->next = *dying;
+  *dying = t;
+}
+
+void moe__tensor_give_back(moe_tensor *t) {
   release_storage(t->storage);
-  moe_names_release(t->names);
-  moe_free(t);
+  t->storage = NULL;
+  t->f = NULL;
 }
 
 /* The number of items, or SIZE_MAX when that overflows. */
@@ -52,7 +78,8 @@ static moe_status new_handle(moe_call *call, moe_dtype dtype, int ndim,
                              const int64_t *shape, moe_tensor **out) {
   moe_tensor *t;
   *out = NULL;
-  MOE_TRY(moe_new_array(call, &t, 1, sizeof *t));
+  t = moe_pool_take(call->pool, sizeof *t, true);
+  if (t == NULL) return moe_fail(call, MOE_ENOMEM, "not enough memory");
   atomic_init(&t->refs, 1);
   t->dtype = dtype;
   t->ndim = ndim;
@@ -62,24 +89,38 @@ static moe_status new_handle(moe_call *call, moe_dtype dtype, int ndim,
   return MOE_OK;
 }
 
-moe_status moe_tensor_new(moe_call *call, moe_dtype dtype, int ndim,
-                          const int64_t *shape, moe_tensor **out) {
+static moe_status new_tensor(moe_call *call, moe_dtype dtype, int ndim,
+                             const int64_t *shape, bool zeroed,
+                             moe_tensor **out) {
   moe_storage *storage;
   size_t bytes;
   *out = NULL;
   MOE_TRY(check_shape(call, ndim, shape));
   bytes = moe_size(count(ndim, shape), sizeof(float));
-  if (bytes > PTRDIFF_MAX - sizeof *storage)
+  if (bytes > PTRDIFF_MAX / 2)
     return moe_fail(call, MOE_ENOMEM, "tensor: the shape is too large");
-  MOE_TRY(moe_new_array(call, &storage, sizeof *storage + bytes, 1));
+  storage = moe_pool_take(call->pool, sizeof *storage + bytes, zeroed);
+  if (storage == NULL)
+    return moe_fail(call, MOE_ENOMEM, "not enough memory for %zu B", bytes);
+  storage->version = 0;
   atomic_init(&storage->refs, 1);
   if (new_handle(call, dtype, ndim, shape, out) != MOE_OK) {
     release_storage(storage);
     return MOE_ENOMEM;
   }
   (*out)->storage = storage;
-  (*out)->f = (float *)storage->bytes;
+  (*out)->f = (float *)(void *)storage->bytes;
   return MOE_OK;
+}
+
+moe_status moe_tensor_new(moe_call *call, moe_dtype dtype, int ndim,
+                          const int64_t *shape, moe_tensor **out) {
+  return new_tensor(call, dtype, ndim, shape, true, out);
+}
+
+moe_status moe_tensor_make(moe_call *call, moe_dtype dtype, int ndim,
+                           const int64_t *shape, moe_tensor **out) {
+  return new_tensor(call, dtype, ndim, shape, false, out);
 }
 
 size_t moe_tensor_row_size(const moe_tensor *t) {

@@ -10,8 +10,11 @@ enum { MOE_MAX_DIMS = 4 };
 
 typedef struct moe_storage {
   atomic_int refs;
-  _Alignas(16) unsigned char bytes[];
+  uint32_t version; /* counts the changes of its items, as its changers say */
+  _Alignas(64) unsigned char bytes[];
 } moe_storage;
+
+typedef struct moe_record moe_record; /* see tape.h */
 
 typedef struct moe_tensor {
   atomic_int refs;
@@ -23,13 +26,19 @@ typedef struct moe_tensor {
     float *f; /* the first item, in the storage */
     int32_t *i;
   };
-  moe_storage *storage; /* counted */
-  moe_names *names;     /* counted; of the columns of a matrix, or NULL */
+  moe_storage *storage;    /* counted; NULL when it was given back (tape.h) */
+  moe_names *names;        /* counted; of the columns of a matrix, or NULL */
+  moe_record *record;      /* how its gradient is found; NULL: it has none */
+  struct moe_tensor *next; /* among those about to be freed */
 } moe_tensor;
 
 /* Zeroed.  Refuses what is no shape, and sizes that overflow. */
 moe_status moe_tensor_new(moe_call *call, moe_dtype dtype, int ndim,
                           const int64_t *shape, moe_tensor **out);
+
+/* The same, its items not set: for who writes all of them. */
+moe_status moe_tensor_make(moe_call *call, moe_dtype dtype, int ndim,
+                           const int64_t *shape, moe_tensor **out);
 moe_tensor *moe_tensor_retain(moe_tensor *t);
 void moe_tensor_release(moe_tensor *t); /* accepts NULL */
 

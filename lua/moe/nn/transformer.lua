@@ -1,0 +1,115 @@
+--- FeedForward, CausalSelfAttention, TransformerBlock.
+-- @module moe.nn.transformer
+
+local core = require "moe.core"
+local check = require("moe.options").check
+local layers = require "moe.nn.layers"
+local module = require "moe.nn.module"
+
+local F = core.F
+local transformer = {}
+
+-- What is before the hidden layer's activation is multiplied by a second map, or not.
+local kinds = {
+  relu = { "relu" }, gelu = { "gelu" }, gelu_tanh = { "gelu_tanh" }, silu = { "silu" },
+  tanh = { "tanh" }, swiglu = { "silu", true }, geglu = { "gelu", true },
+}
+
+--- f(x W_in + b) W_out + b, or gated. Options: dim, hidden, out_dim (dim), activation
+-- ("relu"; also gelu, silu, tanh, swiglu, geglu), bias (true; false where gated), dropout
+-- (0), init, seed.
+transformer.FeedForward = module "FeedForward"
+function transformer.FeedForward:init(options)
+  local o = check("FeedForward", options, {
+    dim = { "integer", min = 1, needed = true }, hidden = { "integer", min = 1, needed = true },
+    out_dim = { "integer", min = 1 }, activation = { "string", default = "relu" },
+    bias = { "boolean" }, dropout = { "number", min = 0, max = 1, default = 0 }, init = {},
+    seed = { "integer", min = 0 },
+  }, 3)
+  local kind = kinds[o.activation]
+  if not kind then error(("FeedForward: there is no activation '%s'"):format(o.activation), 3) end
+  local bias = o.bias == nil and not kind[2] or o.bias or false
+  local function linear(name, dim, out_dim)
+    return layers.Linear {
+      dim = dim, out_dim = out_dim, bias = bias, init = o.init, seed = self:seed_of(name),
+    }
+  end
+  self.activation = kind[1]
+  self.w_in = linear("w_in", o.dim, o.hidden)
+  if kind[2] then self.w_gate = linear("w_gate", o.dim, o.hidden) end
+  self.w_out = linear("w_out", o.hidden, o.out_dim or o.dim)
+  if o.dropout > 0 then
+    self.dropout = layers.Dropout { p = o.dropout, seed = self:seed_of "dropout" }
+  end
+end
+function transformer.FeedForward:forward(x)
+  local h = self.w_in(x)
+  h = self.w_gate and F[self.activation](self.w_gate(x)) * h or F[self.activation](h)
+  local y = self.w_out(h)
+  return self.dropout and self.dropout(y) or y
+end
+
+--- Multi-head attention of each position to those up to it. Options: dim, heads, rotary
+-- (false, true, or the base of the angles, 10000), causal (true), bias (true), init, seed.
+transformer.CausalSelfAttention = module "CausalSelfAttention"
+function transformer.CausalSelfAttention:init(options)
+  local o = check("CausalSelfAttention", options, {
+    dim = { "integer", min = 1, needed = true }, heads = { "integer", min = 1, default = 1 },
+    rotary = {},
+    causal = { "boolean", default = true }, bias = { "boolean", default = true }, init = {},
+    seed = { "integer", min = 0 },
+  }, 3)
+  if o.dim % o.heads ~= 0 then
+    error(("CausalSelfAttention: 'heads' must divide dim, %d, got %d"):format(o.dim, o.heads), 3)
+  end
+  for _, name in ipairs { "query", "key", "value", "out" } do
+    self[name] = layers.Linear {
+      dim = o.dim, out_dim = o.dim, bias = o.bias, init = o.init, seed = self:seed_of(name),
+    }
+  end
+  self.heads, self.causal = o.heads, o.causal
+  self.rotary = o.rotary == true and 10000 or o.rotary or 0
+end
+function transformer.CausalSelfAttention:forward(x)
+  local y = F.attention(self.query(x), self.key(x), self.value(x), self.heads, {
+    causal = self.causal, rotary = self.rotary,
+  })
+  return self.out(y)
+end
+
+--- x + attention(norm(x)), then the same with a feed-forward part. Options: dim, heads,
+-- hidden (4 dim), activation, rotary, norm ("layer" or "rms"), ffn (a module in the place
+-- of FeedForward: an nn.MoE, for instance), dropout, init, seed. forward gives the answer
+-- and what the part gives besides (a layer's routing).
+transformer.TransformerBlock = module "TransformerBlock"
+function transformer.TransformerBlock:init(options)
+  local o = check("TransformerBlock", options, {
+    dim = { "integer", min = 1, needed = true }, heads = { "integer", min = 1, default = 1 },
+    hidden = { "integer", min = 1 }, activation = { "string", default = "gelu" }, rotary = {},
+    norm = { { "layer", "rms" }, default = "layer" }, ffn = {}, init = {},
+    dropout = { "number", min = 0, max = 1, default = 0 }, bias = { "boolean", default = true },
+    seed = { "integer", min = 0 },
+  }, 3)
+  local Norm = o.norm == "rms" and layers.RMSNorm or layers.LayerNorm
+  self.norm_1, self.norm_2 = Norm { dim = o.dim }, Norm { dim = o.dim }
+  self.attention = transformer.CausalSelfAttention {
+    dim = o.dim, heads = o.heads, rotary = o.rotary, bias = o.bias, init = o.init,
+    seed = self:seed_of "attention",
+  }
+  self.ffn = o.ffn or transformer.FeedForward {
+    dim = o.dim, hidden = o.hidden or 4 * o.dim, activation = o.activation, init = o.init,
+    seed = self:seed_of "ffn",
+  }
+  if o.dropout > 0 then
+    self.dropout_1 = layers.Dropout { p = o.dropout, seed = self:seed_of "dropout_1" }
+    self.dropout_2 = layers.Dropout { p = o.dropout, seed = self:seed_of "dropout_2" }
+  end
+end
+function transformer.TransformerBlock:forward(x)
+  local a = self.attention(self.norm_1(x))
+  x = x + (self.dropout_1 and self.dropout_1(a) or a)
+  local y, routing = self.ffn(self.norm_2(x))
+  return x + (self.dropout_2 and self.dropout_2(y) or y), routing
+end
+
+return transformer

@@ -1,0 +1,19 @@
+--- Computing without recording gradients.
+-- @module moe.no_grad
+
+local core = require "moe.core"
+
+local function finish(ok, ...)
+  core._resume(...)
+  if not ok then error((...), 0) end
+  return ...
+end
+
+--- Calls a function without recording gradients.
+-- @param f the function; what it makes by operations and does not return is given back
+-- @param ... its arguments
+-- @return what it returns
+return function(f, ...)
+  core._pause()
+  return finish(pcall(f, ...))
+end

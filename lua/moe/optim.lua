@@ -1,0 +1,187 @@
+--- Optimisers and schedules of their steps; rules and defaults are PyTorch's.
+--
+--    local opt = moe.optim.adamw(layer:parameters(), { lr = 1e-3 })
+--    opt:zero_grad(); loss:backward(); opt:step()
+-- @module moe.optim
+
+local core = require "moe.core"
+local check = require("moe.options").check
+
+local optim = {}
+
+local Optimiser = {}
+Optimiser.__index = Optimiser
+
+--- A step by the gradients that there are; tensors without any stay.
+function Optimiser:step()
+  self.steps = self.steps + 1
+  local rule = self.rule
+  rule.lr = self.lr
+  for i, w in ipairs(self.parameters) do
+    local grad = w.grad
+    if grad then
+      local state = self.state[i]
+      if not state then
+        local m, v = self.moments[1], self.moments[2]
+        state = { t = 0, m = m and core.zeros(w.shape), v = v and core.zeros(w.shape) }
+        self.state[i] = state
+      end
+      state.t = state.t + 1
+      core.optimise(rule, state.t, w, state.m or nil, state.v or nil)
+    end
+  end
+  return self
+end
+
+--- Sets all gradients to 0.
+function Optimiser:zero_grad()
+  for _, w in ipairs(self.parameters) do w:zero_grad() end
+  return self
+end
+
+local function maker(kind, known, fill)
+  return function(parameters, options)
+    if type(parameters) ~= "table" or not core.is_tensor(parameters[1]) then
+      error(kind .. ": a list of tensors expected; module:parameters() gives one", 2)
+    end
+    local o = check(kind, options, known)
+    local rule, moments = fill(o)
+    rule.kind = kind
+    return setmetatable({
+      parameters = parameters, lr = o.lr, rule = rule, moments = moments, state = {}, steps = 0,
+    }, Optimiser)
+  end
+end
+
+local function rate(default) return { "number", min = 0, default = default } end
+local share = function(default) return { "number", min = 0, max = 1, default = default } end
+
+--- Stochastic gradients. Options: lr (0.001), momentum (0), nesterov (false),
+-- weight_decay (0).
+optim.sgd = maker("sgd", {
+  lr = rate(1e-3), momentum = share(0), nesterov = { "boolean", default = false },
+  weight_decay = rate(0),
+}, function(o)
+  return { momentum = o.momentum, nesterov = o.nesterov, weight_decay = o.weight_decay },
+    { o.momentum > 0, false }
+end)
+
+local function adam(kind, decay)
+  return maker(kind, {
+    lr = rate(1e-3), beta1 = share(0.9), beta2 = share(0.999), eps = rate(1e-8),
+    weight_decay = rate(decay),
+  }, function(o)
+    return { beta1 = o.beta1, beta2 = o.beta2, eps = o.eps, weight_decay = o.weight_decay },
+      { true, true }
+  end)
+end
+
+--- Adam, its decay in the gradient. Options: lr (0.001), beta1 (0.9), beta2 (0.999), eps
+-- (1e-8), weight_decay (0).
+optim.adam = adam("adam", 0)
+
+--- AdamW, its decay apart from the gradient. Options as adam; weight_decay is 0.01.
+optim.adamw = adam("adamw", 0.01)
+
+--- RMSprop. Options: lr (0.01), alpha (0.99), eps (1e-8), momentum (0), weight_decay (0).
+optim.rmsprop = maker("rmsprop", {
+  lr = rate(1e-2), alpha = share(0.99), eps = rate(1e-8), momentum = share(0),
+  weight_decay = rate(0),
+}, function(o)
+  return { alpha = o.alpha, eps = o.eps, momentum = o.momentum, weight_decay = o.weight_decay },
+    { o.momentum > 0, true }
+end)
+
+--- Lion (Chen et al. 2023). Options: lr (1e-4), beta1 (0.9), beta2 (0.99), weight_decay (0).
+optim.lion = maker("lion", {
+  lr = rate(1e-4), beta1 = share(0.9), beta2 = share(0.99), weight_decay = rate(0),
+}, function(o)
+  return { beta1 = o.beta1, beta2 = o.beta2, weight_decay = o.weight_decay }, { true, false }
+end)
+
+-- ---------------------------------------------------------------- schedules
+
+local Schedule = {}
+Schedule.__index = Schedule
+
+--- Sets the rate of the next step; to be called after each step (or epoch).
+function Schedule:step()
+  self.steps = self.steps + 1
+  self.optimiser.lr = self.base * self.factor(self.steps)
+  return self.optimiser.lr
+end
+
+local function schedule(optimiser, factor)
+  local s = setmetatable({
+    optimiser = optimiser, base = optimiser.lr, factor = factor, steps = 0,
+  }, Schedule)
+  optimiser.lr = s.base * factor(0)
+  return s
+end
+
+--- Functions of an optimiser that give a schedule: step { every, gamma }, cosine { steps,
+-- least }, warmup { steps, after }, one_cycle { steps, most, start, final, share }.
+optim.schedules = {}
+
+--- The rate times gamma (0.1) each `every` steps.
+function optim.schedules.step(optimiser, options)
+  local o = check("step", options, {
+    every = { "integer", min = 1, default = 1 }, gamma = rate(0.1),
+  })
+  return schedule(optimiser, function(t) return o.gamma ^ math.floor(t / o.every) end)
+end
+
+local function half_cosine(done) return 0.5 * (1 + math.cos(math.pi * math.min(1, done))) end
+
+--- Along half a cosine down to `least` (0) of the rate in `steps`.
+function optim.schedules.cosine(optimiser, options)
+  local o = check("cosine", options, { steps = { "integer", min = 1 }, least = share(0) })
+  return schedule(optimiser, function(t)
+    return o.least + (1 - o.least) * half_cosine(t / o.steps)
+  end)
+end
+
+--- Linearly up in `steps`, then constant, or along half a cosine down to 0 at `total`.
+function optim.schedules.warmup(optimiser, options)
+  local o = check("warmup", options, {
+    steps = { "integer", min = 1 }, total = { "integer", min = 1 },
+  })
+  return schedule(optimiser, function(t)
+    if t < o.steps then return (t + 1) / o.steps end
+    return o.total and half_cosine((t - o.steps) / math.max(1, o.total - o.steps)) or 1
+  end)
+end
+
+--- Up from rate / start (25) to the rate in a share (0.3) of the steps, then down to
+-- rate / start / final (1e4), both along half cosines (Smith & Topin 2017).
+function optim.schedules.one_cycle(optimiser, options)
+  local o = check("one_cycle", options, {
+    steps = { "integer", min = 2 }, start = rate(25), final = rate(1e4), share = share(0.3),
+  })
+  local up = o.share * o.steps - 1
+  local low, last = 1 / o.start, 1 / o.start / o.final
+  return schedule(optimiser, function(t)
+    if t <= up then return 1 + (low - 1) * half_cosine(t / up) end
+    return last + (1 - last) * half_cosine((t - up) / (o.steps - 1 - up))
+  end)
+end
+
+--- A running mean of parameters: average = optim.average(parameters, 0.999);
+-- average:update() after each step; average:swap() exchanges it with the weights.
+function optim.average(parameters, decay)
+  local average = { own = {} }
+  for i, w in ipairs(parameters) do average.own[i] = w:detach():clone() end
+  function average:update()
+    for i, w in ipairs(parameters) do core.blend(self.own[i], w, 1 - decay) end
+  end
+  function average:swap()
+    for i, w in ipairs(parameters) do
+      local before = w:detach():clone()
+      core.copy(w, self.own[i])
+      core.copy(self.own[i], before)
+    end
+  end
+  return average
+end
+
+return optim

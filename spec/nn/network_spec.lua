@@ -1,0 +1,352 @@
+-- Neural modules as learners: what any learner does, and what a mixture asks of its experts.
+local moe = require "moe"
+local nn, F = moe.nn, moe.F
+
+local function hidden(n, activation)
+  return function(inputs, outputs)
+    return nn.FeedForward {
+      dim = inputs, hidden = n, out_dim = outputs, activation = activation, seed = 1,
+    }
+  end
+end
+
+local function network(options)
+  local o = { module = hidden(16), epochs = 15, lr = 0.02, seed = 3 }
+  for name, value in pairs(options or {}) do o[name] = value end
+  return moe.experts.network(o)
+end
+
+local moons = moe.data.make_moons { rows = 240, noise = 0.15, seed = 1 }
+local train, test = moons:split(0.7, { seed = 1, stratify = true })
+
+-- Answers 0 or 1 by the first feature alone.
+local function rule()
+  return {
+    fit = function() end,
+    predict_proba = function(_, X)
+      local rows = {}
+      for i, row in ipairs(X:totable()) do
+        rows[i] = row[1] > 0.5 and { 0.3, 0.7 } or { 0.7, 0.3 }
+      end
+      return rows
+    end,
+    clone = function() return rule() end,
+    get_state = function() return {} end,
+    set_state = function() end,
+  }
+end
+
+local function saved(model, options)
+  local path = os.tmpname()
+  assert(model:save(path))
+  local again, message, code = moe.load(path, options)
+  os.remove(path)
+  return again, message, code
+end
+
+local function same_answers(a, b)
+  assert.same(a:predict_proba(test):totable(), b:predict_proba(test):totable())
+end
+
+describe("a network", function()
+  it("learns classes", function()
+    local e = network { epochs = 60 }
+    e:fit(train)
+    assert.is_true(e:score(test) > 0.95)
+    assert.equal(2, #e:classes())
+    local p = e:predict_proba(test)
+    for i = 1, #p do assert.near(1, p:get(i, 1) + p:get(i, 2), 1e-6) end
+  end)
+
+  it("learns numbers, in their own unit, one or several", function()
+    local X, y, pairs_of = {}, {}, {}
+    for i = 1, 200 do
+      local x = i / 100 - 1
+      X[i], y[i] = { x, -x * x }, 1000 + 500 * math.abs(x)
+      pairs_of[i] = { y[i], -3 * x }
+    end
+    local e = network { epochs = 60, loss = "huber" }
+    e:fit(X, y)
+    assert.is_true(e:score(X, y) > 0.98)
+    local two = network { epochs = 60 }
+    two:fit(X, pairs_of)
+    local answer = two:predict(X)
+    assert.near(1250, answer[50][1], 40)
+    assert.near(1.5, answer[50][2], 0.2)
+  end)
+
+  it("gives the same bits for the same seed, and others for another", function()
+    local a, b, c = network(), network(), network { seed = 4 }
+    a:fit(train)
+    b:fit(train)
+    c:fit(train)
+    same_answers(a, b)
+    assert.are_not.same(a:predict_proba(test):totable(), c:predict_proba(test):totable())
+    a:fit(train)
+    same_answers(a, b)
+  end)
+
+  it("counts a row by its weight", function()
+    local X, y, weights = {}, {}, {}
+    for i = 1, 40 do
+      X[i], y[i], weights[i] = { i % 2 }, i <= 20 and "a" or "b", i <= 20 and 3 or 1
+    end
+    local e = network { module = hidden(4, "tanh"), epochs = 150 }
+    e:fit(X, y, { weights = weights })
+    assert.near(0.75, e:predict_proba { { 0 } }:get(1, 1), 0.03)
+    local plain = network { module = hidden(4, "tanh"), epochs = 150 }
+    plain:fit(X, y)
+    assert.near(0.5, plain:predict_proba { { 0 } }:get(1, 1), 0.03)
+    local numbers, values = network { epochs = 150 }, {}
+    for i = 1, 40 do values[i] = i <= 20 and 0 or 4 end
+    numbers:fit(X, values, { weights = weights })
+    assert.near(1, numbers:predict({ { 0 } })[1], 0.1)
+  end)
+
+  it("with weights that are all one fits as without", function()
+    local ones = {}
+    for i = 1, #train do ones[i] = 1 end
+    local a, b = network { epochs = 2 }, network { epochs = 2 }
+    a:fit(train)
+    b:fit(train, { weights = ones })
+    local p, q = a:predict_proba(test), b:predict_proba(test)
+    for i = 1, #p do assert.near(p:get(i, 1), q:get(i, 1), 1e-3) end
+  end)
+
+  it("takes a loss and an optimiser of one's own", function()
+    local calls = 0
+    local e = network {
+      loss = function(output, y)
+        calls = calls + 1
+        return F.cross_entropy(output, y, { smoothing = 0.1 })
+      end,
+      optimizer = function(parameters)
+        return moe.optim.sgd(parameters, { lr = 0.1, momentum = 0.9 })
+      end,
+    }
+    e:fit(train)
+    assert.is_true(calls > 0 and e:score(test) > 0.9)
+  end)
+
+  it("stops by rows held out, at the best of the epochs", function()
+    local epochs = 0
+    local e = network {
+      epochs = 200, validation = 0.3, patience = 3, lr = 0.1,
+      schedule = function(optimiser, steps)
+        local s = moe.optim.schedules.cosine(optimiser, { steps = steps })
+        local step = s.step
+        s.step = function(self) epochs = epochs + 1 / (steps / 200) return step(self) end
+        return s
+      end,
+    }
+    e:fit(train)
+    assert.is_true(epochs < 150)
+    assert.is_true(e:score(test) > 0.9)
+  end)
+
+  it("returns to the best epoch when later ones are worse", function()
+    local e = network {
+      epochs = 40, validation = 0.3, patience = 40, optimizer = "sgd", lr = 0.3,
+      schedule = function(optimiser, steps)
+        local done = 0
+        return { step = function()
+          done = done + 1
+          if done > steps / 2 then optimiser.lr = 100 end
+        end }
+      end,
+    }
+    e:fit(train)
+    assert.is_true(e:score(test) > 0.8)
+  end)
+
+  it("clips gradients, and balances a module's routing", function()
+    local function answers(options)
+      local e = network(options)
+      e:fit(train)
+      return e:predict_proba(test)
+    end
+    local still = answers { clip = 1e-12, optimizer = "sgd", lr = 1 }
+    local begin = answers { optimizer = "sgd", lr = 1e-12 }
+    for i = 1, #still do assert.near(begin:get(i, 1), still:get(i, 1), 1e-6) end
+    local layer = nn.MoE { dim = 2, hidden = 4, experts = 3, router = "switch", seed = 1 }
+    local loose, tight = { module = layer, balance = 0 }, { module = layer, balance = 10 }
+    assert.are_not.same(answers(loose):totable(), answers(tight):totable())
+  end)
+
+  it("learns row by row", function()
+    local e = network { lr = 0.01, module = hidden(16) }
+    local right, n = 0, 0
+    for pass = 1, 3 do
+      for i = 1, #train do
+        local row = train:row(i)
+        local y = row[train.target]
+        local x = { row[train.names[1]], row[train.names[2]] }
+        if pass == 3 then
+          n = n + 1
+          if e:predict_one(x) == y then right = right + 1 end
+        end
+        e:learn_one(x, y)
+      end
+    end
+    assert.is_true(right / n > 0.8)
+  end)
+
+  it("goes on where it was with warm, but not in a copy", function()
+    local e, behind = network { epochs = 1, lr = 0.001 }
+    e:fit(train)
+    local once = e:score(test)
+    behind.options.warm = true
+    for _ = 1, 60 do e:fit(train) end
+    assert.is_true(e:score(test) > math.max(once, 0.85))
+    behind.options.warm = false
+    local before = e:score(test)
+    e:fit(train, { warm = true })
+    assert.near(before, e:score(test), 0.03)
+    behind.options.warm = true
+    local copy = e:clone()
+    same_answers(copy, e)
+    copy:fit(train)
+    assert.near(once, copy:score(test), 1e-9)
+  end)
+
+  it("with classes given has an output for each, also for those of no row", function()
+    local e, behind = network { classes = { "b", "c", "a" }, module = hidden(4) }
+    e:fit({ { 0 }, { 1 }, { 0 }, { 1 } }, { "a", "b", "a", "b" })
+    assert.same({ "b", "c", "a" }, behind.classes)
+    assert.equal(3, behind.module(moe.zeros(1, 1)).shape[2])
+    assert.same({ "a", "b" }, e:classes())
+    assert.same({ "a", "b" }, e:predict { { 0 }, { 1 } })
+  end)
+
+  it("in cross-validation scores as a learner does", function()
+    local result = moe.eval.cross_validate(network(), moons, { folds = 3 })
+    assert.truthy(tostring(result):find "accuracy")
+  end)
+
+  it("says what is wrong", function()
+    assert.has_error(function() moe.experts.network {} end, "network: 'module' is needed")
+    local function refused(pattern, options)
+      assert.error_matches(function() network(options):fit(train) end, pattern)
+    end
+    refused("did you mean 'epochs'", { epoch = 3 })
+    refused("'module' must be a module", { module = 3 })
+    refused("no optimizer 'adam2'", { optimizer = "adam2" })
+    refused("no loss 'none'", { loss = "none" })
+    refused("1 outputs for 2 classes", { module = nn.Linear { dim = 2, out_dim = 1 } })
+    assert.error_matches(function()
+      network():fit({ { 0 / 0 }, { 1 } }, { 1.5, 2 })
+    end, "feature 1 has missing")
+  end)
+end)
+
+describe("a saved network", function()
+  it("comes back without the user's code, with the same bits", function()
+    local parts = function(i, o)
+      return nn.Sequential {
+        nn.Linear { dim = i, out_dim = 8, seed = 1 }, nn.LayerNorm { dim = 8 },
+        nn.Activation { name = "gelu" }, nn.Dropout { p = 0.1 }, nn.RMSNorm { dim = 8 },
+        nn.MoE { dim = 8, hidden = 8, experts = 3, top_k = 2, out_dim = o, seed = 2 },
+      }
+    end
+    local e = network { module = parts, epochs = 3 }
+    e:fit(train)
+    local again = assert(saved(e))
+    same_answers(e, again)
+    again:fit(train)
+    assert.is_true(again:score(test) > 0.5)
+  end)
+
+  it("of a class of one's own needs the network in its place", function()
+    local Own = nn.module "Own"
+    function Own:init(o) self.map = nn.Linear(o) end
+    function Own:forward(x) return self.map(x) end
+    local function make()
+      return network { module = Own { dim = 2, out_dim = 2, seed = 1 }, epochs = 2 }
+    end
+    local e = make()
+    local m = moe.mixture { experts = { own = e, line = moe.experts.logistic {} } }
+    m:fit(train)
+    local none, message, code = saved(m)
+    assert.is_nil(none)
+    assert.truthy(message:find "'Own' is no module")
+    assert.equal("EFORMAT", code)
+    local _, behind = make()
+    same_answers(m, assert(saved(m, { lua = { own = behind } })))
+  end)
+
+  it("with a function in it is refused by name", function()
+    local parts = nn.Sequential { nn.Linear { dim = 2, out_dim = 2 }, F.relu }
+    local e = network { module = parts, epochs = 1 }
+    e:fit(train)
+    assert.error_matches(function() e:save(os.tmpname()) end, "'2' is a function")
+  end)
+
+  it("whose state is damaged gives nil and a message", function()
+    local e = network { epochs = 1 }
+    e:fit(train)
+    local bytes = e:dump()
+    for _, cut in ipairs { { "moe%.network", "moe_network" }, { "FeedForward", "FeedForwar_" } } do
+      local changed, n = bytes:gsub(cut[1], cut[2])
+      assert.is_true(n > 0)
+      local none, message, code = moe.undump(changed)
+      assert.is_nil(none)
+      assert.is_string(message)
+      assert.equal("EFORMAT", code)
+    end
+  end)
+end)
+
+describe("experts of four kinds", function()
+  it("work behind one gate, and come back from a file", function()
+    local m = moe.mixture {
+      experts = {
+        forest = moe.experts.forest { trees = 8, seed = 1 }, net = network(), rule = rule(),
+        pair = moe.mixture {
+          experts = { line = moe.experts.logistic {}, near = moe.experts.knn {} },
+        },
+      },
+      gate = moe.gates.softmax {}, seed = 1,
+    }
+    m:fit(train)
+    assert.is_true(m:score(test) > 0.9)
+    local again = assert(saved(m, { lua = { rule = rule() } }))
+    same_answers(m, again)
+    same_answers(m, m:clone())
+  end)
+
+  it("go through pretraining, a frozen gate stage and fine-tuning", function()
+    local S = moe.stages
+    local e = network { epochs = 4 }
+    local m = moe.mixture {
+      experts = { net = e, line = moe.experts.logistic {} }, gate = moe.gates.softmax {},
+    }
+    local history = moe.schedule {
+      S.pretrain {}, S.freeze { "net" }, S.gate {}, S.evaluate {}, S.unfreeze { "net" },
+      S.joint { rounds = 2 },
+    }:fit(m, train)
+    assert.is_table(history)
+    assert.is_true(m:score(test) > 0.85)
+  end)
+end)
+
+describe("a trained learner as a layer's gate", function()
+  it("routes by its classes, and gets no gradient", function()
+    local gate = moe.experts.logistic {}
+    local X, y = {}, {}
+    for i = 1, 60 do
+      local x = (i - 30.5) / 15
+      X[i], y[i] = { x, 1 }, x < 0 and "a" or "b"
+    end
+    gate:fit(X, y)
+    local layer = nn.MoE {
+      dim = 2, hidden = 4, experts = 2, router = "switch", gate = gate, seed = 1,
+    }
+    local out, routing = layer(moe.tensor(X))
+    for i = 1, 60 do assert.equal(X[i][1] < 0 and 1 or 2, routing.indices:get(i, 1)) end
+    F.mse(out, moe.zeros(60, 2)):backward()
+    assert.truthy(layer.w_in.grad)
+    local e = network { epochs = 3, module = layer:clone() }
+    e:fit(train)
+    same_answers(e, assert(saved(e)))
+  end)
+end)

@@ -1,0 +1,112 @@
+-- Optimisers and schedules against steps made by hand with the formulas of
+-- PyTorch's documentation of torch.optim.
+local moe = require "moe"
+local number = require("spec.support.near").within(1e-6)
+
+-- A weight of 1 whose gradient is 0.5, then −1, then 2.
+local gradients = { 0.5, -1, 2 }
+
+local function run(name, options)
+  local w = moe.tensor({ 1.0 + 0 }):float():requires_grad()
+  local opt = moe.optim[name]({ w }, options)
+  local path = {}
+  for i, g in ipairs(gradients) do
+    opt:zero_grad();
+    (w * g):sum():backward()
+    opt:step()
+    path[i] = w:get(1)
+  end
+  return path
+end
+
+local function by_hand(step)
+  local w, path, state = 1, {}, {}
+  for t, g in ipairs(gradients) do
+    w = step(w, g, t, state)
+    path[t] = w
+  end
+  return path
+end
+
+local function same(expected, path)
+  for i = 1, #expected do
+    local message = ("step %d: %.8g, not %.8g"):format(i, path[i], expected[i])
+    assert.is_true(math.abs(expected[i] - path[i]) < 2e-6, message)
+  end
+end
+
+describe("moe.optim", function()
+  it("sgd, momentum, nesterov", function()
+    local decayed = by_hand(function(w, g) return w - 0.1 * (g + 0.2 * w) end)
+    same(decayed, run("sgd", { lr = 0.1, weight_decay = 0.2 }))
+    same(by_hand(function(w, g, t, s)
+      s.m = t == 1 and g or 0.9 * s.m + g
+      return w - 0.1 * s.m
+    end), run("sgd", { lr = 0.1, momentum = 0.9 }))
+    same(by_hand(function(w, g, t, s)
+      s.m = t == 1 and g or 0.9 * s.m + g
+      return w - 0.1 * (g + 0.9 * s.m)
+    end), run("sgd", { lr = 0.1, momentum = 0.9, nesterov = true }))
+  end)
+
+  local function adam(decay, coupled)
+    return function(w, g, t, s)
+      if coupled then g = g + decay * w end
+      s.m = 0.9 * (s.m or 0) + 0.1 * g
+      s.v = 0.999 * (s.v or 0) + 0.001 * g * g
+      local m, v = s.m / (1 - 0.9 ^ t), s.v / (1 - 0.999 ^ t)
+      if not coupled then w = w * (1 - 0.1 * decay) end
+      return w - 0.1 * m / (math.sqrt(v) + 1e-8)
+    end
+  end
+
+  it("adam and adamw", function()
+    same(by_hand(adam(0.3, true)), run("adam", { lr = 0.1, weight_decay = 0.3 }))
+    same(by_hand(adam(0.01, false)), run("adamw", { lr = 0.1 }))
+  end)
+
+  it("rmsprop and lion", function()
+    same(by_hand(function(w, g, _, s)
+      s.v = 0.99 * (s.v or 0) + 0.01 * g * g
+      s.m = 0.5 * (s.m or 0) + g / (math.sqrt(s.v) + 1e-8)
+      return w - 0.1 * s.m
+    end), run("rmsprop", { lr = 0.1, momentum = 0.5 }))
+    same(by_hand(function(w, g, _, s)
+      local u = 0.9 * (s.m or 0) + 0.1 * g
+      s.m = 0.99 * (s.m or 0) + 0.01 * g
+      return w * (1 - 0.1 * 0.2) - 0.1 * (u > 0 and 1 or u < 0 and -1 or 0)
+    end), run("lion", { lr = 0.1, weight_decay = 0.2 }))
+  end)
+
+  it("schedules", function()
+    local function rates(name, options, n)
+      local opt = moe.optim.sgd({ moe.zeros(1):requires_grad() }, { lr = 2 })
+      local s = moe.optim.schedules[name](opt, options)
+      local out = { opt.lr }
+      for i = 2, n do out[i] = s:step() end
+      return out
+    end
+    same({ 2, 2, 1, 1, 0.5 }, rates("step", { every = 2, gamma = 0.5 }, 5))
+    same({ 2, 2 * 0.5 * (1 + math.cos(math.pi / 4)), 1 }, rates("cosine", { steps = 4 }, 3))
+    same({ 0.5, 1, 1.5, 2, 2 }, rates("warmup", { steps = 4 }, 5))
+    local cycle = rates("one_cycle", { steps = 10 }, 10)
+    same({ 2 / 25 }, cycle)
+    number(2, cycle[3], 1e-9)
+    number(2 / 25 / 1e4, cycle[10], 1e-9)
+  end)
+
+  it("clips gradients by their norm, and averages weights", function()
+    local a, b = moe.zeros(1):requires_grad(), moe.zeros(1):requires_grad();
+    (a * 3 + b * 4):sum():backward()
+    number(5, moe.nn.clip_grad_norm({ a, b }, 1), 1e-6)
+    number(0.6, a.grad:get(1), 1e-6)
+    local w = moe.zeros(1):requires_grad()
+    local average = moe.optim.average({ w }, 0.9)
+    w:set(1, 10)
+    average:update()
+    average:swap()
+    number(1, w:get(1), 1e-6)
+    average:swap()
+    number(10, w:get(1), 1e-6)
+  end)
+end)

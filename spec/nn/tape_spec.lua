@@ -1,0 +1,75 @@
+-- Gradients as scripts see them.
+local moe = require "moe"
+
+local F = moe.F
+
+describe("a tensor that requires gradients", function()
+  it("has them after backward, and adds to them in the next", function()
+    local w = moe.tensor({ 1.5, -2, 3 }):requires_grad()
+    local function loss() return (w * w):sum() end
+    loss():backward()
+    assert.same({ 3, -4, 6 }, w.grad:totable())
+    loss():backward()
+    assert.same({ 6, -8, 12 }, w.grad:totable())
+    w:zero_grad()
+    assert.same({ 0, 0, 0 }, w.grad:totable())
+  end)
+
+  it("gives interior values back, but scalars, leaves and what is retained", function()
+    local w = moe.tensor({ 1.5, -2 }):requires_grad()
+    local square, kept = w * w, (w * 2):retain()
+    local loss = (square + kept):sum()
+    loss:backward()
+    assert.equal(1.5 ^ 2 + 4 + 3 - 4, loss:get(1))
+    assert.same({ 3, -4 }, kept:totable())
+    assert.same({ 1, 1 }, kept.grad:totable())
+    local ok, message = pcall(function() return square:get(1) end)
+    assert.is_false(ok)
+    assert.truthy(message:find("given back by backward", 1, true), message)
+  end)
+
+  it("refuses what would give wrong gradients", function()
+    local w = moe.tensor({ 1.5, -2 }):requires_grad()
+    local loss = (w * w):sum()
+    w:set(1, 7)
+    local ok, message = pcall(loss.backward, loss)
+    assert.is_false(ok)
+    assert.truthy(message:find("changed in place", 1, true), message)
+    ok, message = pcall(function() (w * 2):backward() end)
+    assert.is_false(ok)
+    assert.truthy(message:find("2 items", 1, true), message)
+    ok, message = pcall(function() moe.tensor({ 1, 2 }):int():requires_grad() end)
+    assert.is_false(ok)
+    assert.truthy(message:find("index tensor", 1, true), message)
+  end)
+
+  it("is not recorded within no_grad, which gives back what it does not return", function()
+    local w, inside = moe.tensor({ 1.5, -2 }):requires_grad(), nil
+    local out = moe.no_grad(function()
+      inside = w * 3
+      return inside * 2
+    end)
+    assert.same({ 9, -12 }, out:totable())
+    assert.is_false(out.requires)
+    assert.is_false((pcall(inside.get, inside, 1)))
+    local raised = {}
+    local ok, message = pcall(moe.no_grad, function() error(raised) end)
+    assert.is_false(ok)
+    assert.equal(raised, message)
+    assert.is_true((w * 2).requires)
+  end)
+
+  it("passes through operations written in Lua", function()
+    local x = moe.tensor({ 1.5, -2, 3 }):requires_grad()
+    local value = x:detach()
+    local cube = F.operation(function(g) return g * value * value * 3 end, value * value * value, x)
+    cube:sum():backward()
+    assert.same({ 3 * 1.5 ^ 2, 12, 27 }, x.grad:totable())
+    local raised = {}
+    local ok, message = pcall(function()
+      F.operation(function() error(raised) end, value * 2, x):sum():backward()
+    end)
+    assert.is_false(ok)
+    assert.equal(raised, message)
+  end)
+end)

@@ -1,0 +1,154 @@
+/* Operations written in Lua: F.operation(backward, output, inputs…) makes
+   `output`, which was computed from the inputs without being recorded, part of
+   their graph: backward(g) gets the gradient by it and returns those by the
+   inputs, nil where one has none.
+
+   The engine holds a slot of a table in the registry.  A record may be freed
+   where no Lua can run, so it only queues its slot to be emptied. */
+#include <string.h>
+
+#include "ltape.h"
+
+typedef struct slots {
+  int *freed; /* slots whose records are gone */
+  size_t n, room;
+} slots;
+
+static const char slots_key, values_key;
+
+static int l_free_slots(lua_State *L) {
+  slots *s = lua_touserdata(L, 1);
+  moe_free(s->freed);
+  memset(s, 0, sizeof *s);
+  return 0;
+}
+
+static slots *get_slots(lua_State *L) {
+  lmoe_get_registry(L, &slots_key);
+  slots *s = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return s;
+}
+
+void lmoe_open_custom(lua_State *L) {
+  if (get_slots(L) != NULL) return;
+  slots *s = lua_newuserdata(L, sizeof *s);
+  memset(s, 0, sizeof *s);
+  lua_newtable(L);
+  lua_pushcfunction(L, l_free_slots);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lmoe_set_registry(L, &slots_key);
+  lua_newtable(L);
+  lmoe_set_registry(L, &values_key);
+}
+
+typedef struct custom {
+  slots *slots;
+  int slot;
+} custom;
+
+static void free_custom(moe_record *r) {
+  custom *own = r->own;
+  own->slots->freed[own->slots->n++] = own->slot;
+}
+
+/* ----------------------------------------------------------------- backward */
+
+typedef struct request {
+  lmoe_call *c;
+  moe_record *r;
+  const moe_tensor *out;
+  const float *g;
+} request;
+
+/* A gradient that the function returned, at the top. */
+static void add_gradient(lua_State *L, const request *q, size_t i) {
+  const moe_tensor *input = q->r->inputs[i], *g;
+  if (lua_isnil(L, -1)) return;
+  g = lmoe_check_tensor(L, -1);
+  if (g->dtype != MOE_F32 || g->n != input->n)
+    luaL_error(L,
+               "backward of an operation: gradient %d must be of %s, is of %s",
+               (int)i + 1, moe_tensor_shape_text(input).text,
+               moe_tensor_shape_text(g).text);
+  LMOE_TRY(L, q->c, moe_tape_add(&q->c->call, q->r, i, g->f));
+}
+
+static int l_back(lua_State *L) {
+  request *q = lua_touserdata(L, 1);
+  const custom *own = q->r->own;
+  int n = (int)q->r->n_inputs;
+  moe_tensor *g;
+  lua_settop(L, 0);
+  luaL_checkstack(L, n + 4, "too many inputs");
+  lmoe_get_registry(L, &values_key);
+  lua_rawgeti(L, -1, own->slot);
+  LMOE_TRY(
+      L, q->c,
+      moe_tensor_make(&q->c->call, MOE_F32, q->out->ndim, q->out->shape, &g));
+  memcpy(g->f, q->g, moe_tensor_bytes(g));
+  lmoe_push_tensor(L, g);
+  lua_call(L, 1, n);
+  for (int i = n; i > 0; i--) {
+    add_gradient(L, q, (size_t)i - 1);
+    lua_pop(L, 1);
+  }
+  return 0;
+}
+
+static moe_status back_custom(moe_call *call, moe_record *r,
+                              const moe_tensor *out, const float *g) {
+  request q = {call->host->data, r, out, g};
+  return lmoe_call_back(call, l_back, &q);
+}
+
+static const moe_operation operation = {.name = "an operation in Lua",
+                                        .size = sizeof(custom),
+                                        .backward = back_custom,
+                                        .release = free_custom};
+
+/* ------------------------------------------------------------------- recording
+ */
+
+static void empty_freed(lua_State *L, slots *s, int values) {
+  while (s->n > 0) luaL_unref(L, values, s->freed[--s->n]);
+}
+
+/* Room for every slot in use to be queued: queueing itself cannot fail. */
+static moe_status reserve(moe_call *call, slots *s, size_t in_use) {
+  return moe_reserve(call, &s->freed, &s->room, 0, in_use + 1,
+                     sizeof *s->freed);
+}
+
+int lmoe_operation(lua_State *L) {
+  int n = lua_gettop(L) - 2, values;
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  moe_tensor *out = lmoe_check_tensor(L, 2);
+  if (n < 1) return luaL_error(L, "operation: the inputs are missing");
+  moe_tensor **in = lua_newuserdata(L, (size_t)n * sizeof *in);
+  for (int i = 0; i < n; i++) in[i] = lmoe_check_tensor(L, i + 3);
+  if (out->record != NULL)
+    return luaL_error(L, "operation: the output is recorded already");
+  lmoe_call *c = lmoe_begin_operation(L, (size_t)n, in);
+  slots *s = get_slots(L);
+  custom *own;
+  lmoe_get_registry(L, &values_key);
+  values = lua_gettop(L);
+  empty_freed(L, s, values);
+  lua_pushvalue(L, 1);
+  int slot = luaL_ref(L, values);
+  moe_status status = reserve(&c->call, s, lua_rawlen(L, values));
+  if (status == MOE_OK) {
+    moe_tensor_retain(out);
+    status = moe_tape_record(&c->call, &operation, &out, (size_t)n, in, &own);
+    if (status == MOE_OK) moe_tensor_release(out);
+    if (status == MOE_OK && own != NULL)
+      *own = (custom){s, slot};
+    else
+      luaL_unref(L, values, slot);
+  }
+  lmoe_end(L, c, status);
+  lua_pushvalue(L, 2);
+  return 1;
+}
