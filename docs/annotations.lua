@@ -1746,8 +1746,10 @@ function Tensor:iter() end
 
 ---The matrix product.
 ---@param other any a matrix
+---@param transpose_self? any true: the transpose of this one is meant
+---@param transpose_other? any the same of the other
 ---@return any # a tensor
-function Tensor:matmul(other) end
+function Tensor:matmul(other, transpose_self, transpose_other) end
 
 ---The sum of products of the items of two tensors.
 ---@param other any a tensor of as many items

@@ -556,6 +556,8 @@
 --- The matrix product.
 -- @function Tensor:matmul
 -- @param other a matrix
+-- @param[opt] transpose_self true: the transpose of this one is meant
+-- @param[opt] transpose_other the same of the other
 -- @return a tensor
 
 --- The sum of products of the items of two tensors.

@@ -1858,11 +1858,13 @@ Tensor:iter()
 
   returns  what `for` takes]] },
 { "Tensor:matmul", [[
-Tensor:matmul(other)
+Tensor:matmul(other [, transpose_self] [, transpose_other])
   The matrix product.
 
-  other    a matrix
-  returns  a tensor]] },
+  other            a matrix
+  transpose_self   true: the transpose of this one is meant
+  transpose_other  the same of the other
+  returns          a tensor]] },
 { "Tensor:dot", [[
 Tensor:dot(other)
   The sum of products of the items of two tensors.

@@ -44,15 +44,6 @@ static int l_linear(lua_State *L) {
   return lmoe_end_operation(L, c, status, out);
 }
 
-/* matmul(a, b [, transpose a [, transpose b]]) */
-static int l_matmul(lua_State *L) {
-  moe_tensor *in[] = {lmoe_check_tensor(L, 1), lmoe_check_tensor(L, 2)}, *out;
-  bool ta = lua_toboolean(L, 3), tb = lua_toboolean(L, 4);
-  lmoe_call *c = lmoe_begin_operation(L, 2, in);
-  moe_status status = moe_tensor_product(&c->call, ta, tb, in[0], in[1], &out);
-  return lmoe_end_operation(L, c, status, out);
-}
-
 static int softmax(lua_State *L, bool logarithm) {
   moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   lmoe_call *c = lmoe_begin_operation(L, 1, &t);
@@ -245,7 +236,7 @@ static int l_experts(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"linear", l_linear},
-                                     {"matmul", l_matmul},
+                                     {"matmul", lmoe_matmul},
                                      {"softmax", l_softmax},
                                      {"log_softmax", l_log_softmax},
                                      {"layer_norm", l_layer_norm},

@@ -63,8 +63,8 @@ static void push_shape(lua_State *L, const moe_tensor *t) {
 }
 
 /* The argument `index`, a dimension, from 0. */
-static int check_dimension(lua_State *L, int index, const moe_tensor *t,
-                           const char *function) {
+int lmoe_check_dimension(lua_State *L, int index, const moe_tensor *t,
+                         const char *function) {
   char what[48];
   snprintf(what, sizeof what, "%s: dimension", function);
   return (int)lmoe_check_integer(L, index, what, 1, t->ndim) - 1;
@@ -75,7 +75,7 @@ static int l_size(lua_State *L) {
   if (lua_isnoneornil(L, 2)) {
     push_shape(L, t);
   } else {
-    int dim = check_dimension(L, 2, t, "size");
+    int dim = lmoe_check_dimension(L, 2, t, "size");
     lmoe_push_number(L, (double)t->shape[dim]);
   }
   return 1;
@@ -86,7 +86,7 @@ static int l_length(lua_State *L) {
   return 1;
 }
 
-static void push_item(lua_State *L, const moe_tensor *t, size_t i) {
+void lmoe_push_item(lua_State *L, const moe_tensor *t, size_t i) {
   if (t->dtype == MOE_I32)
     lua_pushinteger(L, t->i[i]);
   else
@@ -144,7 +144,7 @@ static void set_item(lua_State *L, moe_tensor *t, size_t i, int value) {
 static int l_get(lua_State *L) {
   const moe_tensor *t = lmoe_check_tensor(L, 1);
   check_indices(L, t, lua_gettop(L) - 1, "get");
-  push_item(L, t, check_item(L, t, 2));
+  lmoe_push_item(L, t, check_item(L, t, 2));
   return 1;
 }
 
@@ -189,7 +189,7 @@ static int push_row(lua_State *L, const moe_tensor *t, int64_t i) {
   moe_tensor *row = NULL;
   moe_status status;
   if (t->ndim == 1) {
-    push_item(L, t, (size_t)i);
+    lmoe_push_item(L, t, (size_t)i);
     return 1;
   }
   c = lmoe_begin(L);
@@ -221,7 +221,7 @@ static int l_index(lua_State *L) {
   t = lmoe_check_tensor(L, 1);
   if (lua_type(L, 2) == LUA_TNUMBER) return index_by_number(L, t);
   luaL_checktype(L, 2, LUA_TTABLE);
-  push_item(L, t, check_key(L, t, 2));
+  lmoe_push_item(L, t, check_key(L, t, 2));
   return 1;
 }
 
@@ -324,8 +324,8 @@ static int l_transpose(lua_State *L) {
   moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   bool chosen = !lua_isnoneornil(L, 2);
   if (t->record == NULL && !chosen) return copy_with(L, moe_tensor_transpose);
-  int a = chosen ? check_dimension(L, 2, t, "transpose") : 0;
-  int b = chosen ? check_dimension(L, 3, t, "transpose") : 1;
+  int a = chosen ? lmoe_check_dimension(L, 2, t, "transpose") : 0;
+  int b = chosen ? lmoe_check_dimension(L, 3, t, "transpose") : 1;
   lmoe_call *c = lmoe_begin_operation(L, 1, &t);
   moe_status status = moe_tensor_exchange(&c->call, t, a, b, &out);
   return lmoe_end_operation(L, c, status, out);
@@ -350,7 +350,7 @@ static size_t push_nested(lua_State *L, const moe_tensor *t, int dim,
     if (nested)
       item = push_nested(L, t, dim + 1, item);
     else
-      push_item(L, t, item++);
+      lmoe_push_item(L, t, item++);
     lua_rawseti(L, -2, (int)i);
   }
   return item;
@@ -384,224 +384,19 @@ static int l_iter(lua_State *L) {
   return 3;
 }
 
-/* --------------------------------------------------------------- arithmetic */
-
-/* An operand: a tensor, or NULL for a number. */
-static moe_tensor *check_operand(lua_State *L, int index,
-                                 const char *operation) {
-  moe_tensor *t = lmoe_test_tensor(L, index);
-  if (t != NULL || lua_type(L, index) == LUA_TNUMBER) return t;
-  if (lua_isuserdata(L, index)) lmoe_check_tensor(L, index);
-  luaL_error(L, "%s: operand %d must be a tensor or a number, got a %s",
-             operation, index, luaL_typename(L, index));
-  return NULL;
-}
-
-static moe_status new_item(moe_call *call, double value, moe_tensor **out) {
-  static const int64_t one[] = {1};
-  MOE_TRY(moe_tensor_make(call, MOE_F32, 1, one, out));
-  *(*out)->f = (float)value;
-  return MOE_OK;
-}
-
-static int apply_binary(lua_State *L, moe_binary op, const char *name) {
-  moe_tensor *operands[] = {check_operand(L, 1, name),
-                            check_operand(L, 2, name)};
-  double numbers[] = {lua_tonumber(L, 1), lua_tonumber(L, 2)};
-  lmoe_call *c = lmoe_begin_operation(L, 2, operands);
-  moe_tensor *out = NULL, *own[2] = {NULL, NULL};
-  moe_status status = MOE_OK;
-  for (int k = 0; k < 2 && status == MOE_OK; k++)
-    if (operands[k] == NULL) {
-      status = new_item(&c->call, numbers[k], &own[k]);
-      operands[k] = own[k];
-    }
-  if (status == MOE_OK)
-    status = moe_tensor_binary(&c->call, op, operands[0], operands[1], &out);
-  moe_tensor_release(own[0]);
-  moe_tensor_release(own[1]);
-  return lmoe_end_operation(L, c, status, out);
-}
-
-static int apply_unary(lua_State *L, moe_unary op) {
-  moe_tensor *t = lmoe_check_tensor(L, 1);
-  lmoe_call *c = lmoe_begin_operation(L, 1, &t);
-  moe_tensor *out;
-  moe_status status = moe_tensor_unary(&c->call, op, t, &out);
-  return lmoe_end_operation(L, c, status, out);
-}
-
-static int l_add(lua_State *L) { return apply_binary(L, MOE_ADD, "add"); }
-static int l_sub(lua_State *L) {
-  return apply_binary(L, MOE_SUBTRACT, "subtract");
-}
-static int l_mul(lua_State *L) {
-  return apply_binary(L, MOE_MULTIPLY, "multiply");
-}
-static int l_div(lua_State *L) { return apply_binary(L, MOE_DIVIDE, "divide"); }
-static int l_pow(lua_State *L) { return apply_binary(L, MOE_POWER, "power"); }
-static int l_unm(lua_State *L) { return apply_unary(L, MOE_NEGATE); }
-static int l_exp(lua_State *L) { return apply_unary(L, MOE_EXP); }
-static int l_log(lua_State *L) { return apply_unary(L, MOE_LOG); }
-static int l_sqrt(lua_State *L) { return apply_unary(L, MOE_SQRT); }
-static int l_abs(lua_State *L) { return apply_unary(L, MOE_ABS); }
-
-static int l_eq(lua_State *L) {
-  const moe_tensor *a = lmoe_test_tensor(L, 1), *b = lmoe_test_tensor(L, 2);
-  lua_pushboolean(L, a != NULL && b != NULL && moe_tensor_equal(a, b));
-  return 1;
-}
-
-static int l_matmul(lua_State *L) {
-  moe_tensor *a = lmoe_check_tensor(L, 1), *b = lmoe_check_tensor(L, 2);
-  lmoe_call *c = lmoe_begin_operation(L, 2, (moe_tensor *[]){a, b});
-  moe_tensor *out;
-  moe_status status = moe_tensor_product(&c->call, false, false, a, b, &out);
-  return lmoe_end_operation(L, c, status, out);
-}
-
-static int l_dot(lua_State *L) {
-  const moe_tensor *a = lmoe_check_tensor(L, 1), *b = lmoe_check_tensor(L, 2);
-  lmoe_call *c = lmoe_begin(L);
-  double out;
-  lmoe_end(L, c, moe_tensor_dot(&c->call, a, b, &out));
-  lua_pushnumber(L, out);
-  return 1;
-}
-
-/* --------------------------------------------------------------- reductions
-   t:sum() is a number; t:sum(2) a tensor without dimension 2, or with it at
-   length 1 for t:sum(2, true). */
-
-/* The shape of t without dimension `dim`; false where nothing is left. */
-static bool drop_dimension(const moe_tensor *t, int dim, int64_t *shape) {
-  int n = 0;
-  for (int i = 0; i < t->ndim; i++)
-    if (i != dim) shape[n++] = t->shape[i];
-  return n > 0;
-}
-
-/* Returns a reduced tensor with its dimension dropped, or its only item. */
-static int finish_reduced(lua_State *L, lmoe_call *c, moe_status status,
-                          moe_tensor *t, int dim, bool keep) {
-  int64_t shape[MOE_MAX_DIMS];
-  moe_tensor *out;
-  lmoe_end(L, c, status);
-  lmoe_push_tensor(L, t);
-  if (keep) return 1;
-  if (!drop_dimension(t, dim, shape)) {
-    push_item(L, t, 0);
-    return 1;
-  }
-  c = lmoe_begin(L);
-  status = moe_tensor_reshape(&c->call, t, t->ndim - 1, shape, &out);
-  return finish(L, c, status, out);
-}
-
-/* The same of a tensor that is part of a graph: the result is a tensor whatever
-   its size. */
-static int reduce_recorded(lua_State *L, moe_reduction op, moe_tensor *t,
-                           int dim, bool keep) {
-  int64_t shape[MOE_MAX_DIMS] = {-1};
-  lmoe_call *c = lmoe_begin_operation(L, 1, &t);
-  moe_tensor *flat = NULL, *reduced = NULL, *out = NULL;
-  moe_status status = MOE_OK;
-  int n = t->ndim - 1;
-  if (dim < 0) status = moe_tensor_shape_as(&c->call, t, 1, shape, &flat);
-  if (status == MOE_OK)
-    status = moe_tensor_reduce(&c->call, op, dim < 0 ? flat : t,
-                               dim < 0 ? 0 : dim, &reduced);
-  if (status == MOE_OK && dim >= 0 && !keep) {
-    if (!drop_dimension(t, dim, shape)) n = (int)(shape[0] = 1);
-    status = moe_tensor_shape_as(&c->call, reduced, n, shape, &out);
-    moe_tensor_release(reduced);
-  } else {
-    out = reduced;
-  }
-  moe_tensor_release(flat);
-  return lmoe_end_operation(L, c, status, out);
-}
-
-static int reduce(lua_State *L, moe_reduction op, const char *name) {
-  moe_tensor *t = lmoe_check_tensor(L, 1);
-  bool keep = lua_toboolean(L, 3);
-  int dim = lua_isnoneornil(L, 2) ? -1 : check_dimension(L, 2, t, name);
-  if (t->record != NULL) return reduce_recorded(L, op, t, dim, keep);
-  lmoe_call *c = lmoe_begin(L);
-  moe_tensor *out = NULL;
-  double all;
-  if (dim >= 0) {
-    moe_status status = moe_tensor_reduce(&c->call, op, t, dim, &out);
-    return finish_reduced(L, c, status, out, dim, keep);
-  }
-  lmoe_end(L, c, moe_tensor_reduce_all(&c->call, op, t, &all));
-  lua_pushnumber(L, all);
-  return 1;
-}
-
-static int l_sum(lua_State *L) { return reduce(L, MOE_SUM, "sum"); }
-static int l_mean(lua_State *L) { return reduce(L, MOE_MEAN, "mean"); }
-static int l_max(lua_State *L) { return reduce(L, MOE_MAX, "max"); }
-static int l_min(lua_State *L) { return reduce(L, MOE_MIN, "min"); }
-
-/* Positions count from 1; those of all items in their order in memory. */
-static int l_argmax(lua_State *L) {
-  const moe_tensor *t = lmoe_check_tensor(L, 1);
-  bool keep = lua_toboolean(L, 3);
-  int dim = lua_isnoneornil(L, 2) ? -1 : check_dimension(L, 2, t, "argmax");
-  lmoe_call *c = lmoe_begin(L);
-  moe_tensor *out = NULL;
-  int64_t all;
-  if (dim >= 0) {
-    moe_status status = moe_tensor_argmax(&c->call, t, dim, &out);
-    for (size_t i = 0; status == MOE_OK && i < out->n; i++) out->i[i]++;
-    return finish_reduced(L, c, status, out, dim, keep);
-  }
-  lmoe_end(L, c, moe_tensor_argmax_all(&c->call, t, &all));
-  lmoe_push_number(L, (double)all + 1);
-  return 1;
-}
-
 /* ------------------------------------------------------------- registration */
 
-static const luaL_Reg methods[] = {{"__index", l_index},
-                                   {"__newindex", l_newindex},
-                                   {"__len", l_length},
-                                   {"__tostring", lmoe_tensor_text},
-                                   {"__eq", l_eq},
-                                   {"__add", l_add},
-                                   {"__sub", l_sub},
-                                   {"__mul", l_mul},
-                                   {"__div", l_div},
-                                   {"__pow", l_pow},
-                                   {"__unm", l_unm},
-                                   {"__pairs", l_iter},
-                                   {"__ipairs", l_iter},
-                                   {"size", l_size},
-                                   {"get", l_get},
-                                   {"set", l_set},
-                                   {"rows", l_rows},
-                                   {"row", l_row},
-                                   {"select", l_select},
-                                   {"reshape", l_reshape},
-                                   {"transpose", l_transpose},
-                                   {"clone", l_clone},
-                                   {"float", l_float},
-                                   {"int", l_int},
-                                   {"totable", l_totable},
-                                   {"iter", l_iter},
-                                   {"matmul", l_matmul},
-                                   {"dot", l_dot},
-                                   {"exp", l_exp},
-                                   {"log", l_log},
-                                   {"sqrt", l_sqrt},
-                                   {"abs", l_abs},
-                                   {"sum", l_sum},
-                                   {"mean", l_mean},
-                                   {"max", l_max},
-                                   {"min", l_min},
-                                   {"argmax", l_argmax},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"__index", l_index},   {"__newindex", l_newindex},
+    {"__len", l_length},    {"__tostring", lmoe_tensor_text},
+    {"__pairs", l_iter},    {"__ipairs", l_iter},
+    {"size", l_size},       {"get", l_get},
+    {"set", l_set},         {"rows", l_rows},
+    {"row", l_row},         {"select", l_select},
+    {"reshape", l_reshape}, {"transpose", l_transpose},
+    {"clone", l_clone},     {"float", l_float},
+    {"int", l_int},         {"totable", l_totable},
+    {"iter", l_iter},       {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"tensor", lmoe_tensor_new},
                                      {"zeros", lmoe_tensor_zeros},
@@ -612,6 +407,7 @@ static const luaL_Reg functions[] = {{"tensor", lmoe_tensor_new},
 void lmoe_open_tensor(lua_State *L) {
   lmoe_open_owned(L);
   lmoe_new_family(L, LMOE_TENSOR, methods, l_close);
+  lmoe_new_family(L, LMOE_TENSOR, lmoe_tensor_arithmetic, l_close);
   lmoe_set_functions(L, functions);
   lmoe_open_backend(L);
 }

@@ -53,6 +53,17 @@ void lmoe_open_owned(lua_State *L);
    back to. */
 int lmoe_push_method(lua_State *L, int self, int name);
 
+/* An item as a number of Lua; the argument `index`, a dimension of t, from 0.
+ */
+void lmoe_push_item(lua_State *L, const moe_tensor *t, size_t i);
+int lmoe_check_dimension(lua_State *L, int index, const moe_tensor *t,
+                         const char *function);
+
+/* Metamethods and methods that calculate, in a file of their own; matmul(a, b
+   [, transpose a [, transpose b]]) is F's too. */
+extern const luaL_Reg lmoe_tensor_arithmetic[];
+int lmoe_matmul(lua_State *L);
+
 void lmoe_open_backend(lua_State *L);
 
 /* tensor, zeros, ones, randn and tostring, in files of their own. */
