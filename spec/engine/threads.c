@@ -97,6 +97,49 @@ static bool same_bits(void) {
   return true;
 }
 
+/* ------------------------------------------------------------------- phases */
+
+enum { PHASES = 50, LONGEST = 7 };
+
+typedef struct order {
+  int n[PHASES];
+  atomic_int done[PHASES];
+  atomic_int early; /* pieces that began before the phase before theirs ended */
+} order;
+
+typedef struct place {
+  order *o;
+  int phase;
+} place;
+
+static void run_in_order(void *context, size_t index, int worker) {
+  const place *p = context;
+  (void)worker;
+  if (p->phase > 0 && p->o->done[p->phase - 1] < p->o->n[p->phase - 1])
+    p->o->early++;
+  if (index == 0 && p->phase % 20 == 3) usleep(2000); /* others fall asleep */
+  p->o->done[p->phase]++;
+}
+
+/* Some phases are empty. */
+static bool phases(void) {
+  for (int threads = 1; threads < 6; threads++) {
+    moe_call call = call_of(threads);
+    order o = {.early = 0};
+    place places[PHASES];
+    moe_phase all[PHASES];
+    for (int k = 0; k < PHASES; k++) {
+      o.n[k] = k % (LONGEST + 1);
+      places[k] = (place){&o, k};
+      all[k] = (moe_phase){(size_t)o.n[k], run_in_order, &places[k]};
+    }
+    moe_parallel_phases(&call, PHASES, all);
+    EXPECT(o.early == 0);
+    for (int k = 0; k < PHASES; k++) EXPECT(o.done[k] == o.n[k]);
+  }
+  return true;
+}
+
 /* ------------------------------------------------------------------ nesting */
 
 typedef struct nest {
@@ -308,6 +351,7 @@ static const promise promises[] = {
     {"each piece runs once, each worker has one at a time", once},
     {"there are never more workers than asked for, or than pieces", widths},
     {"sums have the same bits for any number of threads", same_bits},
+    {"a phase begins when the one before it is done", phases},
     {"a region inside a region stays on its own thread", nested},
     {"several hosts share the workers", hosts},
     {"a fork after work has threads of its own, and so has its own fork",
