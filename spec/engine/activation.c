@@ -120,6 +120,22 @@ static bool runs(void) {
   return true;
 }
 
+static bool biased(void) {
+  enum { ROWS = 3, WIDTH = 21 };
+  float x[ROWS * WIDTH], sum[ROWS * WIDTH], bias[WIDTH];
+  for (int f = MOE_RELU; f < MOE_N_ACTIVATIONS; f++) {
+    for (int k = 0; k < ROWS * WIDTH; k++) {
+      bias[k % WIDTH] = (float)(k % WIDTH) / 9 - 1;
+      x[k] = (float)k / 11 - 3;
+      sum[k] = x[k] + bias[k % WIDTH];
+    }
+    moe_activate((moe_activation)f, sum, sum, ROWS * WIDTH);
+    moe_activate_biased((moe_activation)f, bias, x, ROWS, WIDTH);
+    EXPECT(memcmp(x, sum, sizeof x) == 0);
+  }
+  return true;
+}
+
 /* The formula as it stands in the paper, in double. */
 static void step(const moe_adam *r, int t, double g, double *w, double *m,
                  double *v) {
@@ -189,6 +205,7 @@ static const promise promises[] = {
     {"finite numbers, however large, give numbers", extremes},
     {"what is not a number stays that", not_a_number},
     {"a run of any length gives what its numbers give by themselves", runs},
+    {"a bias is added before", biased},
     {"adam makes the steps of the paper", adam},
     {"adam's first step is lr, whatever the derivative's size", first_step},
     {"adam survives derivatives that no float can hold the square of", huge},

@@ -130,9 +130,11 @@ KERNEL float softplus_slope(float x, float y) {
 
 typedef void (*forward)(const float *x, float *y, size_t n);
 typedef void (*backward)(const float *x, const float *y, float *g, size_t n);
+typedef void (*biased)(const float *bias, float *x, size_t rows, size_t n);
 typedef struct kernels {
   forward value[MOE_N_ACTIVATIONS];
   backward slope[MOE_N_ACTIVATIONS];
+  biased value_of_sum[MOE_N_ACTIVATIONS];
 } kernels;
 
 #define COMPILE_ONE(FUNCTION, SLOPE, NAME, TARGET)                            \
@@ -142,22 +144,30 @@ typedef struct kernels {
   TARGET static void SLOPE##_##NAME(const float *x, const float *y, float *g, \
                                     size_t n) {                               \
     for (size_t k = 0; k < n; k++) g[k] *= SLOPE(x[k], y[k]);                 \
+  }                                                                           \
+  TARGET static void FUNCTION##_of_sum_##NAME(const float *bias, float *x,    \
+                                              size_t rows, size_t n) {        \
+    for (; rows > 0; rows--, x += n)                                          \
+      for (size_t k = 0; k < n; k++) x[k] = FUNCTION(x[k] + bias[k]);         \
   }
 
-#define COMPILE_FOR(NAME, TARGET)                                       \
-  COMPILE_ONE(relu, relu_slope, NAME, TARGET)                           \
-  COMPILE_ONE(tanh_of, tanh_slope, NAME, TARGET)                        \
-  COMPILE_ONE(gelu, gelu_slope, NAME, TARGET)                           \
-  COMPILE_ONE(silu, silu_slope, NAME, TARGET)                           \
-  COMPILE_ONE(gelu_tanh, gelu_tanh_slope, NAME, TARGET)                 \
-  COMPILE_ONE(sigmoid, sigmoid_slope, NAME, TARGET)                     \
-  COMPILE_ONE(softplus, softplus_slope, NAME, TARGET)                   \
-  static const kernels NAME = {                                         \
-      {relu_##NAME, tanh_of_##NAME, gelu_##NAME, silu_##NAME,           \
-       gelu_tanh_##NAME, sigmoid_##NAME, softplus_##NAME},              \
-      {relu_slope_##NAME, tanh_slope_##NAME, gelu_slope_##NAME,         \
-       silu_slope_##NAME, gelu_tanh_slope_##NAME, sigmoid_slope_##NAME, \
-       softplus_slope_##NAME}};
+#define COMPILE_FOR(NAME, TARGET)                                          \
+  COMPILE_ONE(relu, relu_slope, NAME, TARGET)                              \
+  COMPILE_ONE(tanh_of, tanh_slope, NAME, TARGET)                           \
+  COMPILE_ONE(gelu, gelu_slope, NAME, TARGET)                              \
+  COMPILE_ONE(silu, silu_slope, NAME, TARGET)                              \
+  COMPILE_ONE(gelu_tanh, gelu_tanh_slope, NAME, TARGET)                    \
+  COMPILE_ONE(sigmoid, sigmoid_slope, NAME, TARGET)                        \
+  COMPILE_ONE(softplus, softplus_slope, NAME, TARGET)                      \
+  static const kernels NAME = {                                            \
+      {relu_##NAME, tanh_of_##NAME, gelu_##NAME, silu_##NAME,              \
+       gelu_tanh_##NAME, sigmoid_##NAME, softplus_##NAME},                 \
+      {relu_slope_##NAME, tanh_slope_##NAME, gelu_slope_##NAME,            \
+       silu_slope_##NAME, gelu_tanh_slope_##NAME, sigmoid_slope_##NAME,    \
+       softplus_slope_##NAME},                                             \
+      {relu_of_sum_##NAME, tanh_of_of_sum_##NAME, gelu_of_sum_##NAME,      \
+       silu_of_sum_##NAME, gelu_tanh_of_sum_##NAME, sigmoid_of_sum_##NAME, \
+       softplus_of_sum_##NAME}};
 
 MOE_COMPILE_KERNELS
 
@@ -168,4 +178,9 @@ void moe_activate(moe_activation f, const float *x, float *y, size_t n) {
 void moe_activate_back(moe_activation f, const float *x, const float *y,
                        float *g, size_t n) {
   best()->slope[f](x, y, g, n);
+}
+
+void moe_activate_biased(moe_activation f, const float *bias, float *x,
+                         size_t rows, size_t n) {
+  best()->value_of_sum[f](bias, x, rows, n);
 }

@@ -32,6 +32,10 @@ extern const char *const moe_activation_choices[];
 /* y = f(x) of n numbers, NaN of NaN; y may be x. */
 void moe_activate(moe_activation f, const float *x, float *y, size_t n);
 
+/* x becomes f(x + bias), in each of so many rows of n numbers. */
+void moe_activate_biased(moe_activation f, const float *bias, float *x,
+                         size_t rows, size_t n);
+
 /* g becomes g f'(x), where y = f(x).  Of relu, tanh and sigmoid y may stand for
    x too. */
 void moe_activate_back(moe_activation f, const float *x, const float *y,

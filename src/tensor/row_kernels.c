@@ -50,6 +50,14 @@ KERNEL void add_scaled(float a, const float *x, float *y, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] += a * x[i];
 }
 
+KERNEL void scale(float a, const float *x, float *y, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = a * x[i];
+}
+
+KERNEL void multiply(const float *x, float *y, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] *= x[i];
+}
+
 KERNEL float softmax_of(const float *x, float *y, size_t n) {
   float top = largest(x, n), sum, share;
   if (top == -INFINITY) {
@@ -68,6 +76,8 @@ typedef struct kernels {
   float (*sum)(const float *x, size_t n);
   float (*dot)(const float *x, const float *y, size_t n);
   void (*axpy)(float a, const float *x, float *y, size_t n);
+  void (*scaled)(float a, const float *x, float *y, size_t n);
+  void (*times)(const float *x, float *y, size_t n);
 } kernels;
 
 #define COMPILE_FOR(NAME, TARGET)                                            \
@@ -84,8 +94,15 @@ typedef struct kernels {
                                  size_t n) {                                 \
     add_scaled(a, x, y, n);                                                  \
   }                                                                          \
-  static const kernels NAME = {softmax_##NAME, sum_##NAME, dot_##NAME,       \
-                               axpy_##NAME};
+  TARGET static void scaled_##NAME(float a, const float *x, float *y,        \
+                                   size_t n) {                               \
+    scale(a, x, y, n);                                                       \
+  }                                                                          \
+  TARGET static void times_##NAME(const float *x, float *y, size_t n) {      \
+    multiply(x, y, n);                                                       \
+  }                                                                          \
+  static const kernels NAME = {softmax_##NAME, sum_##NAME,    dot_##NAME,    \
+                               axpy_##NAME,    scaled_##NAME, times_##NAME};
 
 MOE_COMPILE_KERNELS
 
@@ -98,4 +115,10 @@ float moe__dot_row(const float *x, const float *y, size_t n) {
 }
 void moe__axpy_row(float a, const float *x, float *y, size_t n) {
   best()->axpy(a, x, y, n);
+}
+void moe__scaled_row(float a, const float *x, float *y, size_t n) {
+  best()->scaled(a, x, y, n);
+}
+void moe__times_row(const float *x, float *y, size_t n) {
+  best()->times(x, y, n);
 }

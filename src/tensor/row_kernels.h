@@ -13,7 +13,9 @@ float moe__softmax_row(const float *x, float *y, size_t n);
 float moe__sum_row(const float *x, size_t n);
 float moe__dot_row(const float *x, const float *y, size_t n);
 
-/* y += a x. */
+/* y += a x;  y = a x, where y may be x;  y = x y. */
 void moe__axpy_row(float a, const float *x, float *y, size_t n);
+void moe__scaled_row(float a, const float *x, float *y, size_t n);
+void moe__times_row(const float *x, float *y, size_t n);
 
 #endif
