@@ -21,9 +21,10 @@ enum {
   ROWS = 12,    /* of a tile, at most */
   BLOCK = 48,   /* rows of A that are packed: 48 KB */
   FEW = 8,      /* rows for which packing B does not pay */
-  STEP = 8,     /* rows of B that these use in turn, and SPAN columns: 16 KB */
+  STEP = 8,     /* rows of B that these use in turn, and columns: 16 KB */
   SPAN = 512,
-  LANES = 16 /* sums of a dot product */
+  LARGE = 1 << 16, /* elements of a B that is hardly in the cache */
+  LANES = 16       /* sums of a dot product */
 };
 
 /* How op(A) lies, and the transpose of op(B): element p of line i is
@@ -59,17 +60,26 @@ typedef struct kernels {
   size_t rows;
   void (*tile)(size_t depth, const float *a, const float *b, float *out);
   void (*add_rows)(size_t n, size_t depth, const float *a, size_t a_step,
-                   const float *b, size_t ldb, float *sum);
+                   const float *b, size_t ldb, bool ahead, float *sum);
   float (*dot)(size_t n, const float *a, const float *b);
 } kernels;
 
-/* sum ← sum + Σ a·b over `depth` rows of b, four rows at a time. */
+/* sum ← sum + Σ a·b over `depth` rows of b, four rows at a time; `ahead`: b
+   comes from memory, so the next four are called for. */
 KERNEL void add_rows(size_t n, size_t depth, const float *a, size_t a_step,
-                     const float *restrict b, size_t ldb, float *restrict sum) {
+                     const float *restrict b, size_t ldb, bool ahead,
+                     float *restrict sum) {
   for (; depth >= 4; depth -= 4, a += 4 * a_step, b += 4 * ldb) {
     float a0 = a[0], a1 = a[a_step], a2 = a[2 * a_step], a3 = a[3 * a_step];
     const float *b1 = b + ldb, *b2 = b1 + ldb, *b3 = b2 + ldb;
-    for (size_t j = 0; j < n; j++)
+    size_t j = 0;
+    for (; ahead && j + COLUMNS <= n; j += COLUMNS) {
+      for (int row = 4; row < 8; row++)
+        __builtin_prefetch(b + (size_t)row * ldb + j, 0, 2);
+      for (size_t i = j; i < j + COLUMNS; i++)
+        sum[i] = sum[i] + a0 * b[i] + a1 * b1[i] + a2 * b2[i] + a3 * b3[i];
+    }
+    for (; j < n; j++)
       sum[j] = sum[j] + a0 * b[j] + a1 * b1[j] + a2 * b2[j] + a3 * b3[j];
   }
   for (; depth > 0; depth--, a += a_step, b += ldb)
@@ -106,8 +116,11 @@ KERNEL float dot(size_t n, const float *a, const float *b) {
   }                                                                            \
   target static void rows_##name(size_t n, size_t depth, const float *a,       \
                                  size_t a_step, const float *b, size_t ldb,    \
-                                 float *sum) {                                 \
-    add_rows(n, depth, a, a_step, b, ldb, sum);                                \
+                                 bool ahead, float *sum) {                     \
+    if (ahead)                                                                 \
+      add_rows(n, depth, a, a_step, b, ldb, true, sum);                        \
+    else                                                                       \
+      add_rows(n, depth, a, a_step, b, ldb, false, sum);                       \
   }                                                                            \
   target static float dot_##name(size_t n, const float *a, const float *b) {   \
     return dot(n, a, b);                                                       \
@@ -191,28 +204,31 @@ static void many_rows(const moe__product *x, lines a, lines b) {
 
 /* ---------------------------------------------------------------- few rows */
 
-/* The sums of one slab in `n` columns, from `at` on; B is read a few rows at a
-   time, as it lies. */
+/* The sums of one slab in `n` columns; B is read a few rows at a time, as it
+   lies. */
 static void sum_slab(const moe__product *x, lines a, lines b, size_t n,
-                     size_t depth, float sum[FEW][SPAN]) {
+                     size_t depth, float *sum) {
   const kernels *k = best();
+  bool ahead = x->m == 1 && x->n * x->k >= LARGE;
   for (size_t p = 0; p < depth; p += STEP)
     for (size_t i = 0; i < x->m; i++) {
       lines row = from(a, i, p);
       k->add_rows(n, least(depth - p, STEP), row.at, row.step,
-                  b.at + p * b.step, b.step, sum[i]);
+                  b.at + p * b.step, b.step, ahead, sum + i * n);
     }
 }
 
+/* The fewer the rows, the more columns at once: memory gives most where it is
+   read on and on. */
 static void few_rows(const moe__product *x, lines a, lines b) {
-  float sum[FEW][SPAN];
-  for (size_t j = 0; j < x->n; j += SPAN) {
-    size_t n = least(x->n - j, SPAN);
+  float sum[FEW * SPAN];
+  size_t span = FEW * SPAN / x->m;
+  for (size_t j = 0; j < x->n; j += span) {
+    size_t n = least(x->n - j, span);
     for (size_t p = 0; p < x->k; p += DEPTH) {
-      memset(sum, 0, x->m * sizeof *sum);
+      memset(sum, 0, x->m * n * sizeof *sum);
       sum_slab(x, from(a, 0, p), from(b, j, p), n, least(x->k - p, DEPTH), sum);
-      merge(x->m, n, x->alpha, sum[0], SPAN, p == 0 ? x->beta : 1, x->c + j,
-            x->ldc);
+      merge(x->m, n, x->alpha, sum, n, p == 0 ? x->beta : 1, x->c + j, x->ldc);
     }
   }
 }
@@ -245,6 +261,7 @@ void moe__portable_gemm(const moe__product *given) {
     x.n = x.m;
     x.m = 1;
   }
+  if (x.m == 0) return;
   if (x.k == 0 || x.alpha == 0)
     scale(&x);
   else if (x.m <= FEW && b.line == 1)
