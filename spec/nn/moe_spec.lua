@@ -206,6 +206,74 @@ describe("the answers of a sparse layer", function()
     end
   end)
 
+  it("are those of few rows at a time, and their gradients, however many there are", function()
+    local x = draw({ 1400, 3 }, 7)
+    for _, options in ipairs {
+      { hidden = 300 }, { hidden = 5, activation = "gelu" },
+      { hidden = 300, activation = "swiglu", bias = true }, { hidden = 7, out_dim = 5 },
+    } do
+      options.dim, options.experts = 3, 3
+      local whole, parts = layer_of(options), layer_of(options)
+      local g = draw({ 1400, options.out_dim or 3 }, 8)
+      local y = whole(x):clone()
+      whole(x):backward { gradient = g }
+      for first = 1, 1400, 350 do
+        local last = first + 349
+        rows_near(y:rows(first, last), (parts(x:rows(first, last))))
+        parts(x:rows(first, last)):backward { gradient = g:rows(first, last) }
+      end
+      local given = parts:parameters()
+      for k, t in ipairs(whole:parameters()) do rows_near(t.grad, given[k].grad, 1e-3) end
+    end
+  end)
+
+  it("give the same gradients to another backward", function()
+    for _, activation in ipairs { "relu", "gelu", "swiglu" } do
+      local layer = layer_of { activation = activation }
+      local x, g = draw({ 9, 4 }, 7), draw({ 9, 4 }, 8)
+      local y, once = layer(x), {}
+      y:backward { gradient = g, keep = true }
+      for k, t in ipairs(layer:parameters()) do once[k] = t.grad:clone() end
+      y:backward { gradient = g }
+      for k, t in ipairs(layer:parameters()) do rows_near(once[k] * 2, t.grad) end
+    end
+  end)
+
+  it("have the same bits for any number of threads, and so have their gradients", function()
+    local x, g = draw({ 1400, 3 }, 7), draw({ 1400, 3 }, 8)
+    local function bits(threads, options)
+      moe.set_threads(threads)
+      local layer, all = layer_of(options), {}
+      local rows = x:clone():requires_grad()
+      local y = layer(rows)
+      all[1] = y:reshape(-1):totable()
+      y:backward { gradient = g }
+      all[2] = rows.grad:totable()
+      for _, t in ipairs(layer:parameters()) do all[#all + 1] = t.grad:reshape(-1):totable() end
+      moe.set_threads(1)
+      return all
+    end
+    for _, activation in ipairs { "relu", "swiglu" } do
+      local options = { dim = 3, hidden = 300, experts = 3, activation = activation }
+      local one = bits(1, options)
+      for threads = 2, 4 do assert.are.same(one, bits(threads, options)) end
+    end
+  end)
+
+  it("of one token are the same where the threads share its weights", function()
+    for _, activation in ipairs { "relu", "gelu", "swiglu" } do
+      local layer = layer_of { dim = 70, hidden = 2100, activation = activation, bias = true }
+        :eval()
+      local x = draw({ 3, 70 }, 7)
+      local y = layer(x)
+      for threads = 1, 3 do
+        moe.set_threads(threads)
+        for i = 1, 3 do rows_near(y[i], moe.no_grad(layer.forward_one, layer, x[i])) end
+      end
+      moe.set_threads(1)
+    end
+  end)
+
   it("come from experts that are all different at the start", function()
     local layer = layer_of { experts = 8, activation = "swiglu" }
     for _, name in ipairs { "w_in", "w_gate", "w_out" } do

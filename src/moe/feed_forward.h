@@ -5,17 +5,19 @@
                  2002.05202) (f(x W_gate) ∘ (x W_in + b_in)) W_out + b_out
      answer(t) = Σ over the selections of row t of weight · expert(x_t)
 
-   Rows are sorted by expert once.  Tiles of an expert's rows are worked on in
-   parallel, each with single-threaded products; a round of tiles is small
-   enough that what it keeps does not count beside what is saved for backward.
-   Sums run in the order of the experts, so the bits do not depend on the
-   number of threads. */
+   Rows are sorted by expert once, and worked on in rounds, so that what is in
+   hand does not count beside what is saved for backward.  A round has phases:
+   tiles of an expert's rows, bands of the hidden layer, bands of the answers.
+   Their pieces, with single-threaded products, are cut by shape alone, and no
+   two of a phase write the same numbers: the bits do not depend on the number
+   of threads. */
 #ifndef MOE_FEED_FORWARD_H
 #define MOE_FEED_FORWARD_H
 
 #include "activation.h"
 #include "dispatch.h"
 #include "pool.h"
+#include "threads.h"
 
 typedef struct moe_feed_forward {
   size_t experts, dim, hidden, out;
@@ -63,8 +65,11 @@ moe_status moe_feed_forward_back(moe_call *call, const moe_feed_forward *f,
 /* ----------------------------------------------- among the kernel's files */
 
 enum {
-  MOE__TILE = 128,  /* rows of an expert that are worked on together */
-  MOE__ROUND = 1024 /* rows between two barriers */
+  MOE__TILE = 256,    /* rows of an expert that are worked on together, … */
+  MOE__HIGHEST = 384, /* … and at most; … */
+  MOE__ROUND = 2048,  /* … sorted rows of a round, at most; … */
+  MOE__BAND = 256,    /* … columns of the hidden layer; … */
+  MOE__PARTS = 16     /* … parts of the answers */
 };
 
 /* Rows first … first + n − 1 of the sorted ones, all of one expert. */
@@ -72,32 +77,87 @@ typedef struct moe__tile {
   size_t expert, first, n;
 } moe__tile;
 
-/* The tiles of all experts, in order; from call->pool. */
-moe_status moe__cut_tiles(moe_call *call, const moe_feed_forward *f,
-                          const moe_dispatched *d, moe__tile **tiles,
-                          size_t *n);
+/* What the pieces of a round's phases are given. */
+typedef struct moe__round {
+  const void *pass; /* forward or backward as a whole */
+  const moe__tile *tiles;
+  size_t n;
+  bool first; /* of all rounds */
+} moe__round;
 
-/* Tiles from `first` on that make a round. */
-size_t moe__round_of(const moe__tile *tiles, size_t n, size_t first);
+/* How a pass over all rows is cut, and its room: for each worker
+   moe__worker_size floats, and in `rows` for each row of a round the more of
+   dim and out. */
+typedef struct moe__plan {
+  const moe_feed_forward *f;
+  const moe_dispatched *d;
+  size_t n_tiles, n_rounds;
+  moe__tile *tiles;
+  moe__round *rounds;
+  moe_phase *phases;
+  int64_t *places; /* the sorted row of each selection, or −1 */
+  float *room, *rows;
+} moe__plan;
+
+moe_status moe__plan_new(moe_call *call, const moe_feed_forward *f,
+                         const moe_dispatched *d, moe__plan *p);
+void moe__plan_free(moe__plan *p);
+
+/* A phase of every round: pieces by tiles; by experts of the round, and for
+   each by bands of the hidden layer; or by parts of the answers. */
+typedef struct moe__step {
+  enum { MOE__BY_TILES, MOE__BY_BANDS, MOE__BY_PARTS } cut;
+  moe_piece piece; /* its context is a moe__round */
+} moe__step;
+enum { MOE__STEPS = 6 /* at most */ };
+
+void moe__plan_run(moe_call *call, moe__plan *p, const void *pass, size_t n,
+                   const moe__step *steps);
+
+static inline size_t moe__bands(const moe_feed_forward *f) {
+  return f->hidden > 0 ? (f->hidden + MOE__BAND - 1) / MOE__BAND : 1;
+}
+
+size_t moe__worker_size(const moe_feed_forward *f);
+static inline float *moe__worker_room(const moe__plan *p, int worker) {
+  return p->room + (size_t)worker * moe__worker_size(p->f);
+}
 
 /* The row of x behind a sorted one. */
 static inline size_t moe__row_of(const moe_dispatched *d, size_t sorted) {
   return (size_t)d->sorted.slots[sorted] / d->width;
 }
 
-/* What the hidden layer of a tile hands on, from what is saved of it: that
-   itself where it is in place, else in `room`. */
-const float *moe__find_hidden(const moe_feed_forward *f, const float *z,
-                              size_t n, float *room);
+/* Where the rows of a tile are among those of its round. */
+static inline size_t moe__at(const moe__round *r, const moe__tile *t) {
+  return t->first - r->tiles[0].first;
+}
 
-/* Rows of `width` floats gathered, or added where they came from: `from` holds
-   those of the round that begins with tile `first`.  `weights` multiplies
-   (NULL: 1). */
+/* Hidden numbers of a row that are saved; of a tile those of the gate lie
+   before the others. */
+static inline size_t moe__each(const moe_feed_forward *f) {
+  return f->w_gate != NULL ? 2 * f->hidden : f->hidden;
+}
+
+/* A tile's rows of `width` floats, from where they came from. */
 void moe__gather_rows(const moe_dispatched *d, const moe__tile *t, size_t width,
                       const float *from, float *to);
-void moe__scatter_round(const moe_call *call, const moe_dispatched *d,
-                        const moe__tile *tiles, size_t n, size_t width,
-                        bool weighted, const float *from, float *to);
+
+/* Adds to a part of the rows `to` what the rows of the round, `from`, hold for
+   them, times their weights if `weighted`; puts it in the first round of a
+   `fresh` one. */
+typedef struct moe__scatter {
+  size_t width;
+  bool weighted, fresh;
+  const float *from;
+  float *to;
+} moe__scatter;
+void moe__scatter_part(const moe__plan *p, const moe__round *r, size_t part,
+                       const moe__scatter *s);
+
+/* moe_feed_forward_run of one row, of which nothing is saved. */
+moe_status moe__feed_forward_row(moe_call *call, const moe_feed_forward *f,
+                                 const moe_dispatched *d, float *out);
 
 /* The derivative is known from the value alone, so that the value may be saved
    in the place of its argument. */

@@ -6,63 +6,100 @@
      by z      (by h) f'(z)        by x    (by z) W_inᵀ
      by W_out  hᵀ (w g)            by W_in xᵀ (by z)
 
-   so that the expert's answer itself is never needed again. */
+   so that the expert's answer itself is never needed again.  The phases of a
+   round: w g of its rows; by W_out; by z, in the place of what was saved of it,
+   and x of its rows; by W_in; by x of its rows; that to where they came from.
+ */
 #include <string.h>
 
 #include "feed_forward.h"
 #include "gemm.h"
 #include "row_kernels.h"
-#include "threads.h"
-
-enum { BAND = 256 /* columns of the hidden layer */ };
 
 typedef struct backward {
-  const moe_feed_forward *f;
-  const moe_dispatched *d;
+  moe__plan plan; /* its rows are w g, then x, then the gradient by x */
   const moe_feed_forward_gradients *to;
-  const moe__tile *tiles; /* of the round */
-  size_t n, each;         /* tiles; floats of a row that are saved */
   const float *g;
   float *saved;
-  float *room, *x, *by_x, *wg, *by_z; /* a worker's; the round's rows */
-  size_t room_size;
 } backward;
 
-/* -------------------------------------------------------------- by the rows */
+/* ------------------------------------------------------------------ by rows */
 
-/* The gradients by the weights of the tile's selections; by_h becomes w times
-   itself, and g too. */
-static void weigh_rows(const backward *c, const moe__tile *t, const float *h,
-                       float *by_h, float *g) {
-  const moe_feed_forward *f = c->f;
-  for (size_t i = 0; i < t->n; i++, h += f->hidden, by_h += f->hidden) {
-    size_t slot = (size_t)c->d->sorted.slots[t->first + i];
-    float w = c->d->weights[slot], *row = g + i * f->out;
-    if (c->to->weights.to != NULL) {
-      float sum = moe__dot_row(by_h, h, f->hidden);
-      if (f->b_out != NULL)
-        sum += moe__dot_row(row, f->b_out + t->expert * f->out, f->out);
-      c->to->weights.to[slot] += sum;
-    }
-    for (size_t k = 0; k < f->hidden; k++) by_h[k] *= w;
-    for (size_t k = 0; k < f->out; k++) row[k] *= w;
-  }
+static float weight_of(const moe_dispatched *d, size_t sorted) {
+  return d->weights[d->sorted.slots[sorted]];
 }
 
-/* by_h becomes the gradient by z; gated: by z_gate in by_gate. */
-static void back_hidden(const moe_feed_forward *f, const float *z, size_t n,
-                        float *room, float *by_h, float *by_gate) {
-  size_t items = n * f->hidden;
-  if (f->w_gate == NULL) {
-    moe_activate_back(f->activation, z, z, by_h, items);
-    return;
+/* The tile's rows in those of the plan, which have `width` numbers now. */
+static float *rows_of(const moe__round *r, const moe__tile *t, size_t width) {
+  const backward *c = r->pass;
+  return c->plan.rows + moe__at(r, t) * width;
+}
+
+static void bring_tile(void *context, size_t index, int worker) {
+  const moe__round *r = context;
+  const backward *c = r->pass;
+  const moe__tile *t = &r->tiles[index];
+  size_t out = c->plan.f->out;
+  float *g = rows_of(r, t, out);
+  (void)worker;
+  moe__gather_rows(c->plan.d, t, out, c->g, g);
+  for (size_t i = 0; i < t->n; i++, g += out)
+    moe__scaled_row(weight_of(c->plan.d, t->first + i), g, g, out);
+}
+
+/* Row i of a tile: by_h is that without w, and used up. */
+typedef struct row {
+  float w, *by_w; /* NULL: not wanted */
+  size_t n;
+  float *z, *z_in, *by_h, *room;
+} row;
+
+static void back_plain(moe_activation f, bool in_place, const row *r) {
+  const float *h = r->z;
+  if (!in_place) {
+    moe_activate(f, r->z, r->room, r->n);
+    h = r->room;
   }
-  moe_activate(f->activation, z, room, items);
-  for (size_t i = 0; i < items; i++) {
-    by_gate[i] = by_h[i] * z[items + i];
-    by_h[i] *= room[i];
+  if (r->by_w != NULL) *r->by_w += moe__dot_row(r->by_h, h, r->n);
+  moe_activate_back(f, r->z, h, r->by_h, r->n);
+  moe__scaled_row(r->w, r->by_h, r->z, r->n);
+}
+
+static void back_gated(moe_activation f, const row *r) {
+  float *y = r->room, *by_in = y + r->n;
+  moe_activate(f, r->z, y, r->n);
+  memcpy(by_in, r->by_h, r->n * sizeof *by_in);
+  moe__times_row(y, by_in, r->n);
+  if (r->by_w != NULL) *r->by_w += moe__dot_row(by_in, r->z_in, r->n);
+  moe__times_row(r->z_in, r->by_h, r->n);
+  moe_activate_back(f, r->z, y, r->by_h, r->n);
+  moe__scaled_row(r->w, r->by_h, r->z, r->n);
+  moe__scaled_row(r->w, by_in, r->z_in, r->n);
+}
+
+/* What is saved of the tile becomes the gradient by z. */
+static void back_hidden(const backward *c, const moe__tile *t, const float *g,
+                        float *by_h, float *room) {
+  const moe_feed_forward *f = c->plan.f;
+  const moe_dispatched *d = c->plan.d;
+  float *z = c->saved + t->first * moe__each(f), *by_w = c->to->weights.to;
+  for (size_t i = 0; i < t->n; i++) {
+    size_t slot = (size_t)d->sorted.slots[t->first + i], n = f->hidden;
+    row r = {.w = d->weights[slot],
+             .by_w = by_w != NULL ? by_w + slot : NULL,
+             .n = n,
+             .z = z + i * n,
+             .z_in = z + (t->n + i) * n,
+             .by_h = by_h + i * n,
+             .room = room};
+    if (by_w != NULL && f->b_out != NULL)
+      by_w[slot] +=
+          moe__dot_row(g + i * f->out, f->b_out + t->expert * f->out, f->out);
+    if (f->w_gate != NULL)
+      back_gated(f->activation, &r);
+    else
+      back_plain(f->activation, moe__is_in_place(f), &r);
   }
-  moe_activate_back(f->activation, z, room, by_gate, items);
 }
 
 static void map_back(const moe_feed_forward *f, const float *w, size_t e,
@@ -72,177 +109,194 @@ static void map_back(const moe_feed_forward *f, const float *w, size_t e,
 }
 
 static void back_tile(void *context, size_t index, int worker) {
-  const backward *c = context;
-  const moe_feed_forward *f = c->f;
-  const moe__tile *t = &c->tiles[index];
-  size_t at = t->first - c->tiles[0].first;
-  float *room = c->room + (size_t)worker * c->room_size;
-  float *g = c->wg + at * f->out, *by_h = c->by_z + at * c->each;
-  float *by_gate = by_h, *z = c->saved + t->first * c->each;
-  if (f->w_gate != NULL) by_h += t->n * f->hidden;
-  moe__gather_rows(c->d, t, f->out, c->g, g);
-  moe__gather_rows(c->d, t, f->dim, c->d->x, c->x + at * f->dim);
+  const moe__round *r = context;
+  const backward *c = r->pass;
+  const moe_feed_forward *f = c->plan.f;
+  const moe__tile *t = &r->tiles[index];
+  float *g = moe__worker_room(&c->plan, worker);
+  float *by_h = g + MOE__HIGHEST * f->out;
+  moe__gather_rows(c->plan.d, t, f->out, c->g, g);
   moe_gemm(false, true, t->n, f->hidden, f->out, 1, g, f->out,
            f->w_out + t->expert * f->hidden * f->out, f->out, 0, by_h,
            f->hidden);
-  weigh_rows(c, t, moe__find_hidden(f, z, t->n, room), by_h, g);
-  back_hidden(f, z, t->n, room, by_h, by_gate);
-  if (c->to->x.to == NULL) return;
-  map_back(f, f->w_in, t->expert, by_h, t->n, 0, c->by_x + at * f->dim);
-  if (f->w_gate != NULL)
-    map_back(f, f->w_gate, t->expert, by_gate, t->n, 1, c->by_x + at * f->dim);
+  back_hidden(c, t, g, by_h, by_h + MOE__HIGHEST * f->hidden);
+  moe__gather_rows(c->plan.d, t, f->dim, c->plan.d->x, rows_of(r, t, f->dim));
 }
 
-/* --------------------------------------------------------- by the parameters
-   A piece is a band of the hidden layer of all tiles of an expert in the
-   round, one after the other. */
+static void back_x(void *context, size_t index, int worker) {
+  const moe__round *r = context;
+  const backward *c = r->pass;
+  const moe_feed_forward *f = c->plan.f;
+  const moe__tile *t = &r->tiles[index];
+  const float *by_z = c->saved + t->first * moe__each(f);
+  float *by_x = rows_of(r, t, f->dim);
+  (void)worker;
+  if (c->to->x.to == NULL) return;
+  if (f->w_gate != NULL) {
+    map_back(f, f->w_gate, t->expert, by_z, t->n, 0, by_x);
+    by_z += t->n * f->hidden;
+  }
+  map_back(f, f->w_in, t->expert, by_z, t->n, f->w_gate != NULL ? 1 : 0, by_x);
+}
 
-static void add_columns(const float *rows, size_t n, size_t step, size_t width,
-                        float *to) {
-  for (size_t i = 0; i < n; i++)
-    for (size_t k = 0; k < width; k++) to[k] += rows[i * step + k];
+static void add_by_x(void *context, size_t index, int worker) {
+  const moe__round *r = context;
+  const backward *c = r->pass;
+  const moe__scatter s = {.width = c->plan.f->dim,
+                          .fresh = c->to->x.fresh,
+                          .from = c->plan.rows,
+                          .to = c->to->x.to};
+  (void)worker;
+  if (s.to != NULL) moe__scatter_part(&c->plan, r, index, &s);
+}
+
+/* ------------------------------------------------------------- by parameters
+   A piece is a band of an expert's hidden layer, and takes its tiles in the
+   round one after the other. */
+
+typedef struct band {
+  const backward *c;
+  const moe__tile *t;
+  size_t at, first, width; /* row in the round; columns */
+  bool begins;             /* no tile of the expert was before */
+  float *room;
+} band;
+
+/* What a sum is multiplied by before more is added. */
+static float kept(moe_added a, const band *b) {
+  return a.fresh && b->begins ? 0 : 1;
+}
+
+static void add_rows(moe_added a, const band *b, const float *rows, size_t step,
+                     size_t width, float *to) {
+  if (kept(a, b) == 0) memset(to, 0, width * sizeof *to);
+  for (size_t i = 0; i < b->t->n; i++)
+    moe__axpy_row(1, rows + i * step, to, width);
 }
 
 /* h's band, contiguous, from what is saved. */
-static const float *find_band(const moe_feed_forward *f, const float *z,
-                              size_t n, size_t first, size_t width,
-                              float *room) {
-  for (size_t i = 0; i < n; i++) {
-    const float *row = z + i * f->hidden + first;
-    float *to = room + i * width;
-    moe_activate(f->activation, row, to, width);
-    if (f->w_gate == NULL) continue;
-    row += n * f->hidden;
-    for (size_t k = 0; k < width; k++) to[k] *= row[k];
+static const float *find_hidden(const moe_feed_forward *f, const float *z,
+                                const band *b) {
+  for (size_t i = 0; i < b->t->n; i++, z += f->hidden) {
+    float *to = b->room + i * b->width;
+    moe_activate(f->activation, z, to, b->width);
+    if (f->w_gate != NULL)
+      moe__times_row(z + b->t->n * f->hidden, to, b->width);
   }
-  return room;
+  return b->room;
 }
 
-static void back_out(const backward *c, const moe__tile *t, size_t first,
-                     size_t width, float *room) {
-  const moe_feed_forward *f = c->f;
-  const float *z = c->saved + t->first * c->each;
-  const float *wg = c->wg + (t->first - c->tiles[0].first) * f->out;
+static void back_out(const band *b) {
+  const moe_feed_forward *f = b->c->plan.f;
+  const float *z = b->c->saved + b->t->first * moe__each(f) + b->first;
+  const float *wg = b->c->plan.rows + b->at * f->out;
   bool in_place = moe__is_in_place(f);
-  const float *h =
-      in_place ? z + first : find_band(f, z, t->n, first, width, room);
-  if (c->to->w_out.to != NULL)
-    moe_gemm(true, false, width, f->out, t->n, 1, h,
-             in_place ? f->hidden : width, wg, f->out, 1,
-             c->to->w_out.to + (t->expert * f->hidden + first) * f->out,
-             f->out);
-  if (c->to->b_out.to != NULL && first == 0)
-    add_columns(wg, t->n, f->out, f->out, c->to->b_out.to + t->expert * f->out);
+  moe_added w = b->c->to->w_out, bias = b->c->to->b_out;
+  if (w.to != NULL)
+    moe_gemm(true, false, b->width, f->out, b->t->n, 1,
+             in_place ? z : find_hidden(f, z, b),
+             in_place ? f->hidden : b->width, wg, f->out, kept(w, b),
+             w.to + (b->t->expert * f->hidden + b->first) * f->out, f->out);
+  if (bias.to != NULL && b->first == 0)
+    add_rows(bias, b, wg, f->out, f->out, bias.to + b->t->expert * f->out);
 }
 
-static void back_in(const backward *c, const moe__tile *t, const float *by_z,
-                    size_t first, size_t width, float *to) {
-  const moe_feed_forward *f = c->f;
-  const float *x = c->x + (t->first - c->tiles[0].first) * f->dim;
-  if (to == NULL) return;
-  moe_gemm(true, false, f->dim, width, t->n, 1, x, f->dim, by_z + first,
-           f->hidden, 1, to + t->expert * f->dim * f->hidden + first,
+static void back_map_in(const band *b, const float *by_z, moe_added w) {
+  const moe_feed_forward *f = b->c->plan.f;
+  if (w.to == NULL) return;
+  moe_gemm(true, false, f->dim, b->width, b->t->n, 1,
+           b->c->plan.rows + b->at * f->dim, f->dim, by_z, f->hidden,
+           kept(w, b), w.to + b->t->expert * f->dim * f->hidden + b->first,
            f->hidden);
 }
 
-static void back_band(const backward *c, const moe__tile *t, size_t first,
-                      float *room) {
-  const moe_feed_forward *f = c->f;
-  size_t width = f->hidden - first < BAND ? f->hidden - first : BAND;
-  const float *by_z = c->by_z + (t->first - c->tiles[0].first) * c->each;
-  back_out(c, t, first, width, room);
+static void back_in(const band *b) {
+  const moe_feed_forward *f = b->c->plan.f;
+  const float *by_z = b->c->saved + b->t->first * moe__each(f) + b->first;
+  moe_added bias = b->c->to->b_in;
   if (f->w_gate != NULL) {
-    back_in(c, t, by_z, first, width, c->to->w_gate.to);
-    by_z += t->n * f->hidden;
+    back_map_in(b, by_z, b->c->to->w_gate);
+    by_z += b->t->n * f->hidden;
   }
-  back_in(c, t, by_z, first, width, c->to->w_in.to);
-  if (c->to->b_in.to != NULL)
-    add_columns(by_z + first, t->n, f->hidden, width,
-                c->to->b_in.to + t->expert * f->hidden + first);
+  back_map_in(b, by_z, b->c->to->w_in);
+  if (bias.to != NULL)
+    add_rows(bias, b, by_z, f->hidden, b->width,
+             bias.to + b->t->expert * f->hidden + b->first);
 }
 
-static size_t count_bands(const moe_feed_forward *f) {
-  return (f->hidden + BAND - 1) / BAND;
+/* The first tile of an expert in the round, or one of a later expert. */
+static size_t find_tile(const moe__round *r, size_t expert) {
+  size_t low = 0, high = r->n;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (r->tiles[middle].expert < expert)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
 }
 
-/* Pieces are counted through the experts of the round. */
-static void back_parameters(void *context, size_t index, int worker) {
-  const backward *c = context;
-  size_t expert = c->tiles[0].expert + index / count_bands(c->f);
-  size_t first = index % count_bands(c->f) * BAND;
-  for (size_t k = 0; k < c->n; k++)
-    if (c->tiles[k].expert == expert)
-      back_band(c, &c->tiles[k], first,
-                c->room + (size_t)worker * c->room_size);
+static void each_tile(const moe__round *r, size_t index, int worker,
+                      void (*use)(const band *b)) {
+  const backward *c = r->pass;
+  const moe_feed_forward *f = c->plan.f;
+  size_t expert = r->tiles[0].expert + index / moe__bands(f);
+  band b = {.c = c, .first = index % moe__bands(f) * MOE__BAND};
+  b.width = f->hidden - b.first < MOE__BAND ? f->hidden - b.first : MOE__BAND;
+  b.room = moe__worker_room(&c->plan, worker);
+  for (size_t k = find_tile(r, expert);
+       k < r->n && r->tiles[k].expert == expert; k++) {
+    b.t = &r->tiles[k];
+    b.at = moe__at(r, b.t);
+    b.begins = b.t->first == (size_t)c->plan.d->sorted.offsets[expert];
+    use(&b);
+  }
 }
 
-/* ---------------------------------------------------------------------- rounds
+static void back_out_band(void *context, size_t index, int worker) {
+  each_tile(context, index, worker, back_out);
+}
+
+static void back_in_band(void *context, size_t index, int worker) {
+  each_tile(context, index, worker, back_in);
+}
+
+/* -------------------------------------------------------------------- passes
  */
 
-static void run_round(const moe_call *call, backward *c) {
-  size_t experts = c->tiles[c->n - 1].expert - c->tiles[0].expert + 1;
-  moe_parallel(call, c->n, back_tile, c);
-  moe_parallel(call, experts * count_bands(c->f), back_parameters, c);
-  if (c->to->x.to != NULL)
-    moe__scatter_round(call, c->d, c->tiles, c->n, c->f->dim, false, c->by_x,
-                       c->to->x.to);
+static void clear(moe_added a, size_t first, size_t n) {
+  if (a.to != NULL && a.fresh) memset(a.to + first, 0, n * sizeof *a.to);
 }
 
-static void clear(moe_added a, size_t n) {
-  if (a.to != NULL && a.fresh) memset(a.to, 0, n * sizeof *a.to);
-}
-
-static void clear_all(const moe_feed_forward *f, const moe_dispatched *d,
-                      const moe_feed_forward_gradients *to) {
-  size_t in = f->experts * f->dim * f->hidden;
-  clear(to->x, d->rows * f->dim);
-  clear(to->weights, d->rows * d->width);
-  clear(to->w_in, in);
-  clear(to->w_gate, in);
-  clear(to->w_out, f->experts * f->hidden * f->out);
-  clear(to->b_in, f->experts * f->hidden);
-  clear(to->b_out, f->experts * f->out);
-}
-
-/* The workers' rooms, and behind them the round's rows. */
-static moe_status new_room(moe_call *call, size_t width, backward *c) {
-  const moe_feed_forward *f = c->f;
-  size_t band = f->hidden < BAND ? f->hidden : BAND;
-  size_t rows = f->out + 2 * f->dim + c->each;
-  c->room_size = MOE__TILE * (f->hidden > band ? f->hidden : band);
-  size_t all = moe_size(width, c->room_size) + moe_size(MOE__ROUND, rows);
-  c->room = moe_pool_take(call->pool, moe_size(all, sizeof(float)), false);
-  if (c->room == NULL) return moe_fail(call, MOE_ENOMEM, "not enough memory");
-  c->x = c->room + width * c->room_size;
-  c->by_x = c->x + MOE__ROUND * f->dim;
-  c->wg = c->by_x + MOE__ROUND * f->dim;
-  c->by_z = c->wg + MOE__ROUND * f->out;
-  return MOE_OK;
+/* What no tile puts anything to. */
+static void clear_rest(const moe_feed_forward *f, const moe_dispatched *d,
+                       const moe_feed_forward_gradients *to) {
+  size_t in = f->dim * f->hidden, out = f->hidden * f->out;
+  clear(to->weights, 0, d->rows * d->width);
+  if (d->sorted.offsets[f->experts] == 0) clear(to->x, 0, d->rows * f->dim);
+  for (size_t e = 0; e < f->experts; e++) {
+    if (d->sorted.counts[e] > 0) continue;
+    clear(to->w_in, e * in, in);
+    clear(to->w_gate, e * in, in);
+    clear(to->w_out, e * out, out);
+    clear(to->b_in, e * f->hidden, f->hidden);
+    clear(to->b_out, e * f->out, f->out);
+  }
 }
 
 moe_status moe_feed_forward_back(moe_call *call, const moe_feed_forward *f,
                                  const moe_dispatched *d, float *saved,
                                  const float *g,
                                  const moe_feed_forward_gradients *to) {
-  backward c = {.f = f,
-                .d = d,
-                .to = to,
-                .g = g,
-                .saved = saved,
-                .each = f->hidden * (f->w_gate != NULL ? 2 : 1)};
-  moe__tile *tiles;
-  size_t n;
-  MOE_TRY(moe__cut_tiles(call, f, d, &tiles, &n));
-  size_t bands = f->experts * count_bands(f);
-  size_t width = (size_t)moe_parallel_width(call, n > bands ? n : bands);
-  moe_status status = new_room(call, width, &c);
-  if (status == MOE_OK) clear_all(f, d, to);
-  for (size_t k = 0; status == MOE_OK && k < n; k += c.n) {
-    c.n = moe__round_of(tiles, n, k);
-    c.tiles = tiles + k;
-    run_round(call, &c);
-  }
-  moe_pool_give(tiles);
-  moe_pool_give(c.room);
-  return status;
+  static const moe__step steps[MOE__STEPS] = {
+      {MOE__BY_TILES, bring_tile}, {MOE__BY_BANDS, back_out_band},
+      {MOE__BY_TILES, back_tile},  {MOE__BY_BANDS, back_in_band},
+      {MOE__BY_TILES, back_x},     {MOE__BY_PARTS, add_by_x}};
+  backward c = {.to = to, .g = g, .saved = saved};
+  MOE_TRY(moe__plan_new(call, f, d, &c.plan));
+  clear_rest(f, d, to);
+  moe__plan_run(call, &c.plan, &c, MOE__STEPS, steps);
+  moe__plan_free(&c.plan);
+  return MOE_OK;
 }

@@ -16,6 +16,7 @@ typedef struct experts {
   int place[INPUTS]; /* -1: absent */
   int64_t *sorted;   /* counts, offsets and slots: the pool's */
   float *saved;      /* the pool's, or NULL */
+  bool used;         /* up, by an earlier backward */
 } experts;
 
 static void free_experts(moe_record *r) {
@@ -34,6 +35,16 @@ static moe_status find_place(moe_call *call, moe_record *r, const experts *e,
   if (e->place[which] < 0) return MOE_OK;
   return moe_tape_gradient(call, r, (size_t)e->place[which], &out->to,
                            &out->fresh);
+}
+
+/* Fills `saved` anew, for another backward. */
+static moe_status save_again(moe_call *call, experts *e) {
+  size_t n = moe_size(e->d.rows, e->f.out);
+  float *out = moe_pool_take(call->pool, moe_size(n, sizeof *out), false);
+  if (out == NULL) return moe_fail(call, MOE_ENOMEM, "not enough memory");
+  moe_status status = moe_feed_forward_run(call, &e->f, &e->d, e->saved, out);
+  moe_pool_give(out);
+  return status;
 }
 
 static moe_status back_experts(moe_call *call, moe_record *r,
@@ -55,6 +66,8 @@ static moe_status back_experts(moe_call *call, moe_record *r,
   MOE_TRY(find_place(call, r, e, W_GATE, &to.w_gate));
   MOE_TRY(find_place(call, r, e, B_IN, &to.b_in));
   MOE_TRY(find_place(call, r, e, B_OUT, &to.b_out));
+  if (e->used) MOE_TRY(save_again(call, e));
+  e->used = true;
   return moe_feed_forward_back(call, &e->f, &e->d, e->saved, g, &to);
 }
 
