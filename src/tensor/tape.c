@@ -231,7 +231,11 @@ static void give_back(moe_tensor *t) {
   drop_inputs(r, &inputs);
   moe__tensors_free(inputs);
   r->spent = true;
-  if (!r->retained && t->n != 1) moe__tensor_give_back(t);
+}
+
+/* Whoever read the value is deeper, and done. */
+static void give_value_back(moe_tensor *t) {
+  if (!t->record->retained && t->n != 1) moe__tensor_give_back(t);
 }
 
 static void drop_gradient(moe_record *r) {
@@ -241,12 +245,15 @@ static void drop_gradient(moe_record *r) {
 
 static moe_status visit(moe_call *call, walk *w, moe_tensor *t) {
   moe_record *r = t->record;
+  bool read = r->operation->reads & MOE_READS_OUTPUT;
   MOE_TRY(check_values(call, t));
+  if (!w->keep && !read) give_value_back(t);
   MOE_TRY(r->operation->backward(call, r, t, r->gradient->f));
   for (size_t i = 0; i < r->n_inputs; i++)
     if (r->inputs[i]->record != NULL && r->inputs[i]->record->gradient != NULL)
       MOE_TRY(push(call, w, r->inputs[i]));
   if (!w->keep) give_back(t);
+  if (!w->keep && read) give_value_back(t);
   return MOE_OK;
 }
 
