@@ -1,7 +1,6 @@
 /* The module moe.core: its per-state record, boxes, calls and registration. */
 #include "lmoe.h"
 
-#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,8 +9,9 @@ typedef struct lmoe_state {
   lmoe_desk desk;
   int threads;
   atomic_bool interrupt;
-  size_t charged, recent; /* bytes outside the heap: in all, since a nudge */
-  bool collecting;        /* a finaliser may be running */
+  size_t charged, recent, owed; /* bytes outside the heap: in all, since a full
+                                   collection, since a step */
+  bool collecting;              /* a finaliser may be running */
 } lmoe_state;
 
 static const char state_key, call_key, numbers_key;
@@ -134,10 +134,19 @@ static void nudge(lua_State *L, lmoe_state *s, int kilobytes) {
   s->collecting = false;
 }
 
+/* What is owed to the collector, in kilobytes of its own heap: it is to go
+   round once when all bytes have doubled, of which it sees but its own, and
+   when there are some megabytes more. */
+static int steps_for(lua_State *L, const lmoe_state *s) {
+  enum { MORE = 8 << 10 };
+  double own = lua_gc(L, LUA_GCCOUNT, 0), owed = (double)(s->owed >> 10);
+  return (int)(owed * own / (own + MORE + (double)(s->charged >> 10)));
+}
+
 /* Bytes outside Lua's heap are invisible to its collector, so it is told: a
    step for what was added, a full collection when that has doubled. */
 void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes) {
-  enum { NUDGE = 1 << 20, LEAST = 64 << 20 };
+  enum { NUDGE = 1 << 20, LEAST = 64 << 20, STEP = 16 };
   lmoe_state *s = get_state(L);
   size_t before = box->charged;
   box->charged = bytes;
@@ -145,10 +154,13 @@ void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes) {
   if (bytes <= before || s->collecting) return;
   s->recent += bytes - before;
   if (s->recent < NUDGE) return;
-  size_t kilobytes = (bytes - before) >> 10;
+  s->owed += bytes - before;
   bool full = s->recent > LEAST && s->recent > s->charged / 2;
+  int steps = full ? -1 : steps_for(L, s);
   if (full) s->recent = 0;
-  nudge(L, s, full ? -1 : kilobytes < INT_MAX ? (int)kilobytes : INT_MAX);
+  if (!full && steps < STEP) return;
+  s->owed = 0;
+  nudge(L, s, steps);
 }
 
 /* -------------------------------------------------------------------- calls */
