@@ -187,7 +187,7 @@ double *lmoe_route_room(lua_State *L, lmoe_call *c, size_t n) {
 
 /* Of the call's pool, so that the arrays of a training step serve the next. */
 static void *new_array(lua_State *L, lmoe_call *c, size_t n, size_t size) {
-  void *out = moe_pool_take(c->call.pool, moe_size(n, size), true);
+  void *out = moe_pool_take(c->call.pool, moe_size(n, size), false);
   if (out == NULL)
     lmoe_end(L, c, moe_fail(&c->call, MOE_ENOMEM, "not enough memory"));
   return out;
@@ -475,7 +475,7 @@ static void run(lua_State *L, lmoe_call *c, const moe_rows *x, lmoe_routed *w) {
   if (config->router == MOE_EXPERT_CHOICE)
     moe_route_columns(config, &in, r->n, row, room, r);
   else
-    moe_route_rows(config, &in, 0, r->n, row, r);
+    LMOE_TRY(L, c, moe_route_all(&c->call, config, &in, r->n, r));
   moe_limit(config, &in, capacity, room, r);
   moe_dispatch_sort(r, &w->by_expert);
 }

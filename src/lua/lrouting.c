@@ -236,7 +236,7 @@ static void set_dead(lua_State *L, const moe_balance *b, size_t experts) {
 static double largest_logit(const lmoe_routed *w) {
   double most = 0;
   for (size_t i = 0; i < w->r.n * w->r.experts; i++)
-    most = fmax(most, fabs(w->clean[i]));
+    if (fabs(w->clean[i]) > most) most = fabs(w->clean[i]);
   return most;
 }
 

@@ -62,13 +62,12 @@ void moe_routing_balance(const moe_routing *r, moe_balance *out) {
   for (size_t i = 0; i < r->n; i++) {
     const double *p = r->probs + i * n;
     double best = 0;
-    for (size_t e = 0; e < n; e++) {
-      out->importance[e] += p[e];
-      mass += p[e];
-      best = p[e] > best ? p[e] : best;
-    }
-    out->confidence += best / (double)r->n;
+    for (size_t e = 0; e < n; e++) out->importance[e] += p[e];
+    for (size_t e = 0; e < n; e++) best = p[e] > best ? p[e] : best;
+    out->confidence += best;
   }
+  for (size_t e = 0; e < n; e++) mass += out->importance[e];
+  divide(&out->confidence, 1, (double)r->n);
   for (size_t e = 0; e < n; e++) out->dead += r->n > 0 && out->load[e] == 0;
   out->dropped = chosen > 0 ? count_dropped(r) / chosen : 0;
   divide(out->load, n, chosen);

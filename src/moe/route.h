@@ -218,6 +218,10 @@ static inline const double *moe_bias_of(const moe_route_input *in, size_t i) {
 void moe_route_rows(const moe_route_config *config, const moe_route_input *in,
                     size_t first, size_t n, double *room, moe_routing *out);
 
+/* The same of all n rows, on the threads of the call. */
+moe_status moe_route_all(moe_call *call, const moe_route_config *config,
+                         const moe_route_input *in, size_t n, moe_routing *out);
+
 /* Expert dropout: takes each expert out of a row (its logit becomes -Inf) with
    a chance of `share`, but never the last: it is then one at random that stays.
  */

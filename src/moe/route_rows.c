@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "route.h"
+#include "threads.h"
 
 /* -------------------------------------------------------------- preparation
  */
@@ -156,6 +157,34 @@ void moe_route_rows(const moe_route_config *config, const moe_route_input *in,
       moe_route_row(config, in->experts, z, moe_bias_of(in, i), probs, indices,
                     weights);
   }
+}
+
+enum { BAND = 128 /* rows */ };
+
+typedef struct all_rows {
+  const moe_route_config *config;
+  const moe_route_input *in;
+  size_t n;
+  double *room; /* a row's logits for each worker */
+  moe_routing *out;
+} all_rows;
+
+static void route_band(void *context, size_t index, int worker) {
+  const all_rows *a = context;
+  size_t first = index * BAND, rest = a->n - first;
+  moe_route_rows(a->config, a->in, first, rest < BAND ? rest : BAND,
+                 a->room + (size_t)worker * a->in->experts, a->out);
+}
+
+moe_status moe_route_all(moe_call *call, const moe_route_config *config,
+                         const moe_route_input *in, size_t n,
+                         moe_routing *out) {
+  size_t bands = (n + BAND - 1) / BAND;
+  size_t room = moe_size((size_t)moe_parallel_width(call, bands), in->experts);
+  all_rows a = {config, in, n, moe_scratch(call, room, sizeof *a.room), out};
+  if (a.room == NULL) return MOE_ENOMEM;
+  moe_parallel(call, bands, route_band, &a);
+  return MOE_OK;
 }
 
 /* ------------------------------------------------------------- expert choice
