@@ -24,12 +24,36 @@ local function answers(program, ...)
   return lines
 end
 
+-- Python with as many threads as we have.
+local function python()
+  return ("env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE OMP_WAIT_POLICY=passive "
+    .. "OMP_NUM_THREADS=%d OPENBLAS_NUM_THREADS=%d /usr/bin/python3 -I -B"):format(
+    moe.threads(), moe.threads())
+end
+
 --- What a script beside this one prints, run by Python with as many threads as we
 -- have.
-function support.peer(script, ...)
-  local python = "env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "
-    .. "OMP_NUM_THREADS=%d OPENBLAS_NUM_THREADS=%d /usr/bin/python3 -I -B"
-  return answers(python:format(moe.threads(), moe.threads()), folder .. script, ...)
+function support.peer(script, ...) return answers(python(), folder .. script, ...) end
+
+--- A script beside this one that answers lines: a function that gives the number in the
+-- answer to what it is given, and ends the script when given nothing.
+function support.partner(script)
+  local pipe = os.tmpname()
+  os.remove(pipe)
+  assert(os.execute("mkfifo " .. pipe))
+  local command = ("%s '%s' > %s"):format(python(), folder .. script, pipe)
+  local to = assert(io.popen(command, "w"))
+  local from = assert(io.open(pipe))
+  os.remove(pipe)
+  return function(...)
+    if select("#", ...) == 0 then
+      to:close()
+      return from:close()
+    end
+    to:write(table.concat({ ... }, " "), "\n")
+    to:flush()
+    return tonumber(from:read()) or error("no answer from " .. script)
+  end
 end
 
 --- The line that this script prints in a process of its own.
