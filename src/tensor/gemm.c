@@ -132,6 +132,9 @@ static struct {
   int (*sgemm)(char transa, char transb, int64_t m, int64_t n, int64_t k,
                float alpha, const float *a, int64_t lda, const float *b,
                int64_t ldb, float beta, float *c, int64_t ldc);
+  int (*bfloat)(char transa, char transb, int64_t m, int64_t n, int64_t k,
+                float alpha, const uint16_t *a, int64_t lda, const uint16_t *b,
+                int64_t ldb, float beta, float *c, int64_t ldc); /* or NULL */
   int (*get_threads)(void);
   void (*set_threads)(int);
   atomic_bool here;
@@ -141,7 +144,9 @@ static void leave_onednn(void);
 
 static bool take_onednn(const char *path) {
   void *library = open_library(path);
-  return library != NULL && find(library, "dnnl_sgemm", &onednn.sgemm) &&
+  if (library == NULL) return false;
+  find(library, "dnnl_gemm_bf16bf16f32", &onednn.bfloat);
+  return find(library, "dnnl_sgemm", &onednn.sgemm) &&
          find(library, "omp_get_max_threads", &onednn.get_threads) &&
          find(library, "omp_set_num_threads", &onednn.set_threads);
 }
@@ -264,4 +269,30 @@ void moe_gemm(bool transa, bool transb, size_t m, size_t n, size_t k,
     moe__portable_gemm(&x);
   else
     use()->gemm(&x);
+}
+
+/* Without instructions for it oneDNN would emulate them. */
+static bool has_bfloat(void) {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+bool moe__multiplies_bfloat(void) {
+  return has_bfloat() && use() == &backends[0] && onednn.bfloat != NULL;
+}
+
+bool moe__gemm_bfloat(size_t m, size_t n, size_t k, const uint16_t *a,
+                      size_t lda, const uint16_t *b, size_t ldb, float beta,
+                      float *c, size_t ldc) {
+  int threads, failed;
+  if (!moe__multiplies_bfloat()) return false;
+  threads = onednn.get_threads();
+  onednn.set_threads(1);
+  failed = onednn.bfloat('N', 'N', (int64_t)m, (int64_t)n, (int64_t)k, 1, a,
+                         (int64_t)lda, b, (int64_t)ldb, beta, c, (int64_t)ldc);
+  onednn.set_threads(threads);
+  return failed == 0;
 }

@@ -30,6 +30,13 @@ moe_status moe_backend_load(moe_call *call, const char *name);
 /* "portable", "cblas" or "onednn"; opens the library if that is still open. */
 const char *moe_backend_name(void);
 
+/* The product of bfloat.h in the backend: C (float32) ← A·B + β·C, where it
+   can; false, and nothing done, elsewhere.  May open a library. */
+bool moe__multiplies_bfloat(void);
+bool moe__gemm_bfloat(size_t m, size_t n, size_t k, const uint16_t *a,
+                      size_t lda, const uint16_t *b, size_t ldb, float beta,
+                      float *c, size_t ldc);
+
 /* For comparisons: takes another backend even after the first product. */
 moe_status moe__backend_replace(moe_call *call, const char *name);
 
