@@ -8,8 +8,8 @@
 #include "param.h"
 
 size_t moe_dtype_size(moe_dtype dtype) {
-  static const size_t sizes[] = {
-      [MOE_F64] = 8, [MOE_F32] = 4, [MOE_I64] = 8, [MOE_I32] = 4, [MOE_U8] = 1};
+  static const size_t sizes[] = {[MOE_F64] = 8, [MOE_F32] = 4, [MOE_I64] = 8,
+                                 [MOE_I32] = 4, [MOE_U8] = 1,  [MOE_BF16] = 2};
   return sizes[dtype];
 }
 

@@ -158,7 +158,14 @@ typedef struct moe_param {
 /* ------------------------------------------------------------------- state
    `visit` calls one of the verbs below for each part of the state, always in
    the same order, a length before the array that it measures. */
-typedef enum moe_dtype { MOE_F64, MOE_F32, MOE_I64, MOE_I32, MOE_U8 } moe_dtype;
+typedef enum moe_dtype {
+  MOE_F64,
+  MOE_F32,
+  MOE_I64,
+  MOE_I32,
+  MOE_U8,
+  MOE_BF16 /* of arrays alone: the upper half of a float32 */
+} moe_dtype;
 size_t moe_dtype_size(moe_dtype dtype);
 
 typedef enum moe_field_kind {

@@ -270,7 +270,9 @@ static moe_status read_scalar(loader *l, const moe_field *f) {
       bool flag;
       MOE_TRY(moe_json_flag(&l->json, &flag));
       *(uint8_t *)f->at = flag;
+      break;
     }
+    case MOE_BF16: return refuse(l, "no scalar is a bfloat16");
   }
   return MOE_OK;
 }

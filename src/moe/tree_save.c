@@ -5,11 +5,9 @@
 #include "model_tree.h"
 
 moe_st_dtype moe__st_dtype(moe_dtype dtype) {
-  static const moe_st_dtype dtypes[] = {[MOE_F64] = MOE_ST_F64,
-                                        [MOE_F32] = MOE_ST_F32,
-                                        [MOE_I64] = MOE_ST_I64,
-                                        [MOE_I32] = MOE_ST_I32,
-                                        [MOE_U8] = MOE_ST_U8};
+  static const moe_st_dtype dtypes[] = {
+      [MOE_F64] = MOE_ST_F64, [MOE_F32] = MOE_ST_F32, [MOE_I64] = MOE_ST_I64,
+      [MOE_I32] = MOE_ST_I32, [MOE_U8] = MOE_ST_U8,   [MOE_BF16] = MOE_ST_BF16};
   return dtypes[dtype];
 }
 
@@ -128,6 +126,7 @@ static void put_scalar(saver *s, const moe_field *f) {
       if (*byte > 1) refuse(s, "it is neither 0 nor 1");
       moe_json_put_flag(s->json, *byte != 0);
       break;
+    case MOE_BF16: refuse(s, "no scalar is a bfloat16");
   }
 }
 
