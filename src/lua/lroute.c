@@ -195,21 +195,14 @@ static void *new_array(lua_State *L, lmoe_call *c, size_t n, size_t size) {
 
 #define NEW_ARRAY(L, c, out, n) ((out) = new_array(L, c, (n), sizeof *(out)))
 
-/* Whether the logits as they were compared are asked for again: by rows that
-   are sent elsewhere, or by the load loss. */
-static bool needs_logits(const lmoe_routed *w) {
-  const moe_route_config *config = lmoe_route_config(w);
-  return config->overflow == MOE_NEXT_BEST || w->noise != NULL ||
-         config->noise > 0;
-}
-
 static void new_routing(lua_State *L, lmoe_call *c, lmoe_routed *w) {
   moe_routing *r = &w->r;
   size_t slots = moe_size(r->n, r->width), all = moe_size(r->n, r->experts);
   NEW_ARRAY(L, c, r->indices, slots);
   NEW_ARRAY(L, c, r->weights, slots);
   NEW_ARRAY(L, c, r->probs, all);
-  if (needs_logits(w)) NEW_ARRAY(L, c, r->logits, all);
+  if (moe_route_needs_logits(lmoe_route_config(w), &w->in))
+    NEW_ARRAY(L, c, r->logits, all);
   NEW_ARRAY(L, c, w->by_expert.counts, r->experts);
   NEW_ARRAY(L, c, w->by_expert.offsets, r->experts + 1);
   NEW_ARRAY(L, c, w->by_expert.slots, slots);
@@ -460,24 +453,15 @@ static void check_inputs(lua_State *L, lmoe_call *c, int options,
 }
 
 static void run(lua_State *L, lmoe_call *c, const moe_rows *x, lmoe_routed *w) {
-  const moe_route_config *config = lmoe_route_config(w);
-  moe_routing *r = &w->r;
   moe_route_input in = w->in;
-  size_t capacity = moe_capacity(config, r->n, r->experts, w->in.training);
-  void *room = moe_scratch(&c->call, moe_limit_room(r->n, r->experts), 1);
-  if (room == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  double *row = lmoe_route_room(L, c, r->experts);
   if (x->source == MOE_FROM_FLOATS && x->pick == NULL && x->map == NULL) {
     in.logits = NULL;
     in.floats = x->floats + x->origin * x->stride;
     in.stride = x->stride;
   }
-  if (config->router == MOE_EXPERT_CHOICE)
-    moe_route_columns(config, &in, r->n, row, room, r);
-  else
-    LMOE_TRY(L, c, moe_route_all(&c->call, config, &in, r->n, r));
-  moe_limit(config, &in, capacity, room, r);
-  moe_dispatch_sort(r, &w->by_expert);
+  LMOE_TRY(L, c,
+           moe_route_batch(&c->call, lmoe_route_config(w), &in, &w->r,
+                           &w->by_expert));
 }
 
 void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,

@@ -145,3 +145,28 @@ void moe_dispatch_sort(const moe_routing *r, moe_dispatch *out) {
       out->slots[out->offsets[e] + out->counts[e]++] = (int64_t)s;
     }
 }
+
+bool moe_route_needs_logits(const moe_route_config *config,
+                            const moe_route_input *in) {
+  return config->overflow == MOE_NEXT_BEST || in->noise != NULL ||
+         config->noise > 0;
+}
+
+moe_status moe_route_batch(moe_call *call, const moe_route_config *config,
+                           const moe_route_input *in, moe_routing *r,
+                           moe_dispatch *out) {
+  size_t capacity = moe_capacity(config, r->n, r->experts, in->training);
+  moe_scratch_mark mark = moe_scratch_now(call);
+  double *row;
+  void *room = moe_scratch(call, moe_limit_room(r->n, r->experts), 1);
+  if (room == NULL) return MOE_ENOMEM;
+  MOE_SCRATCH(call, row, r->experts);
+  if (config->router == MOE_EXPERT_CHOICE)
+    moe_route_columns(config, in, r->n, row, room, r);
+  else
+    MOE_TRY(moe_route_all(call, config, in, r->n, r));
+  moe_limit(config, in, capacity, room, r);
+  moe_dispatch_sort(r, out);
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}

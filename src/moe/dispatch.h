@@ -33,4 +33,14 @@ typedef struct moe_dispatch {
 } moe_dispatch;
 void moe_dispatch_sort(const moe_routing *r, moe_dispatch *out);
 
+/* Whether r->logits must have room: rows are sent elsewhere by them, or the
+   load loss of noisy selections asks for them. */
+bool moe_route_needs_logits(const moe_route_config *config,
+                            const moe_route_input *in);
+
+/* All of it for the r->n rows of the input: selects, limits, and sorts. */
+moe_status moe_route_batch(moe_call *call, const moe_route_config *config,
+                           const moe_route_input *in, moe_routing *r,
+                           moe_dispatch *out);
+
 #endif
