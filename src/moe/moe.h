@@ -18,6 +18,9 @@
      sparse matrix, and moe_target; both are borrowed and never changed.
    - moe_learner_fit trains; moe_job_begin, …_step and …_commit do the same in
      small steps.  moe_learner_predict answers, also many threads at once.
+   - Sparse layers of networks (layer.h) are saved by Lua with layer:save and
+     loaded with moe_layer_load; moe_layer_forward and moe_layer_backward run
+     them on arrays of floats.
    - Counting begins at 0; what Lua counts from 1 is shifted in the binding.
 
    Names that begin with moe_ are public; moe__ is for libmoe's own files. */
@@ -47,6 +50,7 @@
 #include "catalog.h"
 #include "dispatch.h"
 #include "foreign.h"
+#include "layer.h"
 #include "learner.h"
 #include "mixture.h"
 #include "model_file.h"
