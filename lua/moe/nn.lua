@@ -10,6 +10,7 @@ for _, part in ipairs { "layers", "transformer" } do
   end
 end
 nn.MoE = require "moe.nn.moe"
+nn.HalfMoE = require("moe.nn.inference").HalfMoE
 nn.Estimator = require "moe.nn.estimator"
 
 --- The norm of all gradients, which are scaled down to `most` where it is larger.

@@ -432,6 +432,7 @@ int luaopen_moe_core(lua_State *L) {
   lmoe_open_detectors(L);
   lmoe_open_tensor(L);
   lmoe_open_tape(L);
+  lmoe_open_layers(L);
   lmoe_open_sparse(L);
   lmoe_open_table(L);
   lmoe_open_arrays(L);

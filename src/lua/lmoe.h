@@ -244,6 +244,7 @@ void lmoe_open_detectors(lua_State *L);
 void lmoe_open_route(lua_State *L);
 void lmoe_open_tensor(lua_State *L);
 void lmoe_open_tape(lua_State *L);
+void lmoe_open_layers(lua_State *L);
 void lmoe_open_arrays(lua_State *L);
 void lmoe_open_sparse(lua_State *L);
 void lmoe_open_table(lua_State *L);

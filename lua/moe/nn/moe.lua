@@ -5,6 +5,7 @@ local core = require "moe.core"
 local check = require("moe.options").check
 local Estimator = require "moe.nn.estimator"
 local gates = require "moe.nn.gates"
+local inference = require "moe.nn.inference"
 local initial = require "moe.nn.initial"
 local measure = require "moe.nn.measure"
 local module = require "moe.nn.module"
@@ -307,7 +308,8 @@ local function soft(self, x)
   return F.matmul(combine, answer_slots(self, F.matmul(dispatch, x)))
 end
 
-local function run(self, x, ids)
+--- The answers to rows of x, all of which count, and the routing.
+function MoE:run(x, ids)
   local y, routing
   if self.router == "soft_moe" then
     y = soft(self, x)
@@ -351,7 +353,7 @@ function MoE:forward(x, options)
   local rows = #shape == 2 and x or x:reshape(n, shape[#shape])
   local ids, kept = options and options.ids, nil
   if options and options.mask then kept, ids = kept_rows(options.mask, ids, n) end
-  local y, routing = run(self, kept and F.embedding(kept, rows) or rows, ids)
+  local y, routing = self:run(kept and F.embedding(kept, rows) or rows, ids)
   if kept then
     y = F.scatter(y, kept, n)
     kept:close()
@@ -376,10 +378,19 @@ function MoE:reset_stats()
   return self
 end
 
---- The answer to one token, an array or tensor of dim numbers: a tensor of out_dim.
+--- The answer to one token, an array or tensor of dim numbers: a tensor of out_dim. In
+-- evaluation it is the engine that answers, wherever the layer is made of its parts:
+-- nothing is recorded, and no figure counts the token.
 function MoE:forward_one(x)
+  local layer = not self.training and inference.layer_of(self)
+  if layer then
+    local row = core.is_tensor(x) and x:reshape(-1) or core.tensor(x)
+    return no_grad(layer.answer, layer, row)
+  end
   local row = core.is_tensor(x) and x:reshape(1, -1) or core.tensor { x }
   return (self:forward(row)):reshape(-1)
 end
+
+inference.extend(MoE)
 
 return MoE
