@@ -1,5 +1,6 @@
 /* Memory: what is refused, what is kept, what is freed. */
 #include "memory.h"
+#include "pool.h"
 
 #include "promises.h"
 
@@ -203,6 +204,62 @@ static bool hook(void) {
   return true;
 }
 
+/* What was given back serves again; what is not needed for a long time goes. */
+static bool pooled(void) {
+  long before = moe_alloc_live();
+  moe_call call;
+  moe_pool *p;
+  moe_call_init(&call, NULL, 1);
+  EXPECT(moe_pool_new(&call, &p) == MOE_OK);
+  for (size_t n = 0; n < 100000; n += n / 3 + 1) {
+    char *block = moe_pool_take(p, n, false);
+    EXPECT(block != NULL && moe_pool_of(block) == p);
+    EXPECT((uintptr_t)block % (n > 256 ? 64 : 16) == 0);
+    memset(block, 1, n);
+    size_t used = moe_pool_used(p);
+    EXPECT(used >= n && used <= n + n / 3 + 32);
+    moe_pool_give(block);
+    EXPECT(moe_pool_used(p) == 0 && moe_pool_idle(p) >= used);
+    char *again = moe_pool_take(p, n, true);
+    EXPECT(again == block);
+    for (size_t i = 0; i < n; i++) EXPECT(again[i] == 0);
+    moe_pool_give(again);
+  }
+  for (int turn = 0; turn < 100; turn++) {
+    moe_pool_give(moe_pool_take(p, 5000, false));
+    moe_pool_turn(p);
+  }
+  EXPECT(moe_pool_idle(p) == 5120);
+  char *last = moe_pool_take(p, 5000, false);
+  moe_pool_release(p);
+  moe_pool_give(last);
+  EXPECT(moe_alloc_live() == before);
+  return true;
+}
+
+/* A pool of small blocks keeps no large ones, and few. */
+static bool hoarded(void) {
+  enum { MANY = 40000 };
+  static void *blocks[MANY];
+  long before = moe_alloc_live();
+  moe_call call;
+  moe_pool *p;
+  moe_call_init(&call, NULL, 1);
+  EXPECT(moe_pool_new_small(&call, &p) == MOE_OK);
+  blocks[0] = moe_pool_take(p, 257, true);
+  EXPECT(blocks[0] != NULL && moe_pool_of(blocks[0]) == NULL);
+  moe_pool_give(blocks[0]);
+  EXPECT(moe_pool_idle(p) == 0);
+  for (int i = 0; i < MANY; i++) blocks[i] = moe_pool_take(p, 256, false);
+  for (int i = 0; i < MANY; i++) moe_pool_give(blocks[i]);
+  EXPECT(moe_pool_idle(p) <= 4 << 20);
+  moe_pool_empty(p);
+  EXPECT(moe_pool_idle(p) == 0);
+  moe_pool_release(p);
+  EXPECT(moe_alloc_live() == before);
+  return true;
+}
+
 static const promise promises[] = {
     {"sizes that overflow are never allocated", sizes},
     {"a new block is zeroed, and one of nothing is a block", zeroed},
@@ -220,6 +277,8 @@ static const promise promises[] = {
      first_block},
     {"scratch that is too large is refused and leaves the rest usable",
      scratch_refused},
+    {"a pool's blocks go round, and go when they are not needed", pooled},
+    {"a pool of small blocks keeps only these, and few", hoarded},
     {"the hook fails the n-th allocation and all after it", hook},
     {NULL, NULL}};
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pool.h"
+
 static atomic_long fail_after = -1;
 static atomic_long live;
 
@@ -103,7 +105,7 @@ static scratch_block *push_block(moe_call *call, size_t bytes) {
   scratch_block *block;
   if (size > PTRDIFF_MAX - 2 * SCRATCH_ALIGN) return NULL;
   size = (size + SCRATCH_ALIGN - 1) / SCRATCH_ALIGN * SCRATCH_ALIGN;
-  block = moe_alloc_aligned(sizeof *block + size);
+  block = moe_pool_take(call->pool, sizeof *block + size, false);
   if (block == NULL) return NULL;
   *block = (scratch_block){call->scratch, 0, size};
   return call->scratch = block;
@@ -133,7 +135,7 @@ moe_scratch_mark moe_scratch_now(const moe_call *call) {
 
 static void pop_block(moe_call *call) {
   scratch_block *below = call->scratch->below;
-  moe_free(call->scratch);
+  moe_pool_give(call->scratch);
   call->scratch = below;
 }
 

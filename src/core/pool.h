@@ -11,16 +11,23 @@ typedef struct moe_pool moe_pool;
 
 moe_status moe_pool_new(moe_call *call, moe_pool **out);
 
+/* One for what a collector frees, and nobody knows when: it keeps small blocks
+   (up to 256 bytes) and a few megabytes of them at most. */
+moe_status moe_pool_new_small(moe_call *call, moe_pool **out);
+
 /* Frees what is idle; the pool itself with its last block.  Accepts NULL. */
 void moe_pool_release(moe_pool *p);
+void moe_pool_empty(moe_pool *p); /* frees what is idle, and goes on */
 
-/* n bytes, aligned for SIMD, zeroed or not; from the system where the pool is
-   NULL or has none of that size.  NULL when memory is short. */
+/* n bytes, zeroed or not, aligned for SIMD where they are more than 256; from
+   the system where the pool is NULL or has none of that size.  NULL when memory
+   is short. */
 void *moe_pool_take(moe_pool *p, size_t n, bool zeroed);
-void moe_pool_give(void *block); /* accepts NULL */
+void moe_pool_give(void *block);    /* accepts NULL */
+moe_pool *moe_pool_of(void *block); /* NULL: the system's */
 
-/* Called once a step: what lay idle for the whole of the last two steps goes
-   back to the system. */
+/* Called once a step: what lay idle for some dozens of steps goes back to the
+   system; a step that needs more than most still finds it. */
 void moe_pool_turn(moe_pool *p);
 
 /* Bytes in blocks that are in use, and that are idle. */
