@@ -431,6 +431,40 @@ static bool flat(void) {
   return true;
 }
 
+/* The host's references: backward takes them, and leaves the value of a scalar;
+   two holders of one tensor do not take each other's. */
+static bool holders(void) {
+  static const int64_t xs[] = {3, 0};
+  moe_call call;
+  moe_tensor *x, *square, *sum, *again;
+  moe_holder held[3] = {0}, second;
+  long live = moe_alloc_live();
+  begin(&call);
+  x = random_tensor(&call, xs, 1, 2);
+  EXPECT(moe_tape_require(&call, x, true) == MOE_OK);
+  EXPECT(moe_tensor_binary(&call, MOE_MULTIPLY, x, x, &square) == MOE_OK);
+  EXPECT(moe_tensor_reduce(&call, MOE_SUM, square, 0, &sum) == MOE_OK);
+  float value = *sum->f;
+  moe_tensor_hold(x, &held[0]);
+  moe_tensor_hold(square, &held[1]);
+  moe_tensor_hold(sum, &held[2]);
+  moe_tensor_hold(moe_tensor_retain(square), &second);
+  EXPECT(moe_tape_backward(&call, sum, NULL, false) == MOE_OK);
+  EXPECT(held[0].tensor == x && held[1].tensor == NULL && held[1].ndim == 0);
+  EXPECT(held[2].tensor == NULL && held[2].ndim == 1);
+  EXPECT(held[2].value == value);
+  EXPECT(second.tensor == square && moe_tensor_is_gone(square));
+  moe_holder_release(&second);
+  EXPECT(moe_tape_recall(&call, &held[2], &again) == MOE_OK);
+  EXPECT(*again->f == value && again->record != NULL);
+  EXPECT(moe_tape_backward(&call, again, NULL, false) == MOE_ESTATE);
+  moe_tensor_release(again);
+  moe_holder_release(&held[0]);
+  end(&call);
+  EXPECT(moe_alloc_live() == live);
+  return true;
+}
+
 static bool refusals(void) {
   moe_call call;
   moe_tensor *x, *y, *z;
@@ -517,6 +551,7 @@ static const promise promises[] = {
     {"a wrong gradient is seen", catches},
     {"gradients by hand, and a second walk adds to them", by_hand},
     {"a training step takes nothing from the system", flat},
+    {"a host's references are taken back, and scalars left", holders},
     {"what was changed or given back is refused", refusals},
     {"long chains need no stack", deep},
     {"no allocation may break it", failures},

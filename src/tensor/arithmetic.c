@@ -185,26 +185,43 @@ static moe_status back_binary(moe_call *call, moe_record *r,
 static void keep_names(moe_tensor *out, const moe_tensor *a,
                        const moe_tensor *b) {
   moe_names *names = a->names != NULL ? a->names : b->names;
-  if (names == NULL || out->ndim != 2) return;
+  if (out->ndim != 2) return;
   if ((size_t)out->shape[1] != names->texts.n) return;
   if (b->names != NULL && !moe_names_equal(names, b->names)) return;
   out->names = moe_names_retain(names);
+}
+
+/* Operands of one shape: a single row. */
+static moe_status join_alike(moe_call *call, const binary *own, moe_tensor *a,
+                             moe_tensor *b, moe_tensor **out) {
+  MOE_TRY(moe_tensor_make(call, MOE_F32, a->ndim, a->shape, out));
+  own->row(a->n, a->f, 1, b->f, 1, (*out)->f);
+  return MOE_OK;
+}
+
+static moe_status join(moe_call *call, const binary *own, moe_tensor *a,
+                       moe_tensor *b, moe_tensor **out) {
+  int64_t shape[MOE_MAX_DIMS];
+  int ndim;
+  MOE_TRY(moe__fit(call, own->operation.name, a, b, &ndim, shape));
+  MOE_TRY(moe_tensor_make(call, MOE_F32, ndim, shape, out));
+  moe_broadcast x = moe__lay_out(a, b, *out);
+  if ((*out)->n != 0) run(&x, own->row, a->f, b->f, (*out)->f);
+  return MOE_OK;
 }
 
 moe_status moe_tensor_binary(moe_call *call, moe_binary op, moe_tensor *a,
                              moe_tensor *b, moe_tensor **out) {
   const binary *own = &binaries[op];
   moe_tensor *const inputs[] = {a, b};
-  int64_t shape[MOE_MAX_DIMS];
-  int ndim;
   *out = NULL;
   MOE_TRY(moe__check_floats(call, own->operation.name, a));
   MOE_TRY(moe__check_floats(call, own->operation.name, b));
-  MOE_TRY(moe__fit(call, own->operation.name, a, b, &ndim, shape));
-  MOE_TRY(moe_tensor_make(call, MOE_F32, ndim, shape, out));
-  keep_names(*out, a, b);
-  moe_broadcast x = moe__lay_out(a, b, *out);
-  if ((*out)->n != 0) run(&x, own->row, a->f, b->f, (*out)->f);
+  if (moe__is_shaped(a, b))
+    MOE_TRY(join_alike(call, own, a, b, out));
+  else
+    MOE_TRY(join(call, own, a, b, out));
+  if (a->names != NULL || b->names != NULL) keep_names(*out, a, b);
   return moe_tape_record(call, &own->operation, out, 2, inputs, NULL);
 }
 

@@ -1,10 +1,6 @@
 #include "shapes.h"
 
-#include <string.h>
-
-moe_status moe__check_floats(moe_call *call, const char *what,
-                             const moe_tensor *t) {
-  if (t->dtype == MOE_F32) return MOE_OK;
+moe_status moe__refuse_index(moe_call *call, const char *what) {
   return moe_fail(call, MOE_EARG,
                   "%s: an index tensor (int32) takes no arithmetic; "
                   "use t:float()",
@@ -54,9 +50,4 @@ moe_broadcast moe__lay_out(const moe_tensor *a, const moe_tensor *b,
     b_size *= in_b;
   }
   return x;
-}
-
-bool moe__is_shaped(const moe_tensor *a, const moe_tensor *b) {
-  return a->ndim == b->ndim &&
-         memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) == 0;
 }

@@ -70,6 +70,22 @@ moe_status moe_tape_detach(moe_call *call, const moe_tensor *t,
   return moe_tensor_reshape(call, t, t->ndim, t->shape, out);
 }
 
+moe_status moe_tape_recall(moe_call *call, const moe_holder *holder,
+                           moe_tensor **out) {
+  static const moe_operation earlier = {.name = "a scalar"};
+  static const int64_t shape[MOE_MAX_DIMS] = {1, 1, 1, 1};
+  MOE_TRY(moe_tensor_make(call, MOE_F32, holder->ndim, shape, out));
+  *(*out)->f = holder->value;
+  (*out)->record = new_record(call, &earlier, 0);
+  if ((*out)->record == NULL) {
+    moe_tensor_release(*out);
+    *out = NULL;
+    return MOE_ENOMEM;
+  }
+  (*out)->record->spent = true;
+  return MOE_OK;
+}
+
 static bool is_wanted(size_t n, moe_tensor *const *inputs) {
   for (size_t i = 0; i < n; i++)
     if (inputs[i]->record != NULL) return true;
@@ -235,7 +251,11 @@ static void give_back(moe_tensor *t) {
 
 /* Whoever read the value is deeper, and done. */
 static void give_value_back(moe_tensor *t) {
-  if (!t->record->retained && t->n != 1) moe__tensor_give_back(t);
+  if (t->record->retained) return;
+  if (t->n == 1)
+    moe__tensor_settle(t);
+  else
+    moe__tensor_give_back(t);
 }
 
 static void drop_gradient(moe_record *r) {

@@ -4,7 +4,9 @@
 
    backward gives back every buffer in between, values included, except
    scalars, leaves and tensors that are retained: a training step holds its
-   memory no longer than it must, whatever the host's collector does. */
+   memory no longer than it must, whatever the host's collector does.  A host
+   that holds them (moe_holder) keeps of a scalar its value, of the others
+   nothing. */
 #ifndef MOE_TAPE_H
 #define MOE_TAPE_H
 
@@ -43,6 +45,11 @@ moe_status moe_tape_require(moe_call *call, moe_tensor *t, bool required);
 /* t keeps its value and its gradient in backward. */
 void moe_tape_retain(moe_tensor *t);
 
+/* A tensor of one item of which an earlier backward took the records, as it was
+   before it settled in its holder. */
+moe_status moe_tape_recall(moe_call *call, const moe_holder *holder,
+                           moe_tensor **out);
+
 /* A view of t that nothing is recorded of. */
 moe_status moe_tape_detach(moe_call *call, const moe_tensor *t,
                            moe_tensor **out);
@@ -80,8 +87,12 @@ void moe__tensor_drop(moe_tensor *t, moe_tensor **dying);
 void moe__record_free(moe_record *r, moe_tensor **dying); /* accepts NULL */
 void moe__tensors_free(moe_tensor *dying);
 
-/* The tensor loses its value. */
+/* The tensor loses its value, and its holder the tensor. */
 void moe__tensor_give_back(moe_tensor *t);
+
+/* The tensor leaves its holder, which is to have its only item, unless anyone
+   but the holder and the caller refers to it. */
+void moe__tensor_settle(moe_tensor *t);
 
 /* The value was given back by backward. */
 static inline bool moe_tensor_is_gone(const moe_tensor *t) {

@@ -10,8 +10,24 @@
 /* -------------------------------------------------------- storage and handle
  */
 
+/* Up to so many bytes of items lie in one block with their tensor. */
+enum { COMPACT = 64 };
+
+/* One block of a compact tensor. */
+typedef struct compact {
+  moe_tensor tensor;
+  moe_storage storage;
+  _Alignas(16) unsigned char bytes[COMPACT];
+} compact;
+
+/* The last reference is no one else's to add to: it need not be locked. */
+static bool is_last(atomic_int *refs) {
+  return atomic_load_explicit(refs, memory_order_acquire) == 1 ||
+         atomic_fetch_sub(refs, 1) == 1;
+}
+
 static void release_storage(moe_storage *s) {
-  if (s != NULL && atomic_fetch_sub(&s->refs, 1) == 1) moe_pool_give(s);
+  if (s != NULL && is_last(&s->refs)) moe_pool_give(s->block);
 }
 
 moe_tensor *moe_tensor_retain(moe_tensor *t) {
@@ -27,27 +43,78 @@ void moe_tensor_release(moe_tensor *t) {
   moe__tensors_free(dying);
 }
 
+bool moe_tensor_is_pooled(const moe_tensor *t) {
+  return moe_pool_of(t->storage->block) != NULL;
+}
+
+static moe_storage *storage_beside(moe_tensor *t) {
+  return &((compact *)(void *)t)->storage;
+}
+
+/* A compact tensor keeps the storage beside it, and so its own memory, to the
+   end; only views may keep it longer. */
+static void lose_items(moe_tensor *t) {
+  if (!t->compact) release_storage(t->storage);
+  t->storage = NULL;
+  t->f = NULL;
+}
+
+static void free_tensor(moe_tensor *t, moe_tensor **dying) {
+  moe__record_free(t->record, dying);
+  moe_names_release(t->names);
+  lose_items(t);
+  if (t->compact)
+    release_storage(storage_beside(t));
+  else
+    moe_pool_give(t);
+}
+
 void moe__tensors_free(moe_tensor *dying) {
   while (dying != NULL) {
     moe_tensor *t = dying;
     dying = t->next;
-    moe__record_free(t->record, &dying);
-    release_storage(t->storage);
-    moe_names_release(t->names);
-    moe_pool_give(t);
+    free_tensor(t, &dying);
   }
 }
 
 void moe__tensor_drop(moe_tensor *t, moe_tensor **dying) {
-  if (t == NULL || atomic_fetch_sub(&t->refs, 1) > 1) return;
+  if (t == NULL || !is_last(&t->refs)) return;
   t->next = *dying;
   *dying = t;
 }
 
+/* ------------------------------------------------------------------ holders
+ */
+
+void moe_tensor_hold(moe_tensor *t, moe_holder *holder) {
+  *holder = (moe_holder){.tensor = t};
+  if (t->holder == NULL) t->holder = holder;
+}
+
+static moe_tensor *leave(moe_holder *holder) {
+  moe_tensor *t = holder->tensor;
+  holder->tensor = NULL;
+  if (t != NULL && t->holder == holder) t->holder = NULL;
+  return t;
+}
+
+void moe_holder_release(moe_holder *holder) {
+  moe_tensor_release(leave(holder));
+}
+
 void moe__tensor_give_back(moe_tensor *t) {
-  release_storage(t->storage);
-  t->storage = NULL;
-  t->f = NULL;
+  lose_items(t);
+  if (t->holder != NULL) moe_holder_release(t->holder);
+}
+
+/* Two references: the holder's and the caller's. */
+void moe__tensor_settle(moe_tensor *t) {
+  moe_holder *holder = t->holder;
+  if (holder == NULL || t->n != 1 || t->dtype != MOE_F32) return;
+  if (atomic_load_explicit(&t->refs, memory_order_acquire) != 2) return;
+  holder->value = *t->f;
+  holder->ndim = t->ndim;
+  moe_holder_release(holder);
 }
 
 /* The number of items, or SIZE_MAX when that overflows. */
@@ -73,54 +140,71 @@ static moe_status check_shape(moe_call *call, int ndim, const int64_t *shape) {
   return MOE_OK;
 }
 
-/* A handle of a valid shape that shows no storage yet. */
-static moe_status new_handle(moe_call *call, moe_dtype dtype, int ndim,
-                             const int64_t *shape, moe_tensor **out) {
-  moe_tensor *t;
-  *out = NULL;
-  t = moe_pool_take(call->pool, sizeof *t, true);
+/* A tensor of n items of a valid shape that shows no storage yet, at the start
+   of a block of `size` bytes. */
+static moe_status new_handle(moe_call *call, size_t size, moe_dtype dtype,
+                             int ndim, const int64_t *shape, size_t n,
+                             moe_tensor **out) {
+  moe_tensor *t = *out = moe_pool_take(call->pool, size, false);
   if (t == NULL) return moe_fail(call, MOE_ENOMEM, "not enough memory");
+  *t = (moe_tensor){.dtype = dtype, .ndim = ndim, .n = n};
   atomic_init(&t->refs, 1);
-  t->dtype = dtype;
-  t->ndim = ndim;
-  memcpy(t->shape, shape, (size_t)ndim * sizeof *shape);
-  t->n = count(ndim, shape);
-  *out = t;
+  for (int i = 0; i < ndim; i++) t->shape[i] = shape[i];
   return MOE_OK;
 }
 
-static moe_status new_tensor(moe_call *call, moe_dtype dtype, int ndim,
-                             const int64_t *shape, bool zeroed,
-                             moe_tensor **out) {
-  moe_storage *storage;
-  size_t bytes;
-  *out = NULL;
-  MOE_TRY(check_shape(call, ndim, shape));
-  bytes = moe_size(count(ndim, shape), sizeof(float));
+static void show(moe_tensor *t, moe_storage *s, void *block, void *items) {
+  atomic_init(&s->refs, 1);
+  s->version = 0;
+  s->block = block;
+  t->storage = s;
+  t->f = items;
+}
+
+static moe_status new_compact(moe_call *call, moe_dtype dtype, int ndim,
+                              const int64_t *shape, size_t n,
+                              moe_tensor **out) {
+  size_t size = offsetof(compact, bytes) + n * sizeof(float);
+  MOE_TRY(new_handle(call, size, dtype, ndim, shape, n, out));
+  compact *c = (compact *)(void *)*out;
+  c->tensor.compact = true;
+  show(&c->tensor, &c->storage, c, c->bytes);
+  return MOE_OK;
+}
+
+static moe_status new_large(moe_call *call, moe_dtype dtype, int ndim,
+                            const int64_t *shape, size_t n, moe_tensor **out) {
+  enum { LINE = 64 };
+  size_t bytes = moe_size(n, sizeof(float));
   if (bytes > PTRDIFF_MAX / 2)
     return moe_fail(call, MOE_ENOMEM, "tensor: the shape is too large");
-  storage = moe_pool_take(call->pool, sizeof *storage + bytes, zeroed);
-  if (storage == NULL)
+  moe_storage *s = moe_pool_take(call->pool, LINE + bytes, false);
+  if (s == NULL)
     return moe_fail(call, MOE_ENOMEM, "not enough memory for %zu B", bytes);
-  storage->version = 0;
-  atomic_init(&storage->refs, 1);
-  if (new_handle(call, dtype, ndim, shape, out) != MOE_OK) {
-    release_storage(storage);
-    return MOE_ENOMEM;
-  }
-  (*out)->storage = storage;
-  (*out)->f = (float *)(void *)storage->bytes;
-  return MOE_OK;
-}
-
-moe_status moe_tensor_new(moe_call *call, moe_dtype dtype, int ndim,
-                          const int64_t *shape, moe_tensor **out) {
-  return new_tensor(call, dtype, ndim, shape, true, out);
+  moe_status status =
+      new_handle(call, sizeof(moe_tensor), dtype, ndim, shape, n, out);
+  if (status == MOE_OK)
+    show(*out, s, s, (char *)s + LINE);
+  else
+    moe_pool_give(s);
+  return status;
 }
 
 moe_status moe_tensor_make(moe_call *call, moe_dtype dtype, int ndim,
                            const int64_t *shape, moe_tensor **out) {
-  return new_tensor(call, dtype, ndim, shape, false, out);
+  *out = NULL;
+  MOE_TRY(check_shape(call, ndim, shape));
+  size_t n = count(ndim, shape);
+  return n <= COMPACT / sizeof(float)
+             ? new_compact(call, dtype, ndim, shape, n, out)
+             : new_large(call, dtype, ndim, shape, n, out);
+}
+
+moe_status moe_tensor_new(moe_call *call, moe_dtype dtype, int ndim,
+                          const int64_t *shape, moe_tensor **out) {
+  MOE_TRY(moe_tensor_make(call, dtype, ndim, shape, out));
+  memset((*out)->f, 0, moe_tensor_bytes(*out));
+  return MOE_OK;
 }
 
 size_t moe_tensor_row_size(const moe_tensor *t) {
@@ -132,7 +216,8 @@ size_t moe_tensor_row_size(const moe_tensor *t) {
 /* The items of t from `first` on, in a shape that they fill. */
 static moe_status view(moe_call *call, const moe_tensor *t, size_t first,
                        int ndim, const int64_t *shape, moe_tensor **out) {
-  MOE_TRY(new_handle(call, t->dtype, ndim, shape, out));
+  MOE_TRY(new_handle(call, sizeof **out, t->dtype, ndim, shape,
+                     count(ndim, shape), out));
   atomic_fetch_add_explicit(&t->storage->refs, 1, memory_order_relaxed);
   (*out)->storage = t->storage;
   (*out)->f = t->f + first;

@@ -1,6 +1,7 @@
 /* The tensor: 1 to 4 dimensions of float32, or of int32 for indices, row-major
    and contiguous.  The items lie in a counted storage that views share, so a
-   view keeps its base alive. */
+   view keeps its base alive.  A tensor of few items is one block of memory with
+   its storage. */
 #ifndef MOE_TENSOR_H
 #define MOE_TENSOR_H
 
@@ -11,25 +12,37 @@ enum { MOE_MAX_DIMS = 4 };
 typedef struct moe_storage {
   atomic_int refs;
   uint32_t version; /* counts the changes of its items, as its changers say */
-  _Alignas(64) unsigned char bytes[];
+  void *block;      /* what it lies in, its items behind it: a pool's */
 } moe_storage;
 
 typedef struct moe_record moe_record; /* see tape.h */
+
+/* A reference of the host's language, whose collector may be long in coming:
+   backward takes it back.  What stays of a scalar is its value. */
+typedef struct moe_holder {
+  struct moe_tensor *tensor; /* counted; NULL once it was taken back */
+  float value;
+  int ndim; /* of the scalar that it was; 0: of a tensor without its value */
+} moe_holder;
 
 typedef struct moe_tensor {
   atomic_int refs;
   moe_dtype dtype; /* MOE_F32 or MOE_I32 */
   int ndim;
+  bool compact; /* in one block with its first storage */
   int64_t shape[MOE_MAX_DIMS];
   size_t n; /* items: the product of the shape */
   union {
     float *f; /* the first item, in the storage */
     int32_t *i;
   };
-  moe_storage *storage;    /* counted; NULL when it was given back (tape.h) */
-  moe_names *names;        /* counted; of the columns of a matrix, or NULL */
-  moe_record *record;      /* how its gradient is found; NULL: it has none */
-  struct moe_tensor *next; /* among those about to be freed */
+  moe_storage *storage; /* counted; NULL when it was given back (tape.h) */
+  moe_names *names;     /* counted; of the columns of a matrix, or NULL */
+  moe_record *record;   /* how its gradient is found; NULL: it has none */
+  union {
+    moe_holder *holder;      /* or NULL */
+    struct moe_tensor *next; /* among those about to be freed */
+  };
 } moe_tensor;
 
 /* Zeroed.  Refuses what is no shape, and sizes that overflow. */
@@ -41,6 +54,14 @@ moe_status moe_tensor_make(moe_call *call, moe_dtype dtype, int ndim,
                            const int64_t *shape, moe_tensor **out);
 moe_tensor *moe_tensor_retain(moe_tensor *t);
 void moe_tensor_release(moe_tensor *t); /* accepts NULL */
+
+/* The holder takes over a reference, which the tensor knows of unless it has
+   another holder; and gives it up. */
+void moe_tensor_hold(moe_tensor *t, moe_holder *holder);
+void moe_holder_release(moe_holder *holder);
+
+/* Whether its items lie in a pool. */
+bool moe_tensor_is_pooled(const moe_tensor *t);
 
 static inline size_t moe_tensor_bytes(const moe_tensor *t) {
   return t->n * sizeof(float);
