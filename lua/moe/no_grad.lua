@@ -3,8 +3,8 @@
 
 local core = require "moe.core"
 
-local function finish(ok, ...)
-  core._resume(...)
+local function finish(before, ok, ...)
+  core._resume(before, ...)
   if not ok then error((...), 0) end
   return ...
 end
@@ -14,6 +14,5 @@ end
 -- @param ... its arguments
 -- @return what it returns
 return function(f, ...)
-  core._pause()
-  return finish(pcall(f, ...))
+  return finish(core._pause(), pcall(f, ...))
 end

@@ -12,22 +12,25 @@ local optim = {}
 local Optimiser = {}
 Optimiser.__index = Optimiser
 
+-- The state of a tensor that has its first gradient.
+local function begin(self, i, w)
+  if not w.grad then return nil end
+  local state, moments = { t = 0 }, self.moments
+  if moments[1] then state.m = core.zeros(w.shape) end
+  if moments[2] then state.v = core.zeros(w.shape) end
+  self.state[i] = state
+  return state
+end
+
 --- A step by the gradients that there are; tensors without any stay.
 function Optimiser:step()
   self.steps = self.steps + 1
   local rule = self.rule
   rule.lr = self.lr
   for i, w in ipairs(self.parameters) do
-    local grad = w.grad
-    if grad then
-      local state = self.state[i]
-      if not state then
-        local m, v = self.moments[1], self.moments[2]
-        state = { t = 0, m = m and core.zeros(w.shape), v = v and core.zeros(w.shape) }
-        self.state[i] = state
-      end
+    local state = self.state[i] or begin(self, i, w)
+    if state and core.optimise(rule, state.t + 1, w, state.m, state.v) then
       state.t = state.t + 1
-      core.optimise(rule, state.t, w, state.m or nil, state.v or nil)
     end
   end
   return self

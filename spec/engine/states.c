@@ -63,8 +63,9 @@ static bool run(lua_State *L, const char *script) {
 static long live(lua_State *L) {
   long blocks;
   if (!run(L,
-           "collectgarbage() collectgarbage()\n"
-           "return require('moe.core')._live()"))
+           "local core = require 'moe.core'\n"
+           "core._trim() collectgarbage() collectgarbage() core._trim()\n"
+           "return core._live()"))
     return -1;
   blocks = (long)lua_tointeger(L, -1);
   lua_pop(L, 1);

@@ -9,7 +9,9 @@ local E = moe.experts
 local MIB = 2 ^ 20
 
 local function settle()
+  core._trim()
   for _ = 1, 3 do collectgarbage() end
+  core._trim()
 end
 
 describe("memory outside the heap", function()

@@ -28,6 +28,37 @@ describe("a tensor that requires gradients", function()
     assert.truthy(message:find("given back by backward", 1, true), message)
   end)
 
+  it("keeps a scalar's value, which is no part of another graph", function()
+    local w = moe.tensor({ 1.5, -2 }):requires_grad()
+    local loss = (w * w):sum()
+    loss:backward()
+    assert.equal(6.25, loss:get(1))
+    assert.has_error(function() loss:get(2) end)
+    assert.equal(1, loss.ndim)
+    assert.is_true(loss.requires)
+    assert.is_nil(loss.grad)
+    assert.same({ 12.5 }, (loss * 2):totable())
+    local ok, message = pcall(function() (loss * w):sum():backward() end)
+    assert.is_false(ok)
+    assert.truthy(message:find("given back by an earlier backward", 1, true), message)
+    loss:close()
+    assert.has_error(function() return loss:get(1) end, "attempt to use a closed Tensor")
+  end)
+
+  it("may be shown by views, which live on when it is collected", function()
+    local view, wide
+    do
+      local t = moe.tensor { { 1, 2 }, { 3, 4 } }
+      view, wide = t:rows(2), t:reshape(-1)
+      t:set(2, 1, 7)
+      t = nil -- luacheck: ignore 311
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.same({ { 7, 4 } }, view:totable())
+    assert.same({ 1, 2, 7, 4 }, wide:totable())
+  end)
+
   it("refuses what would give wrong gradients", function()
     local w = moe.tensor({ 1.5, -2 }):requires_grad()
     local loss = (w * w):sum()
@@ -71,5 +102,27 @@ describe("a tensor that requires gradients", function()
     end)
     assert.is_false(ok)
     assert.equal(raised, message)
+    assert.is_true((x * 2).requires)
+  end)
+
+  it("gives back what an operation in Lua made on the way back", function()
+    local x, inside = moe.tensor({ 1.5, -2, 3 }):requires_grad(), nil
+    local other = moe.ones(3):requires_grad()
+    F.operation(function(g)
+      inside = g * other
+      assert.is_false(inside.requires)
+      return inside * 2
+    end, x:detach() * 2, x):sum():backward()
+    assert.same({ 2, 2, 2 }, x.grad:totable())
+    assert.is_false((pcall(inside.get, inside, 1)))
+  end)
+
+  it("goes on where an operation is refused in the middle of backward", function()
+    local x = moe.tensor({ 1.5, -2 }):requires_grad()
+    F.operation(function(g)
+      assert.is_false((pcall(function() return g + moe.ones(3) end)))
+      return g * 3
+    end, x:detach() * 3, x):sum():backward()
+    assert.same({ 3, 3 }, x.grad:totable())
   end)
 end)

@@ -3,14 +3,18 @@ local core = require "moe.core"
 
 local allocations = {}
 
---- How many allocations of the engine are in use, garbage not counted.
+--- How many allocations of the engine are in use; garbage, and what its pools keep for
+-- the next time, are not counted.
 function allocations.live()
+  core._trim()
   collectgarbage()
   collectgarbage()
+  core._trim()
   return core._live()
 end
 
 local function run_out(work, n)
+  core._trim()
   core._fail_after(n)
   local ok, message = pcall(work)
   core._fail_after(-1)

@@ -370,7 +370,7 @@ describe("memory", function()
       function() return moe.sparse { { 1 }, { [2] = 1 }, columns = 2, names = { "a", "b" } } end,
       function() return s:rows(2), s:select { 2, 1 }, s:dense() end,
     }
-    for _, work in ipairs(works) do assert.is_true(allocations.fail(work) > 1) end
+    for _, work in ipairs(works) do assert.is_true(allocations.fail(work) > 0) end
     assert.same({ "d", "e", "f" }, t.names)
   end)
 end)

@@ -17,6 +17,13 @@
 #define LMOE_SET_VALUE(L, index) lua_setiuservalue(L, index, 1)
 #endif
 
+/* A userdata that needs no value of Lua's beside it. */
+#if LUA_VERSION_NUM >= 504
+#define LMOE_NEW_USERDATA(L, size) lua_newuserdatauv(L, size, 0)
+#else
+#define LMOE_NEW_USERDATA(L, size) lua_newuserdata(L, size)
+#endif
+
 /* lua_rawgeti that tells the value's type. */
 static inline int lmoe_rawgeti(lua_State *L, int index, int i) {
 #if LUA_VERSION_NUM >= 503
@@ -35,8 +42,12 @@ static inline int lmoe_absolute(lua_State *L, int index) {
 
 /* Field of the registry under the address of a static variable. */
 static inline void lmoe_get_registry(lua_State *L, const void *key) {
+#if LUA_VERSION_NUM >= 502
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+#else
   lua_pushlightuserdata(L, (void *)key);
   lua_rawget(L, LUA_REGISTRYINDEX);
+#endif
 }
 
 /* Pops the value on top into that field. */

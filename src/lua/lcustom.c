@@ -1,7 +1,8 @@
 /* Operations written in Lua: F.operation(backward, output, inputs…) makes
    `output`, which was computed from the inputs without being recorded, part of
    their graph: backward(g) gets the gradient by it and returns those by the
-   inputs, nil where one has none.
+   inputs, nil where one has none.  It runs as within moe.no_grad: what it makes
+   is given back once it was added.
 
    The engine holds a slot of a table in the registry.  A record may be freed
    where no Lua can run, so it only queues its slot to be emptied. */
@@ -89,6 +90,7 @@ static int l_back(lua_State *L) {
       moe_tensor_make(&q->c->call, MOE_F32, q->out->ndim, q->out->shape, &g));
   memcpy(g->f, q->g, moe_tensor_bytes(g));
   lmoe_push_tensor(L, g);
+  lmoe_remember(L);
   lua_call(L, 1, n);
   for (int i = n; i > 0; i--) {
     add_gradient(L, q, (size_t)i - 1);
@@ -100,7 +102,11 @@ static int l_back(lua_State *L) {
 static moe_status back_custom(moe_call *call, moe_record *r,
                               const moe_tensor *out, const float *g) {
   request q = {call->host->data, r, out, g};
-  return lmoe_call_back(call, l_back, &q);
+  lua_State *L = q.c->L;
+  int before = lmoe_pause_recording(L);
+  moe_status status = lmoe_call_back(call, l_back, &q);
+  lmoe_resume_recording(L, before, 1, 0);
+  return status;
 }
 
 static const moe_operation operation = {.name = "an operation in Lua",
@@ -130,7 +136,8 @@ int lmoe_operation(lua_State *L) {
   for (int i = 0; i < n; i++) in[i] = lmoe_check_tensor(L, i + 3);
   if (out->record != NULL)
     return luaL_error(L, "operation: the output is recorded already");
-  lmoe_call *c = lmoe_begin_operation(L, (size_t)n, in);
+  lmoe_call *c = lmoe_begin(L);
+  lmoe_put_on_tape(L, c, (size_t)n, in);
   slots *s = get_slots(L);
   custom *own;
   lmoe_get_registry(L, &values_key);

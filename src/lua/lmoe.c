@@ -14,7 +14,7 @@ typedef struct lmoe_state {
   bool collecting;              /* a finaliser may be running */
 } lmoe_state;
 
-static const char state_key, call_key, numbers_key;
+static const char state_key, call_key, spare_key, numbers_key;
 
 static lmoe_state *get_state(lua_State *L) {
   lmoe_state *s;
@@ -73,6 +73,19 @@ void *lmoe_check_box(lua_State *L, int index, const char *family) {
   return box->pointer;
 }
 
+void lmoe_push_function(lua_State *L, const char *family, lua_CFunction f) {
+  lua_pushlightuserdata(L, lmoe_desk_of(L));
+  luaL_getmetatable(L, family);
+  lua_pushcclosure(L, f, 2);
+}
+
+void lmoe_add_functions(lua_State *L, const char *family, const luaL_Reg *r) {
+  for (; r->name != NULL; r++) {
+    lmoe_push_function(L, family, r->func);
+    lua_setfield(L, -2, r->name);
+  }
+}
+
 void lmoe_new_family(lua_State *L, const char *family, const luaL_Reg *methods,
                      lua_CFunction close) {
   const luaL_Reg closers[] = {
@@ -88,7 +101,7 @@ void lmoe_new_family(lua_State *L, const char *family, const luaL_Reg *methods,
   for (const luaL_Reg *lists[] = {closers, methods, NULL}, **list = lists;
        *list != NULL; list++)
     for (const luaL_Reg *r = *list; r->name != NULL; r++) {
-      lua_pushcfunction(L, r->func);
+      lmoe_push_function(L, family, r->func);
       lua_setfield(L, strncmp(r->name, "__", 2) == 0 ? -3 : -2, r->name);
     }
   lua_pushvalue(L, -1);
@@ -105,7 +118,7 @@ void lmoe_add_methods(lua_State *L, const char *family,
                       const luaL_Reg *methods) {
   luaL_getmetatable(L, family);
   lua_getfield(L, -1, "methods");
-  lmoe_set_functions(L, methods);
+  lmoe_add_functions(L, family, methods);
   lua_pop(L, 2);
 }
 
@@ -144,13 +157,15 @@ static int steps_for(lua_State *L, const lmoe_state *s) {
 }
 
 /* Bytes outside Lua's heap are invisible to its collector, so it is told: a
-   step for what was added, a full collection when that has doubled. */
-void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes) {
+   step for what was added, a full collection when that has doubled.  What was
+   freed since the last one was not added. */
+void lmoe_charge_for(lua_State *L, size_t *charged, size_t bytes) {
   enum { NUDGE = 1 << 20, LEAST = 64 << 20, STEP = 16 };
   lmoe_state *s = get_state(L);
-  size_t before = box->charged;
-  box->charged = bytes;
+  size_t before = *charged, gone = before > bytes ? before - bytes : 0;
+  *charged = bytes;
   s->charged += bytes - before;
+  s->recent -= gone < s->recent ? gone : s->recent;
   if (bytes <= before || s->collecting) return;
   s->recent += bytes - before;
   if (s->recent < NUDGE) return;
@@ -161,6 +176,10 @@ void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes) {
   if (!full && steps < STEP) return;
   s->owed = 0;
   nudge(L, s, steps);
+}
+
+void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes) {
+  lmoe_charge_for(L, &box->charged, bytes);
 }
 
 /* -------------------------------------------------------------------- calls */
@@ -181,7 +200,9 @@ static bool is_cancelled(void *data) {
   return atomic_load_explicit(c->interrupt, memory_order_relaxed);
 }
 
-static void prepare_call(lua_State *L, lmoe_state *s, lmoe_call *c) {
+/* The scratch of a call that serves again is kept. */
+static void prepare_call(lua_State *L, lmoe_state *s, lmoe_call *c,
+                         struct moe_scratch_block *scratch) {
   memset(c, 0, sizeof *c);
   c->L = L;
   c->error = c->anchors = LUA_NOREF;
@@ -191,13 +212,27 @@ static void prepare_call(lua_State *L, lmoe_state *s, lmoe_call *c) {
                        .foreign = &lmoe_foreign,
                        .data = c};
   moe_call_init(&c->call, &c->host, s->threads);
+  c->call.scratch = scratch;
 }
 
+/* The registry has the call that was made last, which serves again once it has
+   ended.  One that a raise cut off never ends: the next to begin finds it taken
+   and leaves it to the collector, which frees what it holds. */
 lmoe_call *lmoe_begin(lua_State *L) {
-  lmoe_call *c = lua_newuserdata(L, sizeof *c);
-  prepare_call(L, get_state(L), c);
-  lmoe_get_registry(L, &call_key);
-  lua_setmetatable(L, -2);
+  lmoe_get_registry(L, &spare_key);
+  lmoe_call *c = lua_touserdata(L, -1);
+  if (c == NULL || c->taken) {
+    lua_pop(L, 1);
+    c = lua_newuserdata(L, sizeof *c);
+    prepare_call(L, get_state(L), c, NULL);
+    lmoe_get_registry(L, &call_key);
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lmoe_set_registry(L, &spare_key);
+  } else {
+    prepare_call(L, get_state(L), c, c->call.scratch);
+  }
+  c->taken = true;
   return c;
 }
 
@@ -207,23 +242,26 @@ void lmoe_hold(lmoe_call *c, void *data, void (*release)(void *)) {
   c->release_data = release;
 }
 
-static void free_call(lua_State *L, lmoe_call *c) {
-  moe_call_end(&c->call);
+static void end_call(lua_State *L, lmoe_call *c) {
+  moe_scratch_drop(&c->call, (moe_scratch_mark){0});
   lmoe_hold(c, NULL, NULL);
   luaL_unref(L, LUA_REGISTRYINDEX, c->anchors);
   luaL_unref(L, LUA_REGISTRYINDEX, c->error);
   c->anchors = c->error = LUA_NOREF;
+  c->taken = false;
 }
 
 static int l_free_call(lua_State *L) {
-  free_call(L, lua_touserdata(L, 1));
+  lmoe_call *c = lua_touserdata(L, 1);
+  end_call(L, c);
+  moe_call_end(&c->call);
   return 0;
 }
 
 static int raise(lua_State *L, lmoe_call *c, moe_status status) {
   bool own = status == MOE_EHOST && c->raised;
   if (own) lua_rawgeti(L, LUA_REGISTRYINDEX, c->error);
-  if (c->callbacks == 0) free_call(L, c);
+  if (c->callbacks == 0) end_call(L, c);
   return own ? lua_error(L) : luaL_error(L, "%s", c->call.error.text);
 }
 
@@ -233,16 +271,20 @@ static void lower_flag(lua_State *L, moe_status status) {
 }
 
 void lmoe_end(lua_State *L, lmoe_call *c, moe_status status) {
+  if (c->at_desk) {
+    lmoe_desk_end(L, (lmoe_desk *)(void *)c, status);
+    return;
+  }
   lower_flag(L, status);
   if (status != MOE_OK) raise(L, c, status);
-  free_call(L, c);
+  end_call(L, c);
 }
 
 int lmoe_refuse(lua_State *L, lmoe_call *c, moe_status status) {
   lower_flag(L, status);
   if (status != MOE_EIO && status != MOE_EFORMAT && status != MOE_EUNSUPPORTED)
     return raise(L, c, status);
-  free_call(L, c);
+  end_call(L, c);
   lua_pushnil(L);
   lua_pushstring(L, c->call.error.text);
   lua_pushstring(L, moe_status_name(status));
@@ -275,10 +317,16 @@ lmoe_call *lmoe_desk_begin(lua_State *L, lmoe_desk *d) {
   return &d->call;
 }
 
+lmoe_call *lmoe_begin_briefly(lua_State *L, lmoe_desk *d) {
+  return d->busy ? lmoe_begin(L) : lmoe_desk_begin(L, d);
+}
+
 /* What callbacks left behind. */
 static void clear_desk(lua_State *L, lmoe_desk *d) {
   lmoe_call *c = &d->call;
   moe_scratch_drop(&c->call, (moe_scratch_mark){0});
+  c->call.pool = NULL;
+  c->call.recording = false;
   d->busy = false;
   if (c->error == LUA_NOREF && c->anchors == LUA_NOREF && c->data == NULL)
     return;
@@ -289,13 +337,14 @@ static void clear_desk(lua_State *L, lmoe_desk *d) {
   c->raised = false;
 }
 
-/* Finalisers that run before the error is raised may use the desk again. */
+/* Finalisers that run before the error is raised may use the desk again; what
+   is raised in a callback does not end the call. */
 static void raise_at_desk(lua_State *L, lmoe_desk *d, moe_status status) {
   lmoe_call *c = &d->call;
   moe_error error = c->call.error;
   bool own = status == MOE_EHOST && c->raised;
   if (own) lua_rawgeti(L, LUA_REGISTRYINDEX, c->error);
-  clear_desk(L, d);
+  if (c->callbacks == 0) clear_desk(L, d);
   lower_flag(L, status);
   if (own) lua_error(L);
   luaL_error(L, "%s", error.text);
@@ -392,7 +441,8 @@ static const luaL_Reg functions[] = {{"now", l_now},
 /* The first block of scratch is there from the start, so that a sample that
    needs one does not have to allocate it. */
 static void prepare_desk(lua_State *L, lmoe_state *s) {
-  prepare_call(L, s, &s->desk.call);
+  prepare_call(L, s, &s->desk.call, NULL);
+  s->desk.call.at_desk = true;
   moe_scratch(&s->desk.call.call, 1, 1);
 }
 

@@ -44,16 +44,25 @@ void *lmoe_test_box(lua_State *L, int index, const char *family);
 /* Makes the metatable of a family and fills it: names beginning with "__" are
    metamethods, the others methods; __gc, __close and close all call `close`.
    A family that was made before (the module is opened again) keeps its methods.
-   Leaves nothing on the stack. */
+   Leaves nothing on the stack.  What is asked for at each call they have at
+   hand, as upvalues: the desk, and the metatable. */
 void lmoe_new_family(lua_State *L, const char *family, const luaL_Reg *methods,
                      lua_CFunction close);
 
-/* More methods for a family made before. */
+/* More methods for a family made before; and functions that have the same at
+   hand, one or several for the table on top. */
 void lmoe_add_methods(lua_State *L, const char *family,
                       const luaL_Reg *methods);
+void lmoe_push_function(lua_State *L, const char *family, lua_CFunction f);
+void lmoe_add_functions(lua_State *L, const char *family, const luaL_Reg *r);
 
-/* Tells the collector that the box now stands for `bytes` outside its heap. */
+#define LMOE_DESK(L) ((lmoe_desk *)lua_touserdata(L, lua_upvalueindex(1)))
+#define LMOE_METATABLE lua_upvalueindex(2)
+
+/* Tells the collector that the box now stands for `bytes` outside its heap;
+   the same of anything else that remembers in *charged what it told. */
 void lmoe_charge(lua_State *L, lmoe_box *box, size_t bytes);
+void lmoe_charge_for(lua_State *L, size_t *charged, size_t bytes);
 
 /* -------------------------------------------------------------------- calls */
 typedef struct lmoe_call {
@@ -66,12 +75,19 @@ typedef struct lmoe_call {
   bool raised;   /* a callback did: … */
   int error;     /* … reference to what, or room for it */
   int anchors;   /* reference to a table of values kept alive */
-  void *data;    /* what it reads, which a callback may close: see lmoe_hold */
+  int result;    /* where on the stack the box for its tensor is */
+  bool at_desk, taken;
+  void *data; /* what it reads, which a callback may close: see lmoe_hold */
   void (*release_data)(void *data);
 } lmoe_call;
 
 /* Pushes a call (a userdata, so that a raise anywhere frees its scratch). */
 lmoe_call *lmoe_begin(lua_State *L);
+
+/* The same for a call in which nothing of Lua's is called that might raise: the
+   desk's, which costs nothing, unless that is busy. */
+struct lmoe_desk;
+lmoe_call *lmoe_begin_briefly(lua_State *L, struct lmoe_desk *d);
 
 /* Ends the call: raises unless the status is MOE_OK.  The error object that a
    callback raised is raised again as it was. */
@@ -113,9 +129,10 @@ void lmoe_hold(lmoe_call *c, void *data, void (*release)(void *data));
 typedef struct lmoe_desk {
   lmoe_call call;
   bool busy;
-  const void *learner, *gate, *tensor; /* the families' metatables */
+  const void *learner, *gate; /* the families' metatables */
   double *numbers; /* a userdata, which is only replaced while nobody reads */
   size_t room;
+  struct lmoe_tape *tape; /* see ltape.c */
 } lmoe_desk;
 
 lmoe_desk *lmoe_desk_of(lua_State *L);
@@ -129,7 +146,7 @@ void lmoe_desk_reserve(lua_State *L, lmoe_desk *d, size_t n);
 
 /* The userdata of the other kinds; test_ gives NULL for anything else, push_
    takes over the caller's reference. */
-struct moe_tensor *lmoe_find_tensor(lua_State *L, int index); /* or gone */
+bool lmoe_is_tensor(lua_State *L, int index); /* whose value may be gone */
 struct moe_tensor *lmoe_test_tensor(lua_State *L, int index);
 struct moe_tensor *lmoe_check_tensor(lua_State *L, int index);
 void lmoe_push_tensor(lua_State *L, struct moe_tensor *t);

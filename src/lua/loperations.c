@@ -27,8 +27,9 @@ static moe_status count_from_0(moe_call *call, const moe_tensor *t,
 
 /* One function for all activations: which one is its upvalue. */
 static int l_activate(lua_State *L) {
+  lmoe_push_result(L, 1);
   moe_tensor *t = lmoe_check_tensor(L, 1), *out;
-  moe_activation f = (moe_activation)lua_tointeger(L, lua_upvalueindex(1));
+  moe_activation f = (moe_activation)lua_tointeger(L, lua_upvalueindex(3));
   lmoe_call *c = lmoe_begin_operation(L, 1, &t);
   moe_status status = moe_tensor_activate(&c->call, f, t, &out);
   return lmoe_end_operation(L, c, status, out);
@@ -36,6 +37,7 @@ static int l_activate(lua_State *L) {
 
 /* linear(x, w [, b]): x w + b, w being in × out. */
 static int l_linear(lua_State *L) {
+  lmoe_push_result(L, 3);
   moe_tensor *in[] = {lmoe_check_tensor(L, 1), lmoe_check_tensor(L, 2),
                       opt_tensor(L, 3)};
   moe_tensor *out;
@@ -45,6 +47,7 @@ static int l_linear(lua_State *L) {
 }
 
 static int softmax(lua_State *L, bool logarithm) {
+  lmoe_push_result(L, 1);
   moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   lmoe_call *c = lmoe_begin_operation(L, 1, &t);
   moe_status status = moe_tensor_softmax(&c->call, t, logarithm, &out);
@@ -55,6 +58,7 @@ static int l_log_softmax(lua_State *L) { return softmax(L, true); }
 
 /* layer_norm(x [, weight [, bias [, eps]]]), rms_norm(x [, weight [, eps]]) */
 static int normalize(lua_State *L, bool root) {
+  lmoe_push_result(L, 4);
   moe_tensor *in[] = {lmoe_check_tensor(L, 1), opt_tensor(L, 2),
                       root ? NULL : opt_tensor(L, 3)};
   moe_tensor *out;
@@ -72,6 +76,7 @@ static int l_rms_norm(lua_State *L) { return normalize(L, true); }
 
 /* dropout(x, p, seed) */
 static int l_dropout(lua_State *L) {
+  lmoe_push_result(L, 3);
   moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   double p = luaL_checknumber(L, 2);
   int64_t seed = lmoe_check_integer(L, 3, "dropout: seed", 0, (int64_t)1 << 53);
@@ -84,6 +89,7 @@ static int l_dropout(lua_State *L) {
 
 /* embedding(ids, table): its elements that the ids name; gather is the same. */
 static int l_embedding(lua_State *L) {
+  lmoe_push_result(L, 2);
   const moe_tensor *given = lmoe_check_tensor(L, 1);
   moe_tensor *table = lmoe_check_tensor(L, 2), *ids, *out = NULL;
   lmoe_call *c = lmoe_begin_operation(L, 1, &table);
@@ -97,6 +103,7 @@ static int l_embedding(lua_State *L) {
 
 /* scatter(t, ids, n): n zero elements, to ids[i] of which t[i] is added. */
 static int l_scatter(lua_State *L) {
+  lmoe_push_result(L, 3);
   moe_tensor *t = lmoe_check_tensor(L, 1), *ids, *out = NULL;
   const moe_tensor *given = lmoe_check_tensor(L, 2);
   int64_t n = lmoe_check_integer(L, 3, "scatter: n", 0, INT32_MAX);
@@ -121,6 +128,7 @@ static int l_concat(lua_State *L) {
     parts[i] = lmoe_check_tensor(L, -1);
     lua_pop(L, 1);
   }
+  lmoe_push_tensor_box(L);
   lmoe_call *c = lmoe_begin_operation(L, n, parts);
   moe_status status = moe_tensor_concat(&c->call, n, parts, dim, &out);
   return lmoe_end_operation(L, c, status, out);
@@ -128,6 +136,7 @@ static int l_concat(lua_State *L) {
 
 /* slice(t, dim, first, last) */
 static int l_slice(lua_State *L) {
+  lmoe_push_result(L, 4);
   moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   int dim = (int)lmoe_check_integer(L, 2, "slice: dimension", 1, t->ndim) - 1;
   int64_t n = t->shape[dim];
@@ -145,9 +154,9 @@ static int l_slice(lua_State *L) {
    `ignore` (0 unless given) do not count. */
 static int l_cross_entropy(lua_State *L) {
   static const char *const known[] = {"smoothing", "ignore", NULL};
+  lmoe_push_result(L, 3);
   moe_tensor *z = lmoe_check_tensor(L, 1), *ids, *out = NULL;
   const moe_tensor *given = lmoe_check_tensor(L, 2);
-  lua_settop(L, 3);
   lmoe_check_options(L, 3, known);
   double smoothing = lmoe_opt_number(L, 3, "smoothing", 0, 1, 0);
   double ignore = lmoe_opt_number(L, 3, "ignore", -1e9, 1e9, 0);
@@ -162,6 +171,7 @@ static int l_cross_entropy(lua_State *L) {
 }
 
 static int distance(lua_State *L, moe_distance kind) {
+  lmoe_push_result(L, 3);
   moe_tensor *in[] = {lmoe_check_tensor(L, 1), lmoe_check_tensor(L, 2)}, *out;
   double delta = luaL_optnumber(L, 3, 1);
   if (!(delta > 0))
@@ -183,11 +193,11 @@ static int l_bce_with_logits(lua_State *L) {
 /* attention(q, k, v, heads [, { causal, rotary }]) */
 static int l_attention(lua_State *L) {
   static const char *const known[] = {"causal", "rotary", NULL};
+  lmoe_push_result(L, 5);
   moe_tensor *in[] = {lmoe_check_tensor(L, 1), lmoe_check_tensor(L, 2),
                       lmoe_check_tensor(L, 3)};
   moe_tensor *out;
   int heads = (int)lmoe_check_integer(L, 4, "attention: heads", 1, 1 << 20);
-  lua_settop(L, 5);
   lmoe_check_options(L, 5, known);
   bool causal = lmoe_opt_flag(L, 5, "causal", true);
   double rotary = lmoe_opt_number(L, 5, "rotary", 0, 1e12, 0);
@@ -210,6 +220,7 @@ static moe_tensor *get_tensor(lua_State *L, int options, const char *name) {
 static int l_experts(lua_State *L) {
   static const char *const known[] = {"w_in",  "w_out",      "w_gate", "b_in",
                                       "b_out", "activation", NULL};
+  lmoe_push_result(L, 4);
   moe_tensor *x = lmoe_check_tensor(L, 1), *weights = lmoe_check_tensor(L, 2);
   const moe_tensor *given = lmoe_check_tensor(L, 3);
   moe_tensor *indices, *out = NULL;
@@ -225,6 +236,7 @@ static int l_experts(lua_State *L) {
   lua_getfield(L, 4, "activation");
   moe_activation f =
       (moe_activation)luaL_checkoption(L, -1, "relu", moe_activation_choices);
+  lua_pop(L, 1);
   moe_tensor *in[] = {x, weights, w.w_in, w.w_out, w.w_gate, w.b_in, w.b_out};
   lmoe_call *c = lmoe_begin_operation(L, sizeof in / sizeof *in, in);
   moe_status status = count_from_0(&c->call, given, &indices);
@@ -257,10 +269,12 @@ static const luaL_Reg functions[] = {{"linear", l_linear},
 
 void lmoe_open_operations(lua_State *L) {
   lua_newtable(L);
-  lmoe_set_functions(L, functions);
+  lmoe_add_functions(L, LMOE_TENSOR, functions);
   for (int f = 0; moe_activation_choices[f] != NULL; f++) {
+    lua_pushlightuserdata(L, lmoe_desk_of(L));
+    luaL_getmetatable(L, LMOE_TENSOR);
     lua_pushinteger(L, f);
-    lua_pushcclosure(L, l_activate, 1);
+    lua_pushcclosure(L, l_activate, 3);
     lua_setfield(L, -2, moe_activation_choices[f]);
   }
   lmoe_open_route_tape(L);

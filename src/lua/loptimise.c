@@ -139,7 +139,7 @@ static int l_seed_of(lua_State *L) {
 }
 
 static int l_is_tensor(lua_State *L) {
-  lua_pushboolean(L, lmoe_find_tensor(L, 1) != NULL);
+  lua_pushboolean(L, lmoe_is_tensor(L, 1));
   return 1;
 }
 

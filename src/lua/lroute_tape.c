@@ -101,7 +101,8 @@ static int l_route(lua_State *L) {
   lua_settop(L, 2);
   luaL_checktype(L, 2, LUA_TTABLE);
   in[1] = get_field(L, 2, "noise");
-  lmoe_call *c = lmoe_begin_operation(L, 2, in);
+  lmoe_call *c = lmoe_begin(L);
+  lmoe_put_on_tape(L, c, 2, in);
   moe_rows x;
   weights *own;
   lmoe_check_rows(L, c, 1, &x);
@@ -167,7 +168,8 @@ static int l_routing_loss(lua_State *L) {
                       lua_isnoneornil(L, 4) ? NULL : lmoe_check_tensor(L, 4)};
   size_t n_inputs = in[1] != NULL ? 2 : 1;
   for (size_t i = 0; i < n_inputs; i++) check_input(L, w, in[i]);
-  lmoe_call *c = lmoe_begin_operation(L, 2, in);
+  lmoe_call *c = lmoe_begin(L);
+  lmoe_put_on_tape(L, c, 2, in);
   moe_tensor *out;
   measured *own;
   double *room = NULL;

@@ -259,12 +259,10 @@ static bool read_named(lua_State *L, const visit *v, bool learns) {
 }
 
 static bool read_tensor(lua_State *L, const visit *v) {
-  const lmoe_box *box = box_at(L, 2);
-  const moe_tensor *t;
+  const moe_tensor *t = lmoe_held_tensor(L, 2);
   size_t n = v->f->schema.n;
-  if (box == NULL || box->family != v->desk->tensor) return false;
-  t = box->pointer;
-  if (t->ndim != 1 || t->dtype != MOE_F32 || (size_t)t->shape[0] != n)
+  if (t == NULL || t->storage == NULL || t->ndim != 1 || t->dtype != MOE_F32 ||
+      (size_t)t->shape[0] != n)
     return false;
   for (size_t j = 0; j < n; j++) v->x[j] = (double)t->f[j];
   return true;
@@ -485,7 +483,6 @@ void lmoe_open_samples(lua_State *L) {
   lmoe_desk *d = lmoe_desk_of(L);
   d->learner = find_family(L, LMOE_LEARNER);
   d->gate = find_family(L, LMOE_GATE);
-  d->tensor = find_family(L, LMOE_TENSOR);
   add_methods(L, d, LMOE_LEARNER, learner_methods);
   add_methods(L, d, LMOE_GATE, gate_methods);
 }

@@ -11,44 +11,116 @@
 
 /* -------------------------------------------------------------------- boxes */
 
-static void release(void *t) { moe_tensor_release(t); }
+typedef struct tensor_box {
+  const void *family; /* what it is, at the place of lmoe_box's */
+  moe_holder held;
+  size_t charged; /* bytes told to Lua's collector */
+  bool closed;
+} tensor_box;
 
-static moe_tensor *check_value(lua_State *L, moe_tensor *t) {
-  if (t != NULL && moe_tensor_is_gone(t))
-    luaL_error(L,
-               "the value of this tensor (%s) was given back by backward; "
-               "t:retain() before it keeps it",
-               moe_tensor_shape_text(t).text);
+/* Its address, which no other userdata begins with, makes a box a tensor's. */
+static const char family, new_box_key;
+
+static tensor_box *find_box(lua_State *L, int index) {
+  tensor_box *box = lua_touserdata(L, index);
+  if (box == NULL || lua_rawlen(L, index) != sizeof *box) return NULL;
+  return box->family == &family ? box : NULL;
+}
+
+/* A scalar that backward left here is made a tensor again. */
+static moe_tensor *recall(lua_State *L, tensor_box *box) {
+  moe_holder settled = box->held;
+  moe_tensor *t;
+  moe_call call;
+  moe_call_init(&call, NULL, 1);
+  call.pool = lmoe_small_pool(L);
+  if (moe_tape_recall(&call, &settled, &t) != MOE_OK)
+    luaL_error(L, "%s", call.error.text);
+  moe_tensor_hold(t, &box->held);
   return t;
 }
 
-moe_tensor *lmoe_find_tensor(lua_State *L, int index) {
-  return lmoe_test_box(L, index, LMOE_TENSOR);
+static moe_tensor *open_box(lua_State *L, tensor_box *box) {
+  moe_tensor *t = box->held.tensor;
+  if (t != NULL && !moe_tensor_is_gone(t)) return t;
+  if (box->closed) luaL_error(L, "attempt to use a closed Tensor");
+  if (box->held.ndim == 0)
+    luaL_error(L,
+               "the value of this tensor was given back by backward; "
+               "t:retain() before it keeps it");
+  return recall(L, box);
+}
+
+bool lmoe_is_tensor(lua_State *L, int index) {
+  const tensor_box *box = find_box(L, index);
+  return box != NULL && !box->closed;
+}
+
+moe_tensor *lmoe_held_tensor(lua_State *L, int index) {
+  const tensor_box *box = find_box(L, index);
+  return box != NULL ? box->held.tensor : NULL;
 }
 
 moe_tensor *lmoe_test_tensor(lua_State *L, int index) {
-  return check_value(L, lmoe_find_tensor(L, index));
+  tensor_box *box = find_box(L, index);
+  return box != NULL && !box->closed ? open_box(L, box) : NULL;
+}
+
+static tensor_box *want_box(lua_State *L, int index) {
+  tensor_box *box = find_box(L, index);
+  if (box == NULL)
+    luaL_argerror(L, index,
+                  lua_pushfstring(L, "%s expected, got %s", LMOE_TENSOR,
+                                  luaL_typename(L, index)));
+  return box;
 }
 
 moe_tensor *lmoe_check_tensor(lua_State *L, int index) {
-  return check_value(L, lmoe_check_box(L, index, LMOE_TENSOR));
+  return open_box(L, want_box(L, index));
 }
 
+/* Whatever fails later, the collector finds a safe value. */
+void lmoe_push_tensor_box(lua_State *L) {
+  tensor_box *box = LMOE_NEW_USERDATA(L, sizeof *box);
+  *box = (tensor_box){.family = &family};
+  lua_pushvalue(L, LMOE_METATABLE);
+  lua_setmetatable(L, -2);
+}
+
+/* The memory of pools the collector is told in their name. */
+void lmoe_fill_tensor_box(lua_State *L, int index, moe_tensor *t) {
+  tensor_box *box = lua_touserdata(L, index);
+  moe_tensor_hold(t, &box->held);
+  if (!moe_tensor_is_pooled(t))
+    lmoe_charge_for(L, &box->charged, moe_tensor_bytes(t));
+}
+
+static int new_box(lua_State *L) {
+  lmoe_push_tensor_box(L);
+  return 1;
+}
+
+/* The box is made under pcall, so that a raise for want of memory does not
+   lose the tensor. */
 void lmoe_push_tensor(lua_State *L, moe_tensor *t) {
-  lmoe_push_owned(L, LMOE_TENSOR, t, moe_tensor_bytes(t), release);
+  if (!lua_checkstack(L, 4)) {
+    moe_tensor_release(t);
+    luaL_error(L, "stack overflow");
+  }
+  lmoe_get_registry(L, &new_box_key);
+  if (lua_pcall(L, 0, 1, 0) != 0) {
+    moe_tensor_release(t);
+    lua_error(L);
+  }
+  lmoe_fill_tensor_box(L, -1, t);
 }
 
 static int l_close(lua_State *L) {
-  lmoe_close_owned(L, LMOE_TENSOR, release);
+  tensor_box *box = want_box(L, 1);
+  box->closed = true;
+  if (box->charged != 0) lmoe_charge_for(L, &box->charged, 0);
+  moe_holder_release(&box->held);
   return 0;
-}
-
-/* Ends the call and returns its tensor to Lua, or raises. */
-static int finish(lua_State *L, lmoe_call *c, moe_status status,
-                  moe_tensor *t) {
-  lmoe_end(L, c, status);
-  lmoe_push_tensor(L, t);
-  return 1;
 }
 
 /* ------------------------------------------------------------ shape and items
@@ -141,7 +213,22 @@ static void set_item(lua_State *L, moe_tensor *t, size_t i, int value) {
                luaL_typename(L, value));
 }
 
+/* Whether the only item of a settled scalar is asked for. */
+static bool is_settled(lua_State *L, const tensor_box *box) {
+  if (box == NULL || box->closed || box->held.ndim == 0) return false;
+  int last = lua_gettop(L);
+  for (int i = 2; i <= last; i++)
+    if (lua_type(L, i) != LUA_TNUMBER || lua_tonumber(L, i) != 1) return false;
+  return last - 1 == box->held.ndim;
+}
+
+/* Without making it a tensor again, as many programs ask for the loss. */
 static int l_get(lua_State *L) {
+  const tensor_box *box = find_box(L, 1);
+  if (is_settled(L, box)) {
+    lua_pushnumber(L, (lua_Number)box->held.value);
+    return 1;
+  }
   const moe_tensor *t = lmoe_check_tensor(L, 1);
   check_indices(L, t, lua_gettop(L) - 1, "get");
   lmoe_push_item(L, t, check_item(L, t, 2));
@@ -185,16 +272,15 @@ static const struct {
 
 /* Row i as a view, or the number itself where rows have no dimension. */
 static int push_row(lua_State *L, const moe_tensor *t, int64_t i) {
-  lmoe_call *c;
   moe_tensor *row = NULL;
-  moe_status status;
   if (t->ndim == 1) {
     lmoe_push_item(L, t, (size_t)i);
     return 1;
   }
-  c = lmoe_begin(L);
-  status = moe_tensor_row(&c->call, t, i, &row);
-  return finish(L, c, status, row);
+  lmoe_push_tensor_box(L);
+  lmoe_call *c = lmoe_begin_operation(L, 0, NULL);
+  moe_status status = moe_tensor_row(&c->call, t, i, &row);
+  return lmoe_end_copy(L, c, status, row);
 }
 
 /* The item behind the last is nil, which ends ipairs. */
@@ -254,6 +340,7 @@ static int l_newindex(lua_State *L) {
 /* --------------------------------------------------------- views and copies */
 
 static int l_rows(lua_State *L) {
+  lmoe_push_result(L, 3);
   moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   int64_t first, n;
   lmoe_check_range(L, 2, t->shape[0], &first, &n);
@@ -278,8 +365,9 @@ static int l_select(lua_State *L) {
   size_t n;
   moe_tensor *out;
   const int32_t *pick = lmoe_check_pick(L, c, 2, t->shape[0], &n);
-  moe_status status = moe_tensor_select(&c->call, t, pick, n, &out);
-  return finish(L, c, status, out);
+  lmoe_end(L, c, moe_tensor_select(&c->call, t, pick, n, &out));
+  lmoe_push_tensor(L, out);
+  return 1;
 }
 
 /* reshape(lengths…) or reshape({ lengths… }); one may be -1. */
@@ -300,6 +388,7 @@ static int l_reshape(lua_State *L) {
   for (int i = 0; i < n; i++)
     shape[i] =
         lmoe_check_integer(L, i + 2, "reshape: length", -1, (int64_t)1 << 53);
+  lmoe_push_tensor_box(L);
   lmoe_call *c = lmoe_begin_operation(L, 1, &t);
   moe_status status = moe_tensor_shape_as(&c->call, t, n, shape, &out);
   return lmoe_end_operation(L, c, status, out);
@@ -309,11 +398,12 @@ typedef moe_status (*copier)(moe_call *call, const moe_tensor *t,
                              moe_tensor **out);
 
 static int copy_with(lua_State *L, copier copy) {
+  lmoe_push_result(L, 1);
   const moe_tensor *t = lmoe_check_tensor(L, 1);
-  lmoe_call *c = lmoe_begin(L);
+  lmoe_call *c = lmoe_begin_operation(L, 0, NULL);
   moe_tensor *out;
   moe_status status = copy(&c->call, t, &out);
-  return finish(L, c, status, out);
+  return lmoe_end_copy(L, c, status, out);
 }
 
 static int l_clone(lua_State *L) { return copy_with(L, moe_tensor_clone); }
@@ -321,9 +411,11 @@ static int l_clone(lua_State *L) { return copy_with(L, moe_tensor_clone); }
 /* transpose(): of a matrix; transpose(i, j): dimensions i and j change places.
  */
 static int l_transpose(lua_State *L) {
-  moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   bool chosen = !lua_isnoneornil(L, 2);
-  if (t->record == NULL && !chosen) return copy_with(L, moe_tensor_transpose);
+  if (!chosen && lmoe_check_tensor(L, 1)->record == NULL)
+    return copy_with(L, moe_tensor_transpose);
+  lmoe_push_result(L, 3);
+  moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   int a = chosen ? lmoe_check_dimension(L, 2, t, "transpose") : 0;
   int b = chosen ? lmoe_check_dimension(L, 3, t, "transpose") : 1;
   lmoe_call *c = lmoe_begin_operation(L, 1, &t);
@@ -378,7 +470,7 @@ static int next_row(lua_State *L) {
 /* for i, row in t:iter() do … end */
 static int l_iter(lua_State *L) {
   lmoe_check_tensor(L, 1);
-  lua_pushcfunction(L, next_row);
+  lmoe_push_function(L, LMOE_TENSOR, next_row);
   lua_pushvalue(L, 1);
   lua_pushinteger(L, 0);
   return 3;
@@ -408,6 +500,8 @@ void lmoe_open_tensor(lua_State *L) {
   lmoe_open_owned(L);
   lmoe_new_family(L, LMOE_TENSOR, methods, l_close);
   lmoe_new_family(L, LMOE_TENSOR, lmoe_tensor_arithmetic, l_close);
+  lmoe_push_function(L, LMOE_TENSOR, new_box);
+  lmoe_set_registry(L, &new_box_key);
   lmoe_set_functions(L, functions);
   lmoe_open_backend(L);
 }

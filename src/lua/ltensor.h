@@ -9,6 +9,15 @@
 #define LMOE_TENSOR "moe.Tensor"
 #define LMOE_SPARSE "moe.Sparse"
 
+/* The box of a tensor is made, empty, before the tensor: then nothing is lost
+   whatever fails, and no finaliser runs between the check of the arguments and
+   their use. */
+void lmoe_push_tensor_box(lua_State *L);
+void lmoe_fill_tensor_box(lua_State *L, int index, moe_tensor *t);
+
+/* The tensor in a box as it is, though its value be gone; or NULL. */
+moe_tensor *lmoe_held_tensor(lua_State *L, int index);
+
 /* The integer at `index`, in [low, high]: false for anything else, or an error
    in which `what` names it. */
 bool lmoe_read_integer(lua_State *L, int index, int64_t low, int64_t high,

@@ -21,26 +21,36 @@ static moe_status new_item(moe_call *call, double value, moe_tensor **out) {
   return MOE_OK;
 }
 
-static int apply_binary(lua_State *L, moe_binary op, const char *name) {
-  moe_tensor *operands[] = {check_operand(L, 1, name),
-                            check_operand(L, 2, name)};
-  double numbers[] = {lua_tonumber(L, 1), lua_tonumber(L, 2)};
-  lmoe_call *c = lmoe_begin_operation(L, 2, operands);
-  moe_tensor *out = NULL, *own[2] = {NULL, NULL};
+/* Operands that are numbers become tensors for as long as they are needed. */
+static moe_status apply_to_numbers(lua_State *L, moe_call *call, moe_binary op,
+                                   moe_tensor **operands, moe_tensor **out) {
+  moe_tensor *own[2] = {NULL, NULL};
   moe_status status = MOE_OK;
   for (int k = 0; k < 2 && status == MOE_OK; k++)
     if (operands[k] == NULL) {
-      status = new_item(&c->call, numbers[k], &own[k]);
+      status = new_item(call, lua_tonumber(L, k + 1), &own[k]);
       operands[k] = own[k];
     }
   if (status == MOE_OK)
-    status = moe_tensor_binary(&c->call, op, operands[0], operands[1], &out);
+    status = moe_tensor_binary(call, op, operands[0], operands[1], out);
   moe_tensor_release(own[0]);
   moe_tensor_release(own[1]);
+  return status;
+}
+
+static int apply_binary(lua_State *L, moe_binary op, const char *name) {
+  lmoe_push_result(L, 2);
+  moe_tensor *in[] = {check_operand(L, 1, name), check_operand(L, 2, name)};
+  moe_tensor *out;
+  lmoe_call *c = lmoe_begin_operation(L, 2, in);
+  moe_status status = in[0] == NULL || in[1] == NULL
+                          ? apply_to_numbers(L, &c->call, op, in, &out)
+                          : moe_tensor_binary(&c->call, op, in[0], in[1], &out);
   return lmoe_end_operation(L, c, status, out);
 }
 
 static int apply_unary(lua_State *L, moe_unary op) {
+  lmoe_push_result(L, 1);
   moe_tensor *t = lmoe_check_tensor(L, 1);
   lmoe_call *c = lmoe_begin_operation(L, 1, &t);
   moe_tensor *out;
@@ -71,6 +81,7 @@ static int l_eq(lua_State *L) {
 
 /* matmul(a, b [, transpose a [, transpose b]]) */
 int lmoe_matmul(lua_State *L) {
+  lmoe_push_result(L, 4);
   moe_tensor *in[] = {lmoe_check_tensor(L, 1), lmoe_check_tensor(L, 2)}, *out;
   bool ta = lua_toboolean(L, 3), tb = lua_toboolean(L, 4);
   lmoe_call *c = lmoe_begin_operation(L, 2, in);
@@ -80,7 +91,7 @@ int lmoe_matmul(lua_State *L) {
 
 static int l_dot(lua_State *L) {
   const moe_tensor *a = lmoe_check_tensor(L, 1), *b = lmoe_check_tensor(L, 2);
-  lmoe_call *c = lmoe_begin(L);
+  lmoe_call *c = lmoe_begin_briefly(L, LMOE_DESK(L));
   double out;
   lmoe_end(L, c, moe_tensor_dot(&c->call, a, b, &out));
   lua_pushnumber(L, out);
@@ -104,14 +115,14 @@ static int finish_reduced(lua_State *L, lmoe_call *c, moe_status status,
                           moe_tensor *t, int dim, bool keep) {
   int64_t shape[MOE_MAX_DIMS];
   moe_tensor *out;
-  lmoe_end(L, c, status);
-  lmoe_push_tensor(L, t);
+  lmoe_end_operation(L, c, status, t);
   if (keep) return 1;
   if (!drop_dimension(t, dim, shape)) {
     lmoe_push_item(L, t, 0);
     return 1;
   }
-  c = lmoe_begin(L);
+  lmoe_push_tensor_box(L);
+  c = lmoe_begin_operation(L, 0, NULL);
   status = moe_tensor_reshape(&c->call, t, t->ndim - 1, shape, &out);
   return lmoe_end_operation(L, c, status, out);
 }
@@ -141,11 +152,12 @@ static int reduce_recorded(lua_State *L, moe_reduction op, moe_tensor *t,
 }
 
 static int reduce(lua_State *L, moe_reduction op, const char *name) {
+  lmoe_push_result(L, 3);
   moe_tensor *t = lmoe_check_tensor(L, 1);
   bool keep = lua_toboolean(L, 3);
   int dim = lua_isnoneornil(L, 2) ? -1 : lmoe_check_dimension(L, 2, t, name);
   if (t->record != NULL) return reduce_recorded(L, op, t, dim, keep);
-  lmoe_call *c = lmoe_begin(L);
+  lmoe_call *c = lmoe_begin_operation(L, 0, NULL);
   moe_tensor *out = NULL;
   double all;
   if (dim >= 0) {
@@ -164,11 +176,12 @@ static int l_min(lua_State *L) { return reduce(L, MOE_MIN, "min"); }
 
 /* Positions count from 1; those of all items in their order in memory. */
 static int l_argmax(lua_State *L) {
+  lmoe_push_result(L, 3);
   const moe_tensor *t = lmoe_check_tensor(L, 1);
   bool keep = lua_toboolean(L, 3);
   int dim =
       lua_isnoneornil(L, 2) ? -1 : lmoe_check_dimension(L, 2, t, "argmax");
-  lmoe_call *c = lmoe_begin(L);
+  lmoe_call *c = lmoe_begin_operation(L, 0, NULL);
   moe_tensor *out = NULL;
   int64_t all;
   if (dim >= 0) {
