@@ -23,7 +23,7 @@
 -- @param logits n×experts: rows as `predict` takes them
 -- @param[opt] options as listed below
 -- @return a Routing: indices (n×k, 0: none), weights (n×k), probs (n×experts), counts,
--- rows, choices, dropped
+-- rows, choices, places, dropped
 -- @raise if a logit is not finite or an option is not allowed
 
 --- A float32 tensor.

@@ -4,6 +4,18 @@ local near = require("spec.support.near").within(1e-6)
 
 local function row(t) return t:totable()[1] end
 
+describe("a routing's selections sorted by expert", function()
+  it("say of each its row, its choice, and its place among all", function()
+    -- rows prefer experts 2, 1 and 3, 2; so expert 1 has the second choice of row 1
+    local r = moe.route({ { 2, 3, 0 }, { 0, 2, 3 } }, { top_k = 2 })
+    assert.same({ { 2, 1 }, { 3, 2 } }, r.indices:totable())
+    assert.same({ 1, 2, 1 }, r.counts:totable())
+    assert.same({ 1, 1, 2, 2 }, r.rows:totable())
+    assert.same({ 2, 1, 2, 1 }, r.choices:totable())
+    assert.same({ 2, 1, 4, 3 }, r.places:totable())
+  end)
+end)
+
 describe("a routing of one row", function()
   -- softmax of ln 1, ln 2, ln 5 is 1/8, 2/8, 5/8
   local logits = { { math.log(1), math.log(2), math.log(5) } }

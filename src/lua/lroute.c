@@ -5,8 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "pool.h"
-#include "tensor.h"
+#include "tape.h"
 
 /* ------------------------------------------------------------------- results
  */
@@ -47,17 +46,19 @@ void lmoe_push_routing(lua_State *L, lmoe_call *c, const moe_routing *r) {
 }
 
 /* The selections sorted by expert: counts of each, and then of each selection
-   its row and its choice (the column of `indices`). */
+   its row, its choice (the column of `indices`), and its place among all. */
 static void set_dispatch(lua_State *L, lmoe_call *c, const lmoe_routed *w) {
   const moe_dispatch *d = &w->by_expert;
   size_t experts = w->r.experts, kept = (size_t)d->offsets[experts];
   moe_tensor *counts = set_tensor(L, c, "counts", MOE_I32, 1, experts, 0);
   moe_tensor *rows = set_tensor(L, c, "rows", MOE_I32, 1, kept, 0);
   moe_tensor *choices = set_tensor(L, c, "choices", MOE_I32, 1, kept, 0);
+  moe_tensor *places = set_tensor(L, c, "places", MOE_I32, 1, kept, 0);
   for (size_t e = 0; e < experts; e++) counts->i[e] = (int32_t)d->counts[e];
   for (size_t s = 0; s < kept; s++) {
     rows->i[s] = (int32_t)((size_t)d->slots[s] / w->r.width) + 1;
     choices->i[s] = (int32_t)((size_t)d->slots[s] % w->r.width) + 1;
+    places->i[s] = (int32_t)d->slots[s] + 1;
   }
 }
 
@@ -73,12 +74,13 @@ static void push_box(lua_State *L, int index) {
 
 lmoe_routed *lmoe_check_routed(lua_State *L, int index) {
   push_box(L, index);
-  lmoe_routed *w = lmoe_check_box(L, -1, LMOE_ROUTING);
-  lua_pop(L, 1);
-  if (w->gone)
+  const lmoe_box *box = lmoe_want_box(L, -1, LMOE_ROUTING);
+  if (box->pointer == NULL && !box->closed)
     luaL_error(L,
                "this routing was given back by backward; routing:retain() "
                "before it keeps it");
+  lmoe_routed *w = lmoe_check_box(L, -1, LMOE_ROUTING);
+  lua_pop(L, 1);
   return w;
 }
 
@@ -88,27 +90,42 @@ static bool is_one_of(const char *name, const char *const *names) {
   return false;
 }
 
+static const char *const late_fields[] = {"probs",   "counts", "rows",
+                                          "choices", "places", NULL};
+
+/* The routing remembers the fields of the table on top, so that they are given
+   back with it. */
+static void keep_fields(lua_State *L, lmoe_routed *w) {
+  for (int i = 0; i < LMOE_LATE_FIELDS; i++) {
+    lua_pushstring(L, late_fields[i]);
+    lua_rawget(L, -2);
+    moe_tensor *t = lmoe_test_tensor(L, -1);
+    if (t != NULL && w->fields[i] == NULL) w->fields[i] = moe_tensor_retain(t);
+    lua_pop(L, 1);
+  }
+}
+
 /* A method (the upvalue has them), or a field that is made when it is asked
    for. */
 static int l_index(lua_State *L) {
-  static const char *const sorted[] = {"counts", "rows", "choices", NULL};
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  bool probs = strcmp(name, "probs") == 0;
   lua_settop(L, 2);
-  if (probs || is_one_of(name, sorted)) {
-    const lmoe_routed *w = lmoe_check_routed(L, 1);
-    lmoe_call *c = lmoe_begin(L);
-    lua_pushvalue(L, 1);
-    if (probs)
-      set_probs(L, c, &w->r);
-    else
-      set_dispatch(L, c, w);
-    lmoe_end(L, c, MOE_OK);
-    lua_settop(L, 2);
-    lua_rawget(L, 1);
+  if (!is_one_of(name, late_fields)) {
+    lua_rawget(L, lua_upvalueindex(1));
     return 1;
   }
-  lua_rawget(L, lua_upvalueindex(1));
+  lmoe_routed *w = lmoe_check_routed(L, 1);
+  lmoe_call *c = lmoe_begin(L);
+  c->call.pool = moe_pool_of(w);
+  lua_pushvalue(L, 1);
+  if (strcmp(name, "probs") == 0)
+    set_probs(L, c, &w->r);
+  else
+    set_dispatch(L, c, w);
+  lmoe_end(L, c, MOE_OK);
+  keep_fields(L, w);
+  lua_settop(L, 2);
+  lua_rawget(L, 1);
   return 1;
 }
 
@@ -126,7 +143,7 @@ static void set_methods(lua_State *L, int box) {
 
 /* ------------------------------------------------------------------ memory */
 
-static void free_arrays(lmoe_routed *w) {
+static void free_routed(lmoe_routed *w) {
   void *const owned[] = {w->r.indices,
                          w->r.weights,
                          w->r.probs,
@@ -141,19 +158,21 @@ static void free_arrays(lmoe_routed *w) {
                          w->ids};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     moe_pool_give(owned[i]);
-}
-
-void lmoe_routed_give_back(lmoe_routed *w) {
-  if (w->retained || w->gone) return;
-  free_arrays(w);
-  w->gone = true;
+  for (int i = 0; i < LMOE_LATE_FIELDS; i++) moe_tensor_release(w->fields[i]);
+  moe_pool_give(w);
 }
 
 void lmoe_routed_release(lmoe_routed *w) {
-  if (atomic_fetch_sub(&w->refs, 1) > 1) return;
-  if (!w->gone) free_arrays(w);
-  moe_object_release(w->options);
-  moe_free(w);
+  if (atomic_fetch_sub(&w->refs, 1) == 1) free_routed(w);
+}
+
+void lmoe_routed_give_back(lmoe_routed *w) {
+  for (int i = 0; i < LMOE_LATE_FIELDS; i++)
+    if (w->fields[i] != NULL) moe__tensor_give_back(w->fields[i]);
+  if (w->box == NULL) return;
+  w->box->pointer = NULL;
+  w->box = NULL;
+  lmoe_routed_release(w);
 }
 
 /* Of the box, or by hand of the table. */
@@ -161,22 +180,12 @@ static int l_close(lua_State *L) {
   if (lua_istable(L, 1)) push_box(L, 1);
   lmoe_box *box = lmoe_want_box(L, -1, LMOE_ROUTING);
   lmoe_routed *w = box->pointer;
+  box->closed = true;
   if (w == NULL) return 0;
-  box->pointer = NULL;
+  box->pointer = w->box = NULL;
   lmoe_charge(L, box, 0);
   lmoe_routed_release(w);
   return 0;
-}
-
-/* Pushes the box of a new one with default options. */
-static lmoe_routed *push_routed(lua_State *L, lmoe_call *c) {
-  lmoe_box *box = lmoe_push_box(L, LMOE_ROUTING);
-  lmoe_routed *w;
-  LMOE_TRY(L, c, moe_new_array(&c->call, &box->pointer, 1, sizeof *w));
-  w = box->pointer;
-  atomic_init(&w->refs, 1);
-  LMOE_TRY(L, c, moe_object_new(&c->call, &moe_route_options, &w->options));
-  return w;
 }
 
 double *lmoe_route_room(lua_State *L, lmoe_call *c, size_t n) {
@@ -191,6 +200,33 @@ static void *new_array(lua_State *L, lmoe_call *c, size_t n, size_t size) {
   if (out == NULL)
     lmoe_end(L, c, moe_fail(&c->call, MOE_ENOMEM, "not enough memory"));
   return out;
+}
+
+/* One object reads the options of all routings, each of which sets it first:
+   its parameters are plain data. */
+typedef struct parser {
+  moe_object *object;
+  moe_route_config defaults;
+} parser;
+
+static const char parser_key;
+
+static const parser *get_parser(lua_State *L) {
+  const parser *p;
+  lmoe_get_registry(L, &parser_key);
+  p = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return p;
+}
+
+/* Pushes the box of a new one. */
+static lmoe_routed *push_routed(lua_State *L, lmoe_call *c) {
+  lmoe_box *box = lmoe_push_box(L, LMOE_ROUTING);
+  lmoe_routed *w = box->pointer = new_array(L, c, 1, sizeof *w);
+  atomic_init(&w->refs, 1);
+  w->box = box;
+  w->config = get_parser(L)->defaults;
+  return w;
 }
 
 #define NEW_ARRAY(L, c, out, n) ((out) = new_array(L, c, (n), sizeof *(out)))
@@ -215,10 +251,10 @@ static void new_routing(lua_State *L, lmoe_call *c, lmoe_routed *w) {
 static const char *const of_call[] = {
     "bias", "allowed", "ids", "seed", "training", "allow_degenerate", NULL};
 
-static bool is_of_call(const moe_value *key, const moe_value *item) {
+static bool is_of_call(const char *name, int type) {
   for (size_t i = 0; of_call[i] != NULL; i++)
-    if (strcmp(key->text, of_call[i]) == 0) return true;
-  return strcmp(key->text, "noise") == 0 && item->kind != MOE_V_NUMBER;
+    if (strcmp(name, of_call[i]) == 0) return true;
+  return strcmp(name, "noise") == 0 && type != LUA_TNUMBER;
 }
 
 static void check_names(lua_State *L, int options) {
@@ -231,34 +267,57 @@ static void check_names(lua_State *L, int options) {
   lmoe_check_options(L, options, known);
 }
 
-/* Tensors are no values of parameters: they are told apart before. */
-static void push_plain(lua_State *L, int options) {
-  lua_newtable(L);
+/* The options that are parameters, as a map.  Tensors are no values of those:
+   they are told apart before. */
+static moe_value check_parameters(lua_State *L, lmoe_call *c, int options) {
+  moe_value map, key;
+  size_t n = 0;
+  for (lua_pushnil(L); lua_next(L, options); lua_pop(L, 1)) n++;
+  LMOE_TRY(L, c, moe_map_value(&c->call, n, &map));
+  n = 0;
   for (lua_pushnil(L); lua_next(L, options); lua_pop(L, 1)) {
     if (lua_isuserdata(L, -1)) continue;
-    lua_pushvalue(L, -2);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, -5);
-  }
-}
-
-static void set_options(lua_State *L, lmoe_call *c, int options,
-                        lmoe_routed *w) {
-  moe_value all, map;
-  size_t n = 0;
-  check_names(L, options);
-  if (!lua_istable(L, options)) return;
-  push_plain(L, options);
-  all = lmoe_check_value(L, c, -1);
-  LMOE_TRY(L, c, moe_map_value(&c->call, all.n, &map));
-  for (size_t i = 0; all.kind == MOE_V_MAP && i < all.n; i++) {
-    if (is_of_call(&all.keys[i], &all.items[i])) continue;
-    map.keys[n] = all.keys[i];
-    map.items[n++] = all.items[i];
+    key = lmoe_check_value(L, c, -2);
+    if (is_of_call(key.text, lua_type(L, -1))) continue;
+    map.keys[n] = key;
+    map.items[n++] = lmoe_check_value(L, c, -1);
   }
   map.n = n;
-  LMOE_TRY(L, c, moe_object_set(&c->call, w->options, &map));
+  return map;
+}
+
+static int l_free_parser(lua_State *L) {
+  parser *p = lua_touserdata(L, 1);
+  moe_object_release(p->object);
+  p->object = NULL;
+  return 0;
+}
+
+static void new_parser(lua_State *L) {
+  lmoe_call *c = lmoe_begin(L);
+  parser *p = lua_newuserdata(L, sizeof *p);
+  p->object = NULL;
+  lua_newtable(L);
+  lua_pushcfunction(L, l_free_parser);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lmoe_set_registry(L, &parser_key);
+  lmoe_end(L, c, moe_object_new(&c->call, &moe_route_options, &p->object));
+  p->defaults = ((const moe_route_params *)p->object->params)->route;
   lua_pop(L, 1);
+}
+
+/* What the options say is changed in *config. */
+static void set_options(lua_State *L, lmoe_call *c, int options,
+                        moe_route_config *config) {
+  check_names(L, options);
+  if (!lua_istable(L, options)) return;
+  moe_value map = check_parameters(L, c, options);
+  moe_object *o = get_parser(L)->object;
+  moe_route_params *params = o->params;
+  params->route = *config;
+  LMOE_TRY(L, c, moe_object_set(&c->call, o, &map));
+  *config = params->route;
 }
 
 /* Pushes the option unless it is absent. */
@@ -426,7 +485,7 @@ static void copy_logits(lua_State *L, lmoe_call *c, const moe_rows *x,
 }
 
 static void copy_config(const moe_route_config *from, lmoe_routed *w) {
-  moe_route_config *to = &((moe_route_params *)w->options->params)->route;
+  moe_route_config *to = &w->config;
   to->score = from->score;
   to->top_k = from->top_k;
   to->renormalize = from->renormalize;
@@ -437,7 +496,7 @@ static void copy_config(const moe_route_config *from, lmoe_routed *w) {
 
 static void check_inputs(lua_State *L, lmoe_call *c, int options,
                          const double *bias, lmoe_routed *w) {
-  set_options(L, c, options, w);
+  set_options(L, c, options, &w->config);
   w->in.training = lmoe_opt_flag(L, options, "training", false);
   w->in.seed = (uint64_t)lmoe_opt_number(L, options, "seed", 0, 0x1p53, 0);
   bool learns =
@@ -474,8 +533,9 @@ void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
   check_inputs(L, c, options, bias, w);
   new_routing(L, c, w);
   run(L, c, logits, w);
-  lmoe_charge(L, lua_touserdata(L, box),
-              moe_size(moe_size(w->r.n, w->r.experts), 3 * sizeof(double)));
+  if (c->call.pool == NULL)
+    lmoe_charge(L, lua_touserdata(L, box),
+                moe_size(moe_size(w->r.n, w->r.experts), 3 * sizeof(double)));
   lua_newtable(L);
   set_selection(L, c, &w->r);
   set_methods(L, box);
@@ -483,8 +543,8 @@ void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
 }
 
 /* route(logits, options): { indices, weights, probs, counts, rows, choices,
-   dropped } with methods.  A tensor is read as float32, rows of Lua numbers as
-   doubles. */
+   places, dropped } with methods.  A tensor is read as float32, rows of Lua
+   numbers as doubles. */
 static int l_route(lua_State *L) {
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
@@ -499,6 +559,7 @@ static int l_route(lua_State *L) {
 static const luaL_Reg functions[] = {{"route", l_route}, {NULL, NULL}};
 
 void lmoe_open_route(lua_State *L) {
+  new_parser(L);
   lmoe_new_family(L, LMOE_ROUTING, lmoe_routing_methods, l_close);
   luaL_getmetatable(L, LMOE_ROUTING);
   lua_getfield(L, -1, "methods");

@@ -8,15 +8,18 @@
 
 #define LMOE_ROUTING "moe.Routing"
 
+enum { LMOE_LATE_FIELDS = 5 };
+
 /* A routing with all that it was made from, in the metatable of the table that
-   Lua sees, and in the record of its weights (lroute_tape.c).  It owns every
-   array until backward has used it: then it is `gone`, as the values of tensors
-   are. */
+   Lua sees, and in the record of its weights (lroute_tape.c).  When backward
+   has used it, its box loses it, and its fields their values, as tensors do. */
 typedef struct lmoe_routed {
   atomic_int refs;
-  bool retained, gone;
-  moe_object *options; /* a moe_route_options */
-  moe_route_input in;  /* reads `clean`, and those below */
+  bool retained;
+  lmoe_box *box;
+  struct moe_tensor *fields[LMOE_LATE_FIELDS]; /* made when asked for */
+  moe_route_config config;
+  moe_route_input in; /* reads `clean`, and those below */
   moe_routing r;
   moe_dispatch by_expert;
   double *clean, *bias, *noise;
@@ -28,7 +31,7 @@ void lmoe_routed_release(lmoe_routed *w);
 void lmoe_routed_give_back(lmoe_routed *w);
 
 static inline const moe_route_config *lmoe_route_config(const lmoe_routed *w) {
-  return &((const moe_route_params *)w->options->params)->route;
+  return &w->config;
 }
 
 /* The routing behind the table at `index`; raises for any other value. */

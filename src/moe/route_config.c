@@ -28,8 +28,9 @@ const moe_type moe_route_options = {
         "call also: training, seed, bias (a number an expert, or a tensor of "
         "one an expert and row), allowed (flags), ids (for hash), noise as a "
         "deviation a logit, allow_degenerate.  The "
-        "routing has indices, weights, probs, counts, dropped; rows and "
-        "choices, which are its selections sorted by expert; and methods: "
+        "routing has indices, weights, probs, counts, dropped; rows, choices "
+        "and places (among all) of its selections sorted by expert; and "
+        "methods: "
         "loss(kind), of switch, gshard, importance, collapse, entropy, z "
         "and load, with the gradient by the logits; backward{weights, "
         "probs}, stats(before, into), next_bias(), retain(), close().",

@@ -253,13 +253,6 @@ local function stacked_experts(self)
   }
 end
 
--- Where in the weights the selections of an expert are.
-local function places_of(rows, choices, width)
-  local places = core.zeros(#rows):int()
-  for i = 1, #rows do places:set(i, (rows:get(i) - 1) * width + choices:get(i)) end
-  return places
-end
-
 -- Experts that are modules: each works on its rows.
 local function run_modules(self, x, weights, routed)
   local n, width = x.shape[1], routed.indices.shape[2]
@@ -267,12 +260,12 @@ local function run_modules(self, x, weights, routed)
   for e = 1, self.n_experts do
     local last = first + routed.counts:get(e) - 1
     if first <= last then
-      local rows, choices = routed.rows:rows(first, last), routed.choices:rows(first, last)
-      local places = places_of(rows, choices, width)
+      local rows, places = routed.rows:rows(first, last), routed.places:rows(first, last)
       local y = self.experts[e](F.embedding(rows, x)) * F.embedding(places, flat)
       local part = F.scatter(y, rows, n)
       out = out and out + part or part
-      for _, t in ipairs { rows, choices, places } do t:close() end
+      rows:close()
+      places:close()
       first = last + 1
     end
   end

@@ -10,7 +10,7 @@ local F = core.F
 local Routing = {}
 local fields = {
   indices = true, weights = true, probs = true, counts = true, rows = true, choices = true,
-  dropped = true,
+  places = true, dropped = true,
 }
 
 function Routing.__index(self, name)
