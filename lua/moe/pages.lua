@@ -29,7 +29,7 @@ moe.route(logits [, options])
   logits   n×experts: rows as `predict` takes them
   options  as listed below
   returns  a Routing: indices (n×k, 0: none), weights (n×k), probs
-           (n×experts), counts, rows, choices, dropped
+           (n×experts), counts, rows, choices, places, dropped
   raises   if a logit is not finite or an option is not allowed]] },
 { "moe.tensor", [[
 moe.tensor(items)
@@ -184,7 +184,7 @@ moe.experts.network(options)
                `patience` (5) epochs
              without a gain and return to the best
              balance (0.01): the weight of the balance loss of a module that
-               gives a routing
+               gives routings
              standardize (true): inputs have mean 0 and deviation 1 (of
                regression the targets do)
              classes: of the outputs, in their order; those of the rows,

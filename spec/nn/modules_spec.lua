@@ -215,6 +215,25 @@ describe("a module", function()
     assert.same({ 1, 1, 1, 1 }, items(layer.weight))
   end)
 
+  it("in a Sequential passes its routing on, behind the answer", function()
+    local function sparse(seed)
+      return nn.MoE { dim = 4, hidden = 3, experts = 4, top_k = 2, seed = seed }
+    end
+    local net = nn.Sequential {
+      nn.Linear { dim = 4, out_dim = 4 }, sparse(1),
+      nn.Sequential { nn.TransformerBlock { dim = 4, heads = 2, ffn = sparse(2) }, F.tanh },
+    }
+    local x = moe.randn(2, 3, 4)
+    local results = { net(x) }
+    assert.equal(3, #results)
+    local answer, routing = net[2](net[1](x))
+    assert.same(routing.indices:totable(), results[2].indices:totable())
+    answer, routing = net[3](answer)
+    assert.same(routing.indices:totable(), results[3].indices:totable())
+    assert.same(answer:totable(), results[1]:totable())
+    assert.equal(1, select("#", nn.Sequential { F.tanh }(x)))
+  end)
+
   it("that is in two places is one: trained once, copied once", function()
     local part = nn.Linear { dim = 2, out_dim = 2 }
     local net = nn.Sequential { part, F.tanh, part }

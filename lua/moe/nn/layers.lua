@@ -8,6 +8,7 @@ local initial = require "moe.nn.initial"
 local module = require "moe.nn.module"
 
 local F = core.F
+local unpack = table.unpack or unpack -- luacheck: ignore 113
 local layers = {}
 
 local function init_weights(what, name, t, seed)
@@ -100,13 +101,26 @@ layers.activations = {
   softplus = true,
 }
 
---- Modules, or functions, one after the other: Sequential { a, b, c }.
+-- An answer, and the list (nil at first) of what parts gave besides theirs.
+local function collect(besides, x, ...)
+  for i = 1, select("#", ...) do
+    besides = besides or {}
+    besides[#besides + 1] = (select(i, ...))
+  end
+  return x, besides
+end
+
+--- Modules, or functions, one after the other: Sequential { a, b, c }. forward gives the
+-- last answer and, behind it, in their order, what parts gave besides theirs: the routings
+-- of nn.MoE layers. local y, first, second = net(x)
 layers.Sequential = module "Sequential"
 function layers.Sequential:init(parts)
   for i, part in ipairs(parts) do self[i] = part end
 end
 function layers.Sequential:forward(x)
-  for _, part in ipairs(self) do x = part(x) end
+  local besides
+  for _, part in ipairs(self) do x, besides = collect(besides, part(x)) end
+  if besides then return x, unpack(besides) end
   return x
 end
 

@@ -157,8 +157,16 @@ local function make_optimiser(self)
   return make(self.module:parameters(), { lr = o.lr, weight_decay = o.weight_decay })
 end
 
-local function loss_of(self, X, y, weights)
-  local output, routing = self.module(X)
+-- The loss with the balance losses of the routings that the module gave.
+local function add_balance(loss, weight, routing, ...)
+  if routing == nil then return loss end
+  if type(routing) == "table" and routing.balance_loss then
+    loss = loss + routing:balance_loss() * weight
+  end
+  return add_balance(loss, weight, ...)
+end
+
+local function loss_by(self, y, weights, output, ...)
   if self.classes and output.shape[2] < #self.classes then
     error(("network: the module has %d outputs for %d classes"):format(
       output.shape[2], #self.classes), 0)
@@ -167,10 +175,11 @@ local function loss_of(self, X, y, weights)
   local f = type(name) == "function" and name or losses[name]
   if not f then error(("network: there is no loss '%s'"):format(tostring(name)), 0) end
   local loss = f(output, y, weights)
-  if self.module.training and type(routing) == "table" and routing.balance_loss then
-    loss = loss + routing:balance_loss() * self.options.balance
-  end
-  return loss
+  return self.module.training and add_balance(loss, self.options.balance, ...) or loss
+end
+
+local function loss_of(self, X, y, weights)
+  return loss_by(self, y, weights, self.module(X))
 end
 
 local function take_step(self, X, y, weights)
@@ -407,7 +416,7 @@ core._on_load(restore)
 --   epochs (20), batch_size (32), seed (0)
 --   validation (0): the share of rows held out, to stop after `patience` (5) epochs
 --   without a gain and return to the best
---   balance (0.01): the weight of the balance loss of a module that gives a routing
+--   balance (0.01): the weight of the balance loss of a module that gives routings
 --   standardize (true): inputs have mean 0 and deviation 1 (of regression the targets do)
 --   classes: of the outputs, in their order; those of the rows, sorted, unless given
 --   warm (false): each fit goes on from the weights there are, as one with the option

@@ -67,14 +67,13 @@ function transformer.CausalSelfAttention:init(options)
       dim = o.dim, out_dim = o.dim, bias = o.bias, init = o.init, seed = self:seed_of(name),
     }
   end
-  self.heads, self.causal = o.heads, o.causal
+  self.heads, self.causal, self._how = o.heads, o.causal, {}
   self.rotary = o.rotary == true and 10000 or o.rotary or 0
 end
 function transformer.CausalSelfAttention:forward(x)
-  local y = F.attention(self.query(x), self.key(x), self.value(x), self.heads, {
-    causal = self.causal, rotary = self.rotary,
-  })
-  return self.out(y)
+  local how = self._how
+  how.causal, how.rotary = self.causal, self.rotary
+  return self.out(F.attention(self.query(x), self.key(x), self.value(x), self.heads, how))
 end
 
 --- x + attention(norm(x)), then the same with a feed-forward part. Options: dim, heads,
@@ -105,11 +104,10 @@ function transformer.TransformerBlock:init(options)
     self.dropout_2 = layers.Dropout { p = o.dropout, seed = self:seed_of "dropout_2" }
   end
 end
+local function add(x, dropout, y, ...) return x + (dropout and dropout(y) or y), ... end
 function transformer.TransformerBlock:forward(x)
-  local a = self.attention(self.norm_1(x))
-  x = x + (self.dropout_1 and self.dropout_1(a) or a)
-  local y, routing = self.ffn(self.norm_2(x))
-  return x + (self.dropout_2 and self.dropout_2(y) or y), routing
+  x = add(x, self.dropout_1, self.attention(self.norm_1(x)))
+  return add(x, self.dropout_2, self.ffn(self.norm_2(x)))
 end
 
 return transformer
