@@ -174,6 +174,114 @@ describe("an expert written in Lua", function()
     end
   end)
 
+  -- Whose answer is the mean of its rows, by weight; `fits` counts the fits that it kept.
+  local function mean_in_lua(start)
+    local self = { mean = start, fits = 0 }
+    function self:fit(_, y, o)
+      local sum, total = 0, 0
+      for i, v in ipairs(y) do sum, total = sum + v * o.weights[i], total + o.weights[i] end
+      self.mean, self.fits, self.warm = sum / total, self.fits + 1, o.warm
+    end
+    function self:predict(rows)
+      local out = {}
+      for i = 1, #rows do out[i] = self.mean end
+      return out
+    end
+    function self:clone()
+      local other = mean_in_lua(self.mean)
+      other.fits = self.fits
+      return other
+    end
+    return self
+  end
+
+  it("is trained by em: what a round found better is in the very table", function()
+    local a, b = mean_in_lua(0), mean_in_lua(0)
+    local rows, targets = {}, {}
+    for i = 1, 60 do rows[i], targets[i] = { i <= 20 and 0 or 1 }, (i <= 20 and 5 or -1) + i % 2 end
+    for _, deep in ipairs { false, true } do
+      local m = moe.mixture { experts = { a = a, b = b }, training = "em" }
+      if deep then
+        m = moe.mixture { experts = { inner = m, flat = E.constant {} }, training = "em" }
+      end
+      local _, history = m:fit(rows, targets)
+      local trace = history.log_likelihood
+      for k = 2, #trace do assert.is_true(trace[k] > trace[k - 1]) end
+      assert.is_true(a.fits > 0 and b.fits > 0)
+      assert.near(4.5, math.abs(a.mean - b.mean) - 1.5, 0.1)
+      assert.near(5.5, math.max(a.mean, b.mean), 0.1)
+      local before = a.fits
+      m:fit(rows, targets, { method = "em", rounds = 1, warm = true })
+      assert.is_true(a.fits == before or a.warm)
+    end
+  end)
+
+  it("is assigned and comes back with the object that holds it", function()
+    local expert, other = catalog.expert_in_lua(), catalog.expert_in_lua()
+    local m, n = mixture_with(expert), mixture_with(other)
+    local X2, y2 = data.clouds(60, 3, 3, 9)
+    m:fit(X, y)
+    n:fit(X2, y2)
+    local said = n:predict(X)
+    m:assign(n)
+    assert.same(said, m:predict(X))
+    assert.is_true(rawequal(m:expert "lua", m:expert "lua"))
+    n:fit(X, y)
+    assert.same(said, m:predict(X))
+    expert.clone = nil
+    assert.is_false(pcall(n.assign, n, m))
+  end)
+
+  -- Counts to three before it has learned anything.
+  local function slow()
+    local self, log = { answer = 0 }, {}
+    function self:start_fit(rows, y, o)
+      log[#log + 1] = ("start %d %d %s"):format(#rows, #y, tostring(o.warm))
+      local n = 0
+      return {
+        step = function()
+          n = n + 1
+          log[#log + 1] = "step " .. n
+          return n == 3, n == 2
+        end,
+        commit = function()
+          log[#log + 1] = "commit " .. n
+          self.answer = n
+        end,
+      }
+    end
+    function self:predict(rows)
+      local out = {}
+      for i = 1, #rows do out[i] = self.answer end
+      return out
+    end
+    return self, log
+  end
+
+  it("may be fitted piece by piece, and give what it has", function()
+    local value, log = slow()
+    local e = E.foreign(value)
+    e:fit({ { 1 }, { 2 } }, { 1.5, 2 })
+    assert.same({ "start 2 2 nil", "step 1", "step 2", "step 3", "commit 3" }, log)
+    assert.same({ 3 }, e:predict { { 0 } })
+    local job = e:start_fit({ { 1 } }, { 1.5 }, { warm = true })
+    assert.is_false(job:step { budget_ms = 1e-6 })
+    assert.is_false(pcall(job.commit, job))
+    assert.is_false(job:step { budget_ms = 1e-6 })
+    assert.is_false(job:step { budget_ms = 1e-6 })
+    job:commit()
+    assert.same({ 2 }, e:predict { { 0 } })
+    assert.is_true(job:step {})
+    job:commit()
+    assert.same({ 3 }, e:predict { { 0 } })
+    assert.equal("start 1 1 true", log[6])
+    value.start_fit = function() return 5 end
+    assert.error_matches(function() e:fit({ { 1 } }, { 1.5 }) end, "step and commit")
+    value.start_fit = function() return { step = function() error("broken", 0) end } end
+    assert.has_error(function() e:fit({ { 1 } }, { 1.5 }) end, "broken")
+    assert.same({ 3 }, e:predict { { 0 } })
+  end)
+
   it("learns one by one where it has learn_one alone", function()
     local seen = {}
     local counter = {

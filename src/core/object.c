@@ -284,18 +284,30 @@ moe_status moe_object_clone(moe_call *call, const moe_object *o,
   return status;
 }
 
-void moe_object_exchange_states(moe_object *a, moe_object *b) {
-  void *state = a->state;
-  a->state = b->state;
-  b->state = state;
+/* Without a call only what the engine holds, which cannot fail. */
+static moe_status exchange(moe_call *call, moe_object *a, moe_object *b) {
+  void *state = b->state;
+  if (call != NULL && a->type->exchanged != NULL)
+    MOE_TRY(a->type->exchanged(call, a, b));
+  b->state = a->state;
+  a->state = state;
   for (const moe_param *p = a->type->params; p->name != NULL; p++) {
     void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
     const moe_children *c = x, *d = y;
     if (p->kind == MOE_CHILD && *(moe_object **)x != NULL)
-      moe_object_exchange_states(*(moe_object **)x, *(moe_object **)y);
+      MOE_TRY(exchange(call, *(moe_object **)x, *(moe_object **)y));
     for (size_t i = 0; p->kind == MOE_CHILDREN && i < c->n; i++)
-      moe_object_exchange_states(c->items[i], d->items[i]);
+      MOE_TRY(exchange(call, c->items[i], d->items[i]));
   }
+  return MOE_OK;
+}
+
+void moe_object_exchange_states(moe_object *a, moe_object *b) {
+  exchange(NULL, a, b);
+}
+
+moe_status moe_object_exchange(moe_call *call, moe_object *a, moe_object *b) {
+  return exchange(call, a, b);
 }
 
 static bool same_shape(const moe_object *a, const moe_object *b);
@@ -311,14 +323,14 @@ static bool same_children(const moe_children *a, const moe_children *b) {
 
 static bool same_shape(const moe_object *a, const moe_object *b) {
   if (a == NULL || b == NULL) return a == b;
-  if (a->type != b->type || a->type->cloned != NULL) return false;
+  if (a->type != b->type) return false;
   for (const moe_param *p = a->type->params; p->name != NULL; p++) {
     void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
     if (p->kind == MOE_CHILD &&
         !same_shape(*(moe_object **)x, *(moe_object **)y))
       return false;
     if (p->kind == MOE_CHILDREN && !same_children(x, y)) return false;
-    if (p->kind == MOE_CALLBACK && (*(bool *)x || *(bool *)y)) return false;
+    if (p->kind == MOE_CALLBACK && *(bool *)x != *(bool *)y) return false;
   }
   return true;
 }
@@ -347,14 +359,12 @@ moe_status moe_object_assign(moe_call *call, moe_object *o,
   if (!same_shape(o, from))
     return moe_fail(
         call, MOE_EARG,
-        "assign: the other must be of the same types with the same "
-        "names, and hold nothing that the host has to copy (objects "
-        "and functions written in Lua)");
+        "assign: the other must be of the same types with the same names");
   MOE_TRY(moe_object_clone(call, from, &copy));
-  exchange_settings(o, copy);
-  moe_object_exchange_states(o, copy);
+  moe_status status = moe_object_exchange(call, o, copy);
+  if (status == MOE_OK) exchange_settings(o, copy);
   moe_object_release(copy);
-  return MOE_OK;
+  return status;
 }
 
 /* -------------------------------------------------- walks over the children */

@@ -229,8 +229,10 @@ struct moe_type {
   moe_status (*rebuild)(moe_call *call, moe_object *o);
 
   /* For what lies outside params and state, in the host: completes a fresh
-     copy; brings the state up to date before it is saved.  May be NULL. */
+     copy; goes with an exchange of states; brings the state up to date before
+     it is saved.  May be NULL. */
   moe_status (*cloned)(moe_call *call, const moe_object *from, moe_object *to);
+  moe_status (*exchanged)(moe_call *call, moe_object *a, moe_object *b);
   moe_status (*saving)(moe_call *call, moe_object *o);
 };
 
@@ -285,12 +287,17 @@ moe_status moe_object_clone(moe_call *call, const moe_object *o,
 
 /* Exchanges what two objects of one shape (one a clone of the other) have
    learned, in children too.  Cannot fail: how jobs commit what they trained in
-   a clone. */
+   a clone.  What lives in the host stays where it is. */
 void moe_object_exchange_states(moe_object *a, moe_object *b);
 
+/* The same with what lives in the host, which alone may fail: then what has
+   been exchanged is, each object with its state. */
+moe_status moe_object_exchange(moe_call *call, moe_object *a, moe_object *b);
+
 /* Makes o what `from` is, in children too: its settings and what it has
-   learned, all or nothing.  MOE_EARG unless both are of the same types, with
-   children of the same names, and nothing in them lives in the host. */
+   learned.  MOE_EARG unless both are of the same types, with children of the
+   same names and the same parameters that are the host's functions; what lives
+   in the host is copied as clone copies it. */
 moe_status moe_object_assign(moe_call *call, moe_object *o,
                              const moe_object *from);
 

@@ -1,6 +1,7 @@
 /* Learners and gates written in the host's language, as catalog entries: they
    hand every call on to moe_host.foreign.  Such a value is trained in place,
-   so an error in the middle of its fit is its own to mend. */
+   so an error in the middle of its fit is its own to mend, and what it learned
+   by a job that is done is there before the commit. */
 #include "foreign.h"
 
 #include <math.h>
@@ -15,6 +16,10 @@ typedef struct foreign {
   moe_fitted fitted;
   moe_texts json; /* the host's state: one text, brought up to date by saving */
 } foreign;
+
+typedef struct foreign_work {
+  bool begun;
+} foreign_work;
 
 static const moe_param learner_params[] = {MOE_P_TASK(foreign_params), {0}};
 static const moe_param gate_params[] = {{0}};
@@ -39,9 +44,17 @@ static moe_status begin(moe_call *call, moe_job *job) {
 }
 
 static moe_status step(moe_call *call, moe_job *job) {
-  job->done = true;
-  return call->host->foreign->fit(call, job->object, job->state, &job->batch,
-                                  job->warm);
+  foreign_work *w = job->work;
+  do {
+    MOE_TRY(call->host->foreign->fit(call, job, !w->begun));
+    w->begun = true;
+  } while (!job->done && !moe_call_pausing(call));
+  return MOE_OK;
+}
+
+static moe_status publish(moe_call *call, moe_job *job) {
+  MOE_TRY(call->host->foreign->publish(call, job));
+  return moe_job_publish(call, job);
 }
 
 static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
@@ -90,6 +103,12 @@ moe_status moe_foreign_cloned(moe_call *call, const moe_object *from,
   return host->clone(call, from, to);
 }
 
+moe_status moe_foreign_exchanged(moe_call *call, moe_object *a, moe_object *b) {
+  const moe_foreign *host;
+  MOE_TRY(find_host(call, a, &host));
+  return host->exchange(call, a, b);
+}
+
 static moe_status saving(moe_call *call, moe_object *o) {
   const moe_foreign *host;
   foreign *m = o->state;
@@ -124,11 +143,14 @@ bool moe_object_is_foreign(const moe_object *o) {
                .params = PARAMS,                                \
                .visit = visit,                                  \
                .cloned = moe_foreign_cloned,                    \
+               .exchanged = moe_foreign_exchanged,              \
                .saving = saving},                               \
       .traits = TRAITS | MOE_TAKES_SPARSE | MOE_TAKES_MISSING | \
                 MOE_HOST_ONLY | MOE_ONLINE,                     \
+      .job_size = sizeof(foreign_work),                         \
       .begin = begin,                                           \
       .step = step,                                             \
+      .publish = publish,                                       \
       .learn = learn,                                           \
       .add_class = add_class,                                   \
       .predict = moe_foreign_predict}

@@ -426,11 +426,20 @@ void moe_job_adopt(moe_job *job, const moe_job *part) {
   }
 }
 
+/* What the host's objects know of classes is theirs to match. */
+static bool needs_same_classes(const moe_job *job) {
+  const moe_fitted *f = job->state;
+  return f->task != MOE_CLASSIFICATION ||
+         !(moe_learner_type_of(job->object)->traits & MOE_HOST_ONLY);
+}
+
 bool moe_job_warm(moe_job *job) {
   const moe_fitted *old = job->object->state, *new = job->state;
   if (old == NULL || old->task != new->task ||
-      old->n_features != new->n_features || old->n_outputs != new->n_outputs ||
-      old->labels.n != new->labels.n)
+      old->n_features != new->n_features)
+    return false;
+  if (!needs_same_classes(job)) return job->warm = true;
+  if (old->n_outputs != new->n_outputs || old->labels.n != new->labels.n)
     return false;
   for (size_t k = 0; k < old->labels.n; k++)
     if (moe_label_compare(&old->labels.items[k], &new->labels.items[k]) != 0)

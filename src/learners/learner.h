@@ -245,8 +245,8 @@ moe_status moe_job_commit(moe_call *call, moe_job *job);
 void moe_job_end(moe_job *job); /* accepts NULL */
 
 /* Lets the job begin from what its object has learned; false, and nothing is
-   done, where that was of other columns, classes or width.  Before the first
-   step. */
+   done, where that was of other columns, classes or width (of an object of the
+   host's the classes may be others).  Before the first step. */
 bool moe_job_warm(moe_job *job);
 
 /* A line for history.notes; lost without harm when memory is short. */

@@ -3,7 +3,10 @@
    predict_one; a gate is a table with fit(self, X, scores) and forward(self,
    X), or a function of X.  X is a float tensor; the answers are arrays or
    tensors.  Optional: clone(self), get_state(self) → plain table,
-   set_state(self, table).
+   set_state(self, table); and in place of fit, for fits that take long,
+   start_fit(self, X, y, options) → a table with step(self) → whether all is
+   done, whether what there is would serve, and commit(self), which lets the
+   value have it.
 
    Every call runs protected on the thread that called the engine; an error
    unwinds through the engine as MOE_EHOST and is raised again as it was. */
@@ -33,6 +36,15 @@ static bool push_behind(lua_State *L, const moe_object *o) {
   return !lua_isnil(L, -1);
 }
 
+/* The value at the index is the one behind the object. */
+static void set_behind(lua_State *L, const moe_object *o, int value) {
+  lmoe_push_object(L, (moe_object *)o);
+  LMOE_GET_VALUE(L, -1);
+  lua_pushvalue(L, value);
+  lua_setfield(L, -2, "value");
+  lua_pop(L, 2);
+}
+
 /* ---------------------------------------------------------- protected calls */
 
 typedef struct request {
@@ -40,10 +52,11 @@ typedef struct request {
   const moe_object *object;
   const moe_fitted *fitted;
   const moe_batch *batch;
-  bool warm;
+  moe_job *job;
   const moe_rows *rows;
   double *out;
   moe_object *copy;
+  moe_object *other;
   char **json;
 } request;
 
@@ -165,7 +178,7 @@ static void push_fit_options(lua_State *L, const request *r) {
   lua_newtable(L);
   push_classes(L, r->fitted);
   lua_setfield(L, -2, "classes");
-  if (r->warm) {
+  if (r->job->warm) {
     lua_pushboolean(L, 1);
     lua_setfield(L, -2, "warm");
   }
@@ -205,16 +218,71 @@ static int l_learn(lua_State *L) {
   return 0;
 }
 
+/* Pushes what start_fit gave for the object's job, and its box's table. */
+static void push_fitting(lua_State *L, const request *r) {
+  lmoe_push_object(L, (moe_object *)r->object);
+  LMOE_GET_VALUE(L, -1);
+  lua_replace(L, -2);
+  lua_getfield(L, -1, "fitting");
+  lua_insert(L, -2);
+}
+
+static void call_fitting(lua_State *L, const char *name, int results) {
+  if (!push_method(L, name))
+    luaL_error(L,
+               "start_fit must give a table with the methods step and "
+               "commit");
+  call_method(L, name, 1, results);
+}
+
+static int l_publish(lua_State *L) {
+  push_fitting(L, lua_touserdata(L, 1));
+  lua_pop(L, 1);
+  call_fitting(L, "commit", 0);
+  return 0;
+}
+
+static int l_step(lua_State *L) {
+  request *r = lua_touserdata(L, 1);
+  push_fitting(L, r);
+  int fitting = lua_gettop(L) - 1;
+  lua_pushvalue(L, fitting);
+  call_fitting(L, "step", 2);
+  bool done = lua_toboolean(L, -2);
+  r->job->usable = done || lua_toboolean(L, -1);
+  if (!done) return 0;
+  lua_settop(L, fitting);
+  call_fitting(L, "commit", 0);
+  push_fitting(L, r);
+  lua_pushnil(L);
+  lua_setfield(L, -2, "fitting");
+  r->job->done = true;
+  return 0;
+}
+
+static void push_lesson(lua_State *L, const request *r) {
+  push_rows(L, r->c, &r->batch->x);
+  push_targets(L, r->batch);
+  push_fit_options(L, r);
+}
+
 static int l_fit(lua_State *L) {
   request *r = begin_work(L);
+  if (!lua_isfunction(L, -1) && push_method(L, "start_fit")) {
+    push_lesson(L, r);
+    call_method(L, "start_fit", 4, 1);
+    push_fitting(L, r);
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, "fitting");
+    return 0;
+  }
+  r->job->done = true;
   if (lua_isfunction(L, -1)) return 0; /* a fixed gate */
   if (!push_method(L, "fit")) {
     learn_each(L, r);
     return 0;
   }
-  push_rows(L, r->c, &r->batch->x);
-  push_targets(L, r->batch);
-  push_fit_options(L, r);
+  push_lesson(L, r);
   call_method(L, "fit", 4, 0);
   return 0;
 }
@@ -392,12 +460,61 @@ static int l_clone(lua_State *L) {
                  "method, which it does not have");
     call_method(L, "clone", 1, 1);
   }
+  set_behind(L, r->copy, lua_gettop(L));
   lmoe_push_object(L, r->copy);
-  LMOE_GET_VALUE(L, -1);
-  lua_pushvalue(L, -3);
-  lua_setfield(L, -2, "value");
-  lua_pop(L, 1);
   lmoe_anchor(L, r->c);
+  return 0;
+}
+
+/* Pushes a table of what the one at index holds, which is empty then. */
+static int take_out(lua_State *L, int index) {
+  lua_newtable(L);
+  int copy = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, index);) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, copy);
+  }
+  for (lua_pushnil(L); lua_next(L, copy);) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_pushnil(L);
+    lua_rawset(L, index);
+  }
+  return copy;
+}
+
+static void put_in(lua_State *L, int index, int from) {
+  for (lua_pushnil(L); lua_next(L, from);) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, index);
+  }
+}
+
+/* What tables hold changes places, so that who knows one of them goes on
+   knowing it; other values do so themselves, in their boxes. */
+static void exchange_tables(lua_State *L, int a, int b) {
+  if (!lua_getmetatable(L, a)) lua_pushnil(L);
+  if (!lua_getmetatable(L, b)) lua_pushnil(L);
+  lua_setmetatable(L, a);
+  lua_setmetatable(L, b);
+  int of_a = take_out(L, a), of_b = take_out(L, b);
+  put_in(L, a, of_b);
+  put_in(L, b, of_a);
+}
+
+static int l_exchange(lua_State *L) {
+  request *r = begin_work(L);
+  int a = lua_gettop(L);
+  if (!push_behind(L, r->other)) return 0;
+  int b = lua_gettop(L);
+  if (lua_istable(L, a) && lua_istable(L, b)) {
+    if (!lua_rawequal(L, a, b)) exchange_tables(L, a, b);
+    return 0;
+  }
+  set_behind(L, r->object, b);
+  set_behind(L, r->other, a);
   return 0;
 }
 
@@ -414,10 +531,24 @@ static int l_get_state(lua_State *L) {
   return 0;
 }
 
-static moe_status fit(moe_call *call, const moe_object *o, const moe_fitted *f,
-                      const moe_batch *batch, bool warm) {
-  request r = {.fitted = f, .batch = batch, .warm = warm};
-  return protect(call, o, l_fit, &r);
+/* _behind(object): the Lua value that it stands for, or nil. */
+int lmoe_get_behind(lua_State *L) {
+  const moe_object *o = lmoe_check_self(L);
+  if (moe_object_is_foreign(o))
+    push_behind(L, o);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+static moe_status fit(moe_call *call, moe_job *job, bool first) {
+  request r = {.fitted = job->state, .batch = &job->batch, .job = job};
+  return protect(call, job->object, first ? l_fit : l_step, &r);
+}
+
+static moe_status publish(moe_call *call, moe_job *job) {
+  request r = {.job = job};
+  return protect(call, job->object, l_publish, &r);
 }
 
 static moe_status learn(moe_call *call, const moe_object *o,
@@ -438,6 +569,11 @@ static moe_status clone(moe_call *call, const moe_object *from,
   return protect(call, from, l_clone, &r);
 }
 
+static moe_status exchange(moe_call *call, moe_object *a, moe_object *b) {
+  request r = {.other = b};
+  return protect(call, a, l_exchange, &r);
+}
+
 static moe_status get_state(moe_call *call, const moe_object *o, char **json) {
   request r = {.json = json};
   return protect(call, o, l_get_state, &r);
@@ -454,4 +590,10 @@ int lmoe_new_foreign(lua_State *L) {
   return 1;
 }
 
-const moe_foreign lmoe_foreign = {fit, learn, predict, clone, get_state};
+const moe_foreign lmoe_foreign = {.fit = fit,
+                                  .publish = publish,
+                                  .learn = learn,
+                                  .predict = predict,
+                                  .clone = clone,
+                                  .exchange = exchange,
+                                  .get_state = get_state};

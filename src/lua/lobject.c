@@ -511,8 +511,10 @@ static const luaL_Reg methods[] = {
     {"close", l_close},           {"__close", l_close},
     {"__tostring", l_tostring},   {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"new", l_new}, {"foreign", lmoe_new_foreign}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new", l_new},
+                                     {"foreign", lmoe_new_foreign},
+                                     {"_behind", lmoe_get_behind},
+                                     {NULL, NULL}};
 
 void lmoe_open_objects(lua_State *L) {
   lmoe_get_registry(L, &boxes_key);

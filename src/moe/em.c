@@ -254,7 +254,7 @@ static double find_mean(const moe_mixture_job *w, const moe_rows *x,
 
 /* The candidate takes the expert's place if it holds the expert's rows no less
    likely. */
-static void choose_expert(moe_job *job, size_t e) {
+static moe_status choose_expert(moe_call *call, moe_job *job, size_t e) {
   moe_mixture_job *w = job->work;
   const moe_rows *x = &job->batch.x;
   size_t experts = w->trainees.n;
@@ -262,13 +262,14 @@ static void choose_expert(moe_job *job, size_t e) {
   bool taken = !w->em.known[e] ||
                find_mean(w, x, w->em.trial, 1) >= find_mean(w, x, fit, experts);
   if (taken && w->em.candidate != NULL)
-    moe_object_exchange_states(w->trainees.items[e], w->em.candidate);
+    MOE_TRY(moe_object_exchange(call, w->trainees.items[e], w->em.candidate));
   for (size_t i = 0; i < w->n && taken; i++) {
     size_t at = moe_rows_at(x, i);
     fit[at * experts] = w->em.trial[at];
   }
   moe_object_release(w->em.candidate);
   w->em.candidate = NULL;
+  return MOE_OK;
 }
 
 /* The most likely deviation, and the density that goes with it.  Of what is
@@ -318,7 +319,7 @@ static moe_status measure_expert(moe_call *call, moe_job *job) {
   for (size_t i = 0; i < b.x.n; i++) w->em.trial[moe_rows_at(&b.x, i)] = out[i];
   moe_scratch_drop(call, mark);
   if (!end) return MOE_OK;
-  choose_expert(job, e);
+  MOE_TRY(choose_expert(call, job, e));
   take_densities(job, e);
   w->expert++;
   w->piece = start_expert;
@@ -403,7 +404,7 @@ static moe_status choose_gate(moe_call *call, moe_job *job,
     swap_gates(em);
     MOE_TRY(share(call, job, likelihood));
   } else if (em->candidate != NULL) {
-    moe_object_exchange_states(w->gate, em->candidate);
+    MOE_TRY(moe_object_exchange(call, w->gate, em->candidate));
   }
   moe_object_release(em->candidate);
   em->candidate = NULL;
@@ -475,33 +476,40 @@ static moe_status keep_run(moe_call *call, moe_job *job) {
              : moe_fail(call, MOE_ENOMEM, "not enough memory for a mixture");
 }
 
-static void take_best(moe_job *job) {
+static moe_status exchange_parts(moe_call *call, moe_job *job) {
+  moe_mixture_job *w = job->work;
+  for (size_t e = 0; e <= w->trainees.n; e++)
+    if (w->em.best[e] != NULL)
+      MOE_TRY(moe_object_exchange(call, part_of(w, e), w->em.best[e]));
+  return MOE_OK;
+}
+
+static moe_status take_best(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   moe_em *em = &w->em;
   size_t experts = w->trainees.n;
-  for (size_t e = 0; e <= experts; e++)
-    if (em->best[e] != NULL)
-      moe_object_exchange_states(part_of(w, e), em->best[e]);
+  MOE_TRY(exchange_parts(call, job));
   memcpy(w->noise, em->best_noise, experts * sizeof *w->noise);
   memcpy(w->samples, em->best_samples, experts * sizeof *w->samples);
   moe_job_forget(job, "log_likelihood");
   for (size_t k = 0; k < em->n_best; k++)
     moe_job_record(job, "log_likelihood", em->best_rounds[k]);
+  return MOE_OK;
 }
 
-void moe__em_exchange_best(moe_job *job) {
+moe_status moe__em_exchange_best(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   moe_em *em = &w->em;
   double *noise = w->noise;
   int64_t *samples = w->samples;
-  if (em->run == 0 || em->run >= params_of(job)->restarts || job->warm) return;
-  for (size_t e = 0; e <= w->trainees.n; e++)
-    if (em->best[e] != NULL)
-      moe_object_exchange_states(part_of(w, e), em->best[e]);
+  if (em->run == 0 || em->run >= params_of(job)->restarts || job->warm)
+    return MOE_OK;
+  MOE_TRY(exchange_parts(call, job));
   w->noise = em->best_noise;
   em->best_noise = noise;
   w->samples = em->best_samples;
   em->best_samples = samples;
+  return MOE_OK;
 }
 
 static void note_dead(moe_job *job) {
@@ -520,7 +528,7 @@ static moe_status end_run(moe_call *call, moe_job *job) {
   em->run++;
   if (best && runs > 1) MOE_TRY(keep_run(call, job));
   if (em->run < runs) return start_run(call, job);
-  if (!best) take_best(job);
+  if (!best) MOE_TRY(take_best(call, job));
   size_t likelihoods = best ? em->n_rounds : em->n_best; /* and the first */
   moe_job_note(job, "em: %zu rounds, likelihood found on the rows themselves",
                likelihoods > 0 ? likelihoods - 1 : 0);

@@ -141,6 +141,11 @@ static moe_status cloned(moe_call *call, const moe_object *from,
   return p->choose ? moe_foreign_cloned(call, from, to) : MOE_OK;
 }
 
+static moe_status exchanged(moe_call *call, moe_object *a, moe_object *b) {
+  const fixed_params *p = a->params;
+  return p->choose ? moe_foreign_exchanged(call, a, b) : MOE_OK;
+}
+
 static moe_status check(moe_call *call, const moe_object *o) {
   const fixed_params *p = o->params;
   if ((p->column != NULL) != p->choose) return MOE_OK;
@@ -166,6 +171,7 @@ const moe_learner_type moe_fixed_gate = {
              .visit = visit,
              .check = check,
              .cloned = cloned,
+             .exchanged = exchanged,
              .saving = saving},
     .traits = MOE_GATES | MOE_TAKES_MISSING | MOE_TAKES_SPARSE |
               MOE_TAKES_NOMINAL | MOE_ONLINE,

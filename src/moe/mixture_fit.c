@@ -534,11 +534,12 @@ moe_status moe__mixture_publish(moe_call *call, moe_job *job) {
   moe_object **copies;
   void *state = NULL;
   MOE_SCRATCH(call, copies, w->trainees.n + 1);
-  moe__em_exchange_best(job);
+  MOE_TRY(moe__em_exchange_best(call, job));
   moe__joint_show_best(job, true);
   moe_status status = publish_copies(call, job, copies, &state);
   moe__joint_show_best(job, false);
-  moe__em_exchange_best(job);
+  moe_status back = moe__em_exchange_best(call, job);
+  if (status == MOE_OK) status = back;
   for (size_t e = 0; e <= w->trainees.n; e++) moe_object_release(copies[e]);
   moe_state_free(job->object->type, state);
   moe_scratch_drop(call, mark);

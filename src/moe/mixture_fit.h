@@ -144,7 +144,7 @@ void moe__em_free(moe_em *em, size_t experts);
 /* What a commit in the middle publishes, and then what goes on: while a later
    run of em is under way the best one so far takes its place, or gives it back;
    gradient shows the weights that were best, or those of its last step. */
-void moe__em_exchange_best(moe_job *job);
+moe_status moe__em_exchange_best(moe_call *call, moe_job *job);
 void moe__joint_show_best(moe_job *job, bool best);
 
 /* By the gradient (joint.c): begins as em does. */
