@@ -36,4 +36,23 @@ function checkpoint.read(path, fingerprint)
   return kept
 end
 
+-- A copy of what is written in Lua at a path of the mixture ("experts.rule"), or nil.
+local function copy_at(m, path)
+  local object = m
+  for part in path:gmatch "[^.]+" do
+    if type(object) == "userdata" then object = object:get_params() end
+    object = type(object) == "table" and object[part] or nil
+  end
+  local value = type(object) == "userdata" and core._behind(object) or nil
+  return type(value) == "table" and value.clone and value:clone() or value
+end
+
+--- What a mixture was when it was dumped; the experts and gates in it that are written in
+-- Lua are copies of the mixture's.
+-- @return it, or nil, message, code
+function checkpoint.undump(m, bytes)
+  local copies = setmetatable({}, { __index = function(_, path) return copy_at(m, path) end })
+  return core.undump(bytes, { lua = copies })
+end
+
 return checkpoint

@@ -2,7 +2,7 @@
 -- as bytes in the run's place, so that a checkpoint holds it.
 -- @module moe.schedule.repeating
 
-local core = require "moe.core"
+local checkpoint = require "moe.schedule.checkpoint"
 local scoring = require "moe.schedule.scoring"
 
 -- Whether the round just ended was the last; remembers the best one.
@@ -22,7 +22,7 @@ end
 
 local function restore(m, place)
   if place.best and place.best_round ~= place.round then
-    m:assign(assert(core.undump(place.best)))
+    m:assign(assert(checkpoint.undump(m, place.best)))
   end
 end
 

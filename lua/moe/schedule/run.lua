@@ -105,7 +105,7 @@ function Run:resume()
   local kept, message, code = checkpoint.read(path, self:fingerprint())
   if not kept then return message == nil or nil, message, code end
   local model
-  model, message, code = core.undump(kept.model)
+  model, message, code = checkpoint.undump(self.m, kept.model)
   if not model then return nil, path .. ": " .. message, code end
   self.m:assign(model)
   self.root, self.history = kept.place, history.new(kept.history)
