@@ -171,7 +171,8 @@ moe.experts.network(options)
              module: a module that gives rows × outputs, or function(inputs,
                outputs) → module
              loss: "cross_entropy" (of classes), "mse" or "huber", or
-               function(output, y, weights)
+               function(output, y, weights),
+             where the mean of all rows' weights is 1
              optimizer: the name of one of moe.optim ("adamw"), or
                function(parameters) → optimiser
              lr, weight_decay: the optimiser's own unless given; clip: the
@@ -179,7 +180,9 @@ moe.experts.network(options)
              the gradients may be; schedule: function(optimiser, steps) → one
                of
              moe.optim.schedules
-             epochs (20), batch_size (32), seed (0)
+             epochs (20), batch_size (32), seed (0); warm_epochs: of a fit
+               that goes on from the
+             weights there are, as each round of em is (epochs unless given)
              validation (0): the share of rows held out, to stop after
                `patience` (5) epochs
              without a gain and return to the best

@@ -113,6 +113,44 @@ describe("a network", function()
     for i = 1, #p do assert.near(p:get(i, 1), q:get(i, 1), 1e-3) end
   end)
 
+  it("does not see a row of weight 0, nor stumble over a batch that hardly counts", function()
+    local X, y, weights, few, few_y = {}, {}, {}, {}, {}
+    for i = 1, 64 do
+      X[i], y[i], weights[i] = { i % 2, i % 3 }, i % 2 == 0 and "a" or "b", i <= 40 and 1 or 0
+      if i <= 40 then few[i], few_y[i] = X[i], y[i] end
+    end
+    X[50] = { 1e6, 1e6 }
+    local a, b = network { epochs = 3 }, network { epochs = 3 }
+    a:fit(X, y, { weights = weights })
+    b:fit(few, few_y, { weights = { (table.unpack or unpack)(weights, 1, 40) } })
+    assert.same(b:predict_proba(few):totable(), a:predict_proba(few):totable())
+    for i = 1, 64 do weights[i] = i == 1 and 1 or 1e-300 end
+    a:fit(X, y, { weights = weights })
+    for _, p in ipairs(a:predict_proba(few):reshape(-1):totable()) do
+      assert.is_true(p >= 0 and p <= 1)
+    end
+  end)
+
+  it("takes weights with each of its losses, as so many of the row", function()
+    local X, y, weights, doubled, doubled_y = {}, {}, {}, {}, {}
+    for i = 1, 12 do
+      X[i], y[i], weights[i] = { i / 6 - 1, i % 3 }, i * i, i % 2 + 1
+      for _ = 1, weights[i] do
+        doubled[#doubled + 1], doubled_y[#doubled + 1] = X[i], y[i]
+      end
+    end
+    for _, loss in ipairs { "mse", "huber" } do
+      local o = { loss = loss, epochs = 1, batch_size = 100, standardize = false, lr = 1e-3,
+        optimizer = "sgd" }
+      local a, b = network(o), network(o)
+      for _, e in ipairs { a, b } do e:fit(X, y) end -- the unit of the targets
+      a:fit(X, y, { weights = weights, warm = true })
+      b:fit(doubled, doubled_y, { warm = true })
+      local p, q = a:predict(X), b:predict(X)
+      for i = 1, 12 do assert.near(q[i], p[i], 1e-3) end
+    end
+  end)
+
   it("takes a loss and an optimiser of one's own", function()
     local calls = 0
     local e = network {
@@ -209,6 +247,51 @@ describe("a network", function()
     assert.near(once, copy:score(test), 1e-9)
   end)
 
+  it("goes on for as many epochs as are asked for", function()
+    local function steps_of(options, warm)
+      local steps = 0
+      options.schedule = function()
+        return { step = function() steps = steps + 1 end }
+      end
+      options.epochs, options.batch_size = 3, #train
+      local e = network(options)
+      e:fit(train)
+      assert.equal(3, steps)
+      e:fit(train, { warm = warm })
+      return steps - 3
+    end
+    assert.equal(3, steps_of({ warm_epochs = 2 }, false))
+    assert.equal(2, steps_of({ warm_epochs = 2 }, true))
+    assert.equal(3, steps_of({}, true))
+  end)
+
+  it("of a function's making goes on when there are more classes than before", function()
+    local function corner(i) return { math.floor(i / 2) % 2, i % 2 } end
+    local X, y, all = {}, {}, {}
+    for i = 1, 80 do
+      X[i] = corner(i)
+      y[i], all[i] = X[i][1] == 0 and "a" or "b", X[i][1] == 0 and "a" or X[i][2] == 0 and "b" or "c"
+    end
+    local e, behind = network { epochs = 60, module = hidden(8), standardize = false }
+    e:fit(X, y)
+    local weight = behind.module.w_in.weight:totable()
+    behind.options.epochs, behind.options.lr = 1, 1e-9
+    e:fit(X, all, { warm = true })
+    assert.same({ "a", "b", "c" }, behind.classes)
+    for i, row in ipairs(behind.module.w_in.weight:totable()) do
+      for k, w in ipairs(row) do assert.near(weight[i][k], w, 1e-6) end
+    end
+    local p = e:predict_proba(X)
+    for i = 1, 4 do
+      assert.is_true(X[i][1] == 0 == (p:get(i, 1) > p:get(i, 2)))
+    end
+    for i = 1, 60 do e:learn_one(corner(i), "d") end
+    assert.equal(4, #behind.classes)
+    local fixed = network { module = nn.Linear { dim = 2, out_dim = 2 } }
+    fixed:fit(X, y)
+    assert.error_matches(function() fixed:fit(X, all, { warm = true }) end, "2 outputs for 3")
+  end)
+
   it("with classes given has an output for each, also for those of no row", function()
     local e, behind = network { classes = { "b", "c", "a" }, module = hidden(4) }
     e:fit({ { 0 }, { 1 }, { 0 }, { 1 } }, { "a", "b", "a", "b" })
@@ -236,6 +319,71 @@ describe("a network", function()
     assert.error_matches(function()
       network():fit({ { 0 / 0 }, { 1 } }, { 1.5, 2 })
     end, "feature 1 has missing")
+  end)
+end)
+
+describe("the fit of a network as a job", function()
+  it("comes to the same bits in steps, and leaves the network alone before its end", function()
+    local whole, parts, behind = network { epochs = 4 }, network { epochs = 4 }
+    whole:fit(train)
+    parts:fit(train)
+    local before = parts:predict_proba(test):totable()
+    local job, steps = parts:start_fit(train), 0
+    while not job:step { budget_ms = 1e-6 } do
+      steps = steps + 1
+      assert.same(before, parts:predict_proba(test):totable())
+    end
+    assert.is_true(steps > 10)
+    job:commit()
+    same_answers(whole, parts)
+    assert.is_table(behind)
+  end)
+
+  it("given up leaves it as it was", function()
+    local e, behind = network { epochs = 1 }
+    e:fit(train)
+    local before, module = e:predict_proba(test):totable(), behind.module
+    local job = e:start_fit(train)
+    for _ = 1, 5 do job:step { budget_ms = 1e-6 } end
+    job:close()
+    assert.same(before, e:predict_proba(test):totable())
+    assert.equal(module, behind.module)
+  end)
+
+  it("gives what there is when asked before its end, and goes on as if it had not", function()
+    local a, b = network { epochs = 5 }, network { epochs = 5 }
+    a:fit(train)
+    local job, committed = b:start_fit(train), nil
+    repeat
+      local done = job:step { budget_ms = 1e-6 }
+      if not committed and pcall(job.commit, job) then
+        committed = b:predict_proba(test):totable()
+      end
+    until done
+    job:commit()
+    same_answers(a, b)
+    assert.are_not.same(committed, b:predict_proba(test):totable())
+    local short = network { epochs = 10000 }
+    local _, history = short:fit(train, { budget_ms = 60 })
+    assert.is_false(history.done)
+    assert.is_true(short:score(test) > 0.5)
+  end)
+
+  it("may be a part of the fit of a mixture", function()
+    local function mixture()
+      return moe.mixture {
+        experts = { net = network { epochs = 3 }, line = moe.experts.logistic {} }, seed = 1,
+      }
+    end
+    local whole, parts = mixture(), mixture()
+    whole:fit(train)
+    local job, steps = parts:start_fit(train), 0
+    repeat
+      steps = steps + 1
+    until job:step { budget_ms = 1e-6 }
+    job:commit()
+    assert.is_true(steps > 20)
+    same_answers(whole, parts)
   end)
 end)
 
@@ -314,18 +462,92 @@ describe("experts of four kinds", function()
     same_answers(m, m:clone())
   end)
 
-  it("go through pretraining, a frozen gate stage and fine-tuning", function()
-    local S = moe.stages
-    local e = network { epochs = 4 }
+  it("in cross-validation are as good as alone", function()
     local m = moe.mixture {
-      experts = { net = e, line = moe.experts.logistic {} }, gate = moe.gates.softmax {},
+      experts = { forest = moe.experts.forest { trees = 8, seed = 1 }, net = network() }, folds = 2,
     }
+    local result = moe.eval.cross_validate(m, moons, { folds = 2 })
+    assert.is_true(tonumber(tostring(result):match "accuracy%s+([%d.]+)") > 0.9, tostring(result))
+  end)
+end)
+
+describe("a schedule of networks", function()
+  local S = moe.stages
+  local subsets = {}
+  for i = 1, #train do subsets[i] = train:row(i)[train.names[1]] < 0.5 and "left" or "right" end
+  local data = { X = train:xy(), y = select(2, train:xy()), subsets = subsets }
+
+  local function mixture(options)
+    local o = { epochs = 4, warm_epochs = 2 }
+    for name, value in pairs(options or {}) do o[name] = value end
+    local left, of_left = network(o)
+    local right, of_right = network(o)
+    return moe.mixture { experts = { left = left, right = right }, seed = 1 }, of_left, of_right
+  end
+
+  local function weights_of(behind) return behind.module.w_in.weight:totable() end
+
+  it("pretrains, freezes, teaches the router, and fine-tunes the same networks", function()
+    local m, left, right = mixture()
+    local seen = {}
+    local function look() seen[#seen + 1] = { weights_of(left), weights_of(right) } end
     local history = moe.schedule {
-      S.pretrain {}, S.freeze { "net" }, S.gate {}, S.evaluate {}, S.unfreeze { "net" },
-      S.joint { rounds = 2 },
-    }:fit(m, train)
-    assert.is_table(history)
+      S.pretrain {}, look, S.freeze { "left", "right" }, S.gate { load_balance = 0.01 }, look,
+      S.unfreeze { "left", "right" }, S.joint { rounds = 3 }, look,
+    }:fit(m, data)
+    assert.same(seen[1], seen[2])
+    for k = 1, 2 do assert.are_not.same(seen[2][k], seen[3][k]) end
+    local trace = history[7].log_likelihood
+    assert.equal(4, #trace)
+    for k = 2, #trace do assert.is_true(trace[k] > trace[k - 1]) end
     assert.is_true(m:score(test) > 0.85)
+  end)
+
+  it("leaves a network that is frozen as it is", function()
+    local m, left, right = mixture()
+    local before
+    moe.schedule {
+      S.pretrain {}, S.gate {}, S.freeze { "left" },
+      function() before = { weights_of(left), weights_of(right) } end, S.joint { rounds = 2 },
+    }:fit(m, data)
+    assert.same(before[1], weights_of(left))
+    assert.are_not.same(before[2], weights_of(right))
+  end)
+
+  it("learns in em from experts that know other classes, and from none", function()
+    local m = mixture { epochs = 20 }
+    local own = {}
+    for i, label in ipairs(data.y) do own[i] = label == data.y[1] and "left" or "right" end
+    moe.schedule { S.pretrain { subsets = own }, S.gate {}, S.joint { rounds = 3 } }:fit(m, data)
+    assert.is_true(m:score(test) > 0.8)
+    local fresh = mixture { epochs = 10 }
+    fresh:fit(train, { method = "em", rounds = 5 })
+    assert.is_true(fresh:score(test) > 0.8)
+  end)
+
+  it("goes back to the best round, and on from a checkpoint, to the same bits", function()
+    local path, power = os.tmpname(), true
+    os.remove(path)
+    local function both()
+      local m = mixture()
+      m:add_expert("rule", rule())
+      return m
+    end
+    local run = moe.schedule {
+      S.pretrain {}, S.gate {}, function() assert(power, "the power is gone") end,
+      S.joint { rounds = 1, early_stopping = { metric = "accuracy", patience = 1, rounds = 3 } },
+    }
+    local whole = { X = data.X, y = data.y, valid = { X = test:xy(), y = select(2, test:xy()) } }
+    local a, b = both(), both()
+    assert(run:fit(a, whole, { seed = 1 }))
+    power = false
+    assert.is_false((pcall(run.fit, run, b, whole, { seed = 1, checkpoint = path })))
+    power = true
+    local other = both()
+    assert(run:fit(other, whole, { seed = 1, checkpoint = path }))
+    os.remove(path)
+    assert.is_true(a:info().fitted)
+    same_answers(a, other)
   end)
 end)
 

@@ -9,13 +9,13 @@
 
 local core = require "moe.core"
 local check = require("moe.options").check
-local loader = require "moe.loader"
+local fitting = require "moe.nn.fitting"
 local no_grad = require "moe.no_grad"
-local optim = require "moe.optim"
-local random = require "moe.random"
 local stored = require "moe.nn.stored"
+local training = require "moe.nn.training"
 
 local F = core.F
+local standard = training.standard
 local Network = {}
 Network.__index = Network
 
@@ -26,6 +26,7 @@ local KIND = "moe.network"
 local known = {
   module = {}, loss = {}, optimizer = { default = "adamw" }, lr = { "number", min = 0 },
   weight_decay = { "number", min = 0 }, epochs = { "integer", min = 1, default = 20 },
+  warm_epochs = { "integer", min = 1 },
   batch_size = { "integer", min = 1, default = 32 }, clip = { "number", min = 0 },
   validation = { "number", min = 0, max = 0.9, default = 0 },
   patience = { "integer", min = 1, default = 5 }, schedule = { "function" },
@@ -34,55 +35,24 @@ local known = {
   seed = { "integer", min = 0, default = 0 },
 }
 
--- ------------------------------------------------------------------- losses
--- Each a mean over rows, by their weights where there are any.
+-- Networks that are copies, and of which no fit has begun.
+local copies = setmetatable({}, { __mode = "k" })
 
-local losses = {}
+-- ----------------------------------------------------------------- training
 
--- Column of a tensor of one weight a row, so that their sum is the number of rows.
-local function share(weights) return weights * (#weights / weights:sum()) end
-
-function losses.cross_entropy(output, y, weights)
-  if not weights then return F.cross_entropy(output, y) end
-  local k = output.shape[2]
-  local ones = core.zeros(k, k)
-  for i = 1, k do ones:set(i, i, 1) end
-  local chosen = F.embedding(y, ones) * share(weights):reshape(-1, 1)
-  return (F.log_softmax(output) * chosen):mean() * -k
+--- A fit that goes on by `step` until it says true; from `commit` on the network has what
+-- was learned.
+function Network:start_fit(X, y, options)
+  local own = self.options.warm and not copies[self]
+  local o = { classes = options.classes, weights = options.weights, warm = options.warm or own }
+  copies[self] = nil
+  return fitting(self, X, y, o)
 end
 
-function losses.mse(output, y, weights)
-  if not weights then return F.mse(output, y) end
-  local error_of = output - y
-  return (error_of * error_of * share(weights):reshape(-1, 1)):mean()
-end
-
-function losses.huber(output, y, weights)
-  if weights then error("network: 'huber' takes no weights of rows; mse does", 0) end
-  return F.huber(output, y, 1)
-end
-
--- -------------------------------------------------------------------- scale
-
--- Means and deviations of columns, so that (x − mean) / sd is standard.
-local function scale_of(X)
-  local mean = X:mean(1, true)
-  local centred = X - mean
-  local sd = (centred * centred):mean(1, true):sqrt()
-  for j = 1, sd.shape[2] do
-    local s = sd:get(1, j)
-    if s ~= s or s == math.huge then
-      error(("network: feature %d has missing or infinite values; put moe.transforms.impute "
-        .. "before it"):format(j), 0)
-    end
-    if s < 1e-12 then sd:set(1, j, 1) end
-  end
-  return { mean = mean, sd = sd }
-end
-
-local function standard(scale, X)
-  if not scale then return X end
-  return (X - scale.mean) / scale.sd
+function Network:fit(X, y, options)
+  local job = self:start_fit(X, y, options)
+  repeat local done = job:step() until done
+  job:commit()
 end
 
 -- Of a stream: the means and deviations so far (Welford 1962).
@@ -100,195 +70,22 @@ local function follow(self, x)
   self.scale = { mean = core.tensor { mean }, sd = core.tensor { sd } }
 end
 
--- ------------------------------------------------------------------ targets
-
-local function copy_list(list)
-  local copy = {}
-  for i, value in ipairs(list or {}) do copy[i] = value end
-  return copy
-end
-
--- The outputs that stand for these classes; a new class takes the next.
-local function know(self, classes)
-  self.classes = self.classes or copy_list(self.options.classes)
-  local places = {}
-  for i, label in ipairs(self.classes) do places[label] = i end
-  for _, label in ipairs(classes) do
-    if not places[label] then
-      self.classes[#self.classes + 1] = label
-      places[label] = #self.classes
-    end
-  end
-  return places
-end
-
-local function class_ids(self, y, classes)
-  local places, ids = know(self, classes), {}
-  for i, label in ipairs(y) do ids[i] = places[label] end
-  return core.tensor(ids):int()
-end
-
-local function values_of(y)
-  local rows = {}
-  for i, value in ipairs(y) do rows[i] = type(value) == "table" and value or { value } end
-  return core.tensor(rows)
-end
-
--- ----------------------------------------------------------------- training
-
-local function build(self, inputs, outputs)
-  local given = self.options.module
-  local made = given
-  if type(given) == "function" then made = given(inputs, outputs) end
-  if type(made) ~= "table" or not made.is_module then
-    error("network: 'module' must be a module, or a function(inputs, outputs) that makes one", 0)
-  end
-  self.module = type(given) == "function" and made or made:clone()
-  self.optimiser = nil
-end
-
-local function make_optimiser(self)
-  local o = self.options
-  if type(o.optimizer) == "function" then return o.optimizer(self.module:parameters()) end
-  local make = optim[o.optimizer]
-  if o.optimizer == "schedules" or not make then
-    error(("network: there is no optimizer '%s' in moe.optim"):format(tostring(o.optimizer)), 0)
-  end
-  return make(self.module:parameters(), { lr = o.lr, weight_decay = o.weight_decay })
-end
-
--- The loss with the balance losses of the routings that the module gave.
-local function add_balance(loss, weight, routing, ...)
-  if routing == nil then return loss end
-  if type(routing) == "table" and routing.balance_loss then
-    loss = loss + routing:balance_loss() * weight
-  end
-  return add_balance(loss, weight, ...)
-end
-
-local function loss_by(self, y, weights, output, ...)
-  if self.classes and output.shape[2] < #self.classes then
-    error(("network: the module has %d outputs for %d classes"):format(
-      output.shape[2], #self.classes), 0)
-  end
-  local name = self.options.loss or (self.classes and "cross_entropy" or "mse")
-  local f = type(name) == "function" and name or losses[name]
-  if not f then error(("network: there is no loss '%s'"):format(tostring(name)), 0) end
-  local loss = f(output, y, weights)
-  return self.module.training and add_balance(loss, self.options.balance, ...) or loss
-end
-
-local function loss_of(self, X, y, weights)
-  return loss_by(self, y, weights, self.module(X))
-end
-
-local function take_step(self, X, y, weights)
-  self.optimiser:zero_grad()
-  local loss = loss_of(self, X, y, weights)
-  loss:backward()
-  if self.options.clip then core.clip(self.optimiser.parameters, self.options.clip) end
-  self.optimiser:step()
-end
-
--- The rows held out, to stop by; and those to learn from.
-local function hold_out(self, X, y, weights)
-  local o, n = self.options, #X
-  local held = math.floor(n * o.validation)
-  local all = { X = X, y = y, weights = weights }
-  if held == 0 then return all end
-  local order, parts = random(o.seed, 1):permutation(n), { {}, {} }
-  for i, row in ipairs(order) do
-    local part = parts[i <= held and 2 or 1]
-    part[#part + 1] = row
-  end
-  for k, rows in ipairs(parts) do
-    parts[k] = {
-      X = X:select(rows), y = y:select(rows), weights = weights and weights:select(rows),
-    }
-  end
-  return parts[1], parts[2]
-end
-
-local function validation_loss(self, held)
-  self.module:eval()
-  local value = no_grad(function() return loss_of(self, held.X, held.y, held.weights):get(1) end)
-  self.module:train()
-  return value
-end
-
-local function copy_state(net)
-  local state = {}
-  for name, t in pairs(net:state_dict()) do state[name] = t:detach():clone() end
-  return state
-end
-
-local function run_epochs(self, train, held)
-  local o, best, least, waited = self.options, nil, math.huge, 0
-  local batches = loader {
-    X = train.X, y = train.y, weights = train.weights, batch = o.batch_size, shuffle = true,
-    seed = core.seed_of(o.seed, "fit" .. self.fits),
-  }
-  local schedule = o.schedule and o.schedule(self.optimiser, o.epochs * batches:count())
-  for _ = 1, o.epochs do
-    for X, y, weights in batches do
-      take_step(self, X, y, weights)
-      if schedule then schedule:step() end
-    end
-    if held then
-      local loss = validation_loss(self, held)
-      waited = waited + 1
-      if loss < least then best, least, waited = copy_state(self.module), loss, 0 end
-      if waited >= o.patience then break end
-    end
-  end
-  if best then self.module:load_state_dict(best) end
-end
-
-local function weights_of(weights)
-  if not weights then return nil end
-  local sum = 0
-  for _, w in ipairs(weights) do sum = sum + w end
-  return sum > 0 and core.tensor(weights) or nil
-end
-
-
-function Network:fit(X, y, options)
-  local o, classifies = self.options, #options.classes > 0
-  local again = self.module and (options.warm or o.warm and not self.copied)
-  if not again then self.classes, self.scale, self.target = nil, nil, nil end
-  local targets
-  if classifies then
-    targets = class_ids(self, y, options.classes)
-  else
-    targets = values_of(y)
-    self.target = self.target or scale_of(targets)
-    targets = standard(self.target, targets)
-  end
-  if not again then build(self, X.shape[2], classifies and #self.classes or targets.shape[2]) end
-  self.copied = nil
-  self.scale = self.scale or (o.standardize and scale_of(X)) or nil
-  self.fits = again and self.fits + 1 or 1
-  self.optimiser = make_optimiser(self)
-  self.module:train()
-  local train, held = hold_out(self, standard(self.scale, X), targets, weights_of(options.weights))
-  run_epochs(self, train, held)
-  self.module:eval()
-end
-
 --- One step by one row; classes take the outputs in the order in which they come.
 function Network:learn_one(x, y, weight)
-  local rows = core.tensor { x }
+  local rows, before = core.tensor { x }, self.classes and #self.classes
   if self.options.standardize and (not self.scale or self.stream) then follow(self, x) end
   local classifies = type(y) == "string" or self.classes or self.options.classes
-  local target = classifies and class_ids(self, { y }, { y })
-    or standard(self.target, values_of { y })
+  local target = classifies and training.class_ids(self, { y }, { y })
+    or standard(self.target, training.values_of { y })
   local outputs = classifies and math.max(OUTPUTS, #self.classes) or target.shape[2]
-  if not self.module then build(self, #x, outputs) end
-  self.optimiser = self.optimiser or make_optimiser(self)
+  local grown = before and outputs > math.max(OUTPUTS, before)
+    and type(self.options.module) == "function"
+  if not self.module or grown then training.build(self, #x, outputs) end
+  self.optimiser = self.optimiser or training.make_optimiser(self)
   self.module:train()
   local lr = self.optimiser.lr
   self.optimiser.lr = lr * (weight or 1)
-  take_step(self, standard(self.scale, rows), target)
+  training.take_step(self, standard(self.scale, rows), target)
   self.optimiser.lr = lr
   self.module:eval()
 end
@@ -334,14 +131,14 @@ function Network:clone()
   local other = setmetatable({}, Network)
   for key, value in pairs(self) do other[key] = value end
   if self.module then other.module = self.module:clone() end
-  other.classes = self.classes and copy_list(self.classes)
-  other.optimiser, other.copied = nil, true
+  other.classes = self.classes and training.copy_list(self.classes)
+  other.optimiser, copies[other] = nil, true
   return other
 end
 
 local plain = {
-  "loss", "optimizer", "lr", "weight_decay", "epochs", "batch_size", "clip", "validation",
-  "patience", "balance", "standardize", "classes", "warm", "seed",
+  "loss", "optimizer", "lr", "weight_decay", "epochs", "warm_epochs", "batch_size", "clip",
+  "validation", "patience", "balance", "standardize", "classes", "warm", "seed",
 }
 
 function Network:get_state()
@@ -408,12 +205,14 @@ core._on_load(restore)
 --- A learner around a neural module.
 -- @param options a table of
 --   module: a module that gives rows × outputs, or function(inputs, outputs) → module
---   loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights)
+--   loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights),
+--   where the mean of all rows' weights is 1
 --   optimizer: the name of one of moe.optim ("adamw"), or function(parameters) → optimiser
 --   lr, weight_decay: the optimiser's own unless given; clip: the most that the norm of
 --   the gradients may be; schedule: function(optimiser, steps) → one of
 --   moe.optim.schedules
---   epochs (20), batch_size (32), seed (0)
+--   epochs (20), batch_size (32), seed (0); warm_epochs: of a fit that goes on from the
+--   weights there are, as each round of em is (epochs unless given)
 --   validation (0): the share of rows held out, to stop after `patience` (5) epochs
 --   without a gain and return to the best
 --   balance (0.01): the weight of the balance loss of a module that gives routings
