@@ -23,7 +23,7 @@ end
 local names = {
   "01_compiler_errors", "02_two_stage", "03_regression", "04_your_own_expert", "05_schedule",
   "06_selection", "07_dynamic_selection", "08_em", "09_stream", "10_moe_layer", "11_char_lm",
-  "12_custom_router", "13_fashion",
+  "12_custom_router", "13_fashion", "14_two_stage_networks",
 }
 
 describe("examples", function()
@@ -120,6 +120,14 @@ describe("examples", function()
       local out = run("examples/13_fashion.lua", given)
       if out:find "apt%-get install" then return end
       assert.is_true(number(out, "fine%-tuned%s+accuracy on new rows ([%d.]+)") > 0.7)
+    end)
+
+    it("14: each stage of networks buys something", function()
+      local out = run "examples/14_two_stage_networks.lua"
+      local gated = number(out, "behind a gate%s+accuracy on new rows ([%d.]+)")
+      assert.is_true(gated > 0.3 + number(out, "round, pretrained%s+accuracy on new rows ([%d.]+)"))
+      assert.is_true(number(out, "fine%-tuned together%s+accuracy on new rows ([%d.]+)")
+        > gated + 0.05)
     end)
 
     it("01: specialists and a gate read compiler errors", function()
