@@ -99,6 +99,12 @@
 -- @param[opt] options { float }: true for float32 of integers too, which are int32 else
 -- @return a tensor; or nil, message, code for a file that cannot be read
 
+--- Writes a tensor as an IDX file: float32, int32, or bytes where all integers are such.
+-- @function data.write_idx
+-- @param path of the file
+-- @param t the tensor
+-- @return true; or nil, message, code
+
 --- Reads a tensor from a NumPy file. Integers and truth values become int32 and must fit
 -- it; real numbers float32, doubles rounded to the nearest, and refused beyond its range.
 -- @function data.read_npy

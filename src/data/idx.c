@@ -73,3 +73,50 @@ moe_status moe_idx_read(moe_call *call, const char *path, bool to_floats,
   moe_free(bytes);
   return status;
 }
+
+/* ------------------------------------------------------------------- writing
+ */
+
+enum { BYTES = 0x08, WHOLE = 0x0c, REAL = 0x0d, BLOCK = 4096 };
+
+static unsigned find_code(const moe_tensor *t) {
+  if (t->dtype == MOE_F32) return REAL;
+  for (size_t i = 0; i < t->n; i++)
+    if (t->i[i] < 0 || t->i[i] > UINT8_MAX) return WHOLE;
+  return BYTES;
+}
+
+static unsigned char *put(unsigned char *to, uint32_t bits, unsigned width) {
+  while (width-- > 0) *to++ = (unsigned char)(bits >> 8 * width);
+  return to;
+}
+
+/* float32 and int32 lie in the same four bytes of the tensor's. */
+static moe_status write_items(moe_call *call, moe_writer *w,
+                              const moe_tensor *t, unsigned width) {
+  unsigned char block[BLOCK];
+  for (size_t i = 0; i < t->n;) {
+    unsigned char *to = block;
+    for (; i < t->n && to < block + BLOCK; i++)
+      to = put(to, (uint32_t)t->i[i], width);
+    MOE_TRY(moe_writer_append(call, w, block, (size_t)(to - block)));
+  }
+  return MOE_OK;
+}
+
+moe_status moe_idx_write(moe_call *call, const char *path,
+                         const moe_tensor *t) {
+  unsigned char head[HEAD + LENGTH * MOE_MAX_DIMS] = {0};
+  unsigned code = find_code(t);
+  unsigned char *to = put(head + 2, code, 1);
+  moe_writer *w;
+  to = put(to, (uint32_t)t->ndim, 1);
+  for (int d = 0; d < t->ndim; d++) to = put(to, (uint32_t)t->shape[d], LENGTH);
+  MOE_TRY(moe_writer_new(call, path, &w));
+  moe_status status = moe_writer_append(call, w, head, (size_t)(to - head));
+  if (status == MOE_OK)
+    status = write_items(call, w, t, code == BYTES ? 1 : LENGTH);
+  if (status == MOE_OK) status = moe_writer_commit(call, w);
+  moe_writer_release(w);
+  return status;
+}

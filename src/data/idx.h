@@ -10,4 +10,7 @@
 moe_status moe_idx_read(moe_call *call, const char *path, bool to_floats,
                         moe_tensor **out);
 
+/* float32, int32, or bytes where all integers are such. */
+moe_status moe_idx_write(moe_call *call, const char *path, const moe_tensor *t);
+
 #endif

@@ -174,8 +174,9 @@ moe_status moe_npy_parse(moe_call *call, const char *what,
   h.end = h.at + length;
   if (!read_header(&h))
     return moe_fail(call, MOE_EFORMAT,
-                    "'%.200s': a header of plain numbers expected, got %.60s",
-                    what, (const char *)bytes + begin);
+                    "'%.200s': a header of plain numbers expected, got %.*s",
+                    what, (int)(length < 60 ? length : 60),
+                    (const char *)bytes + begin);
   begin += length;
   MOE_TRY(moe_elements_read(call, what, &h.e, h.n_dims, h.shape, bytes + begin,
                             size - begin, out));

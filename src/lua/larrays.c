@@ -53,13 +53,18 @@ static int l_read_npy(lua_State *L) {
   return return_tensor(L, c, status, t);
 }
 
-/* write_npy(path, tensor) */
-static int l_write_npy(lua_State *L) {
+/* write_npy(path, tensor), write_idx(path, tensor) */
+static int write_tensor(lua_State *L,
+                        moe_status (*write)(moe_call *call, const char *path,
+                                            const moe_tensor *t)) {
   const char *path = check_path(L);
   const moe_tensor *t = lmoe_check_tensor(L, 2);
   lmoe_call *c = lmoe_begin(L);
-  return return_true(L, c, moe_npy_write(&c->call, path, t));
+  return return_true(L, c, write(&c->call, path, t));
 }
+
+static int l_write_npy(lua_State *L) { return write_tensor(L, moe_npy_write); }
+static int l_write_idx(lua_State *L) { return write_tensor(L, moe_idx_write); }
 
 /* ------------------------------------------------------------------- by name
  */
@@ -201,6 +206,7 @@ static int l_unpack_bytes(lua_State *L) {
 }
 
 static const luaL_Reg readers[] = {{"read_idx", l_read_idx},
+                                   {"write_idx", l_write_idx},
                                    {"read_npy", l_read_npy},
                                    {"write_npy", l_write_npy},
                                    {"read_npz", l_read_npz},
