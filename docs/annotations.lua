@@ -785,6 +785,12 @@ function moe.data.parse_csv(text, options) end
 ---@return any # a tensor; or nil, message, code for a file that cannot be read
 function moe.data.read_idx(path, options) end
 
+---Writes a tensor as an IDX file: float32, int32, or bytes where all integers are such.
+---@param path string of the file
+---@param t any the tensor
+---@return any # true; or nil, message, code
+function moe.data.write_idx(path, t) end
+
 ---Reads a tensor from a NumPy file. Integers and truth values become int32 and must fit it; real numbers float32, doubles rounded to the nearest, and refused beyond its range.
 ---@param path string of the file
 ---@return any # a tensor; or nil, message, code

@@ -227,6 +227,14 @@ moe.data.read_idx(path [, options])
   path     of the file
   options  { float }: true for float32 of integers too, which are int32 else
   returns  a tensor; or nil, message, code for a file that cannot be read]] },
+{ "moe.data.write_idx", [[
+moe.data.write_idx(path, t)
+  Writes a tensor as an IDX file: float32, int32, or bytes where all integers
+  are such.
+
+  path     of the file
+  t        the tensor
+  returns  true; or nil, message, code]] },
 { "moe.data.read_npy", [[
 moe.data.read_npy(path)
   Reads a tensor from a NumPy file. Integers and truth values become int32 and

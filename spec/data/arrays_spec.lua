@@ -133,6 +133,32 @@ describe("read_idx", function()
   end)
 end)
 
+describe("write_idx", function()
+  it("writes what read_idx reads, images as the bytes they were", function()
+    local path = os.tmpname()
+    for _, name in ipairs { "images.idx", "doubles.idx", "shorts.idx" } do
+      local t = assert(data.read_idx(fixture(name)))
+      assert.is_true(data.write_idx(path, t))
+      local again = assert(data.read_idx(path))
+      assert.equal(t.dtype, again.dtype)
+      assert.same(t.shape, again.shape)
+      assert.same(t:totable(), again:totable())
+    end
+    assert.is_true(data.write_idx(path, data.read_idx(fixture "images.idx")))
+    assert.equal(bytes_of(fixture "images.idx"), bytes_of(path))
+    local many = moe.randn(100, 70, { seed = 1 })
+    assert.is_true(data.write_idx(path, many))
+    assert.same(many:totable(), data.read_idx(path):totable())
+    assert.is_true(data.write_idx(path, moe.zeros(0, 2)))
+    assert.same({ 0, 2 }, data.read_idx(path).shape)
+    os.remove(path)
+    local none, message, code = data.write_idx("/nowhere/at/all", many)
+    assert.is_nil(none)
+    assert.is_string(message)
+    assert.equal("EIO", code)
+  end)
+end)
+
 describe("safetensors", function()
   it("of PyTorch make a layer that answers as PyTorch's", function()
     local state = assert(data.read_safetensors(fixture "torch.safetensors"))
@@ -146,6 +172,54 @@ describe("safetensors", function()
     assert.equal(3.140625, state.brain:get(1, 1))
     assert.near(-1.0002555517425873e30, state.brain:get(2, 1), 1e15)
     assert.same({ 5, 7 }, state.steps:totable())
+  end)
+
+  -- bench/golden/stack.py
+  local function stack()
+    return moe.nn.Sequential {
+      moe.nn.Linear { dim = 5, out_dim = 5 }, moe.nn.Activation { name = "gelu" },
+      moe.nn.LayerNorm { dim = 5 }, moe.nn.Linear { dim = 5, out_dim = 3, bias = false },
+    }
+  end
+
+  it("of a stack of PyTorch's load by its names, and are written so", function()
+    local state = assert(data.read_safetensors(fixture "torch_stack.safetensors"))
+    local x, y = state.x, state.y
+    state.x, state.y = nil, nil
+    local net = stack():load_state_dict(state, { layout = "torch" })
+    local answer = net(x)
+    for i = 1, 4 do
+      for j = 1, 3 do assert.near(y:get(i, j), answer:get(i, j), 1e-6) end
+    end
+    local back, names = net:state_dict { layout = "torch" }, 0
+    for name, t in pairs(back) do
+      names = names + 1
+      assert.same(state[name]:totable(), t:totable())
+    end
+    assert.equal(5, names)
+    local layer = moe.nn.MoE { dim = 4, hidden = 2, experts = 3 }
+    local router = layer:state_dict({ layout = "torch" })["gate.weight"]
+    assert.same({ 3, 4 }, router.shape)
+  end)
+
+  it("of PyTorch that do not fit are refused, and change nothing", function()
+    local state = assert(data.read_safetensors(fixture "torch_stack.safetensors"))
+    local net = stack()
+    local before = net:state_dict()["1.weight"]:totable()
+    local function refuses(pattern, options)
+      assert.error_matches(function() net:load_state_dict(state, options) end, pattern)
+      assert.same(before, net:state_dict()["1.weight"]:totable())
+    end
+    refuses("there is no 'x'", { layout = "torch" })
+    refuses("layout", { layout = "numpy" })
+    state.x, state.y = nil, nil
+    refuses("'1.bias' is missing")
+    state["3.weight"] = moe.zeros(4, 4)
+    refuses("'4.weight' is 4×4", { layout = "torch" })
+    state["3.weight"] = nil
+    refuses("'4.weight' is missing", { layout = "torch" })
+    net:load_state_dict(state, { layout = "torch", strict = false })
+    assert.are_not.same(before, net:state_dict()["1.weight"]:totable())
   end)
 
   it("come back as they were written", function()
@@ -230,6 +304,7 @@ describe("files that are cut or changed", function()
       allocations.fail(function() data[name](path, { a = t, b = t }) end)
     end
     allocations.fail(function() data.write_npy(path, t) end)
+    allocations.fail(function() data.write_idx(path, t) end)
     os.remove(path)
   end)
 end)

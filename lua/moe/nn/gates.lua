@@ -41,6 +41,7 @@ gates.init = {
 
 --- Logits x W.
 gates.linear = module "LinearGate"
+gates.linear.turned_in_torch = "weight"
 function gates.linear:init(o)
   local fill = gates.init[o.router_init]
   if not fill then error(("MoE: there is no router_init '%s'"):format(o.router_init), 6) end

@@ -24,6 +24,7 @@ layers.init_weights = init_weights
 
 --- x w + b. Options: dim, out_dim, bias (true), init ("uniform"), seed.
 layers.Linear = module "Linear"
+layers.Linear.turned_in_torch = "weight"
 function layers.Linear:init(options)
   local o = check("Linear", options, {
     dim = { "integer", min = 1, needed = true }, out_dim = { "integer", min = 1, needed = true },

@@ -73,10 +73,34 @@ function Module:size()
   return n
 end
 
+-- Calls f(name, tensor, name in PyTorch, turned) for each tensor. PyTorch counts the parts
+-- of a list from 0, and the weights of a Linear are [out, in] there, turned.
+local function each_in_torch(module, f)
+  walk(module, "", function(name, t, owner, key)
+    local there = ("." .. name):gsub("%.(%d+)", function(n) return (".%d"):format(n - 1) end)
+    f(name, t, there:sub(2), owner.turned_in_torch == key)
+  end, nothing)
+end
+
+local function check_layout(options, level)
+  local layout = options and options.layout
+  if layout == nil or layout == "torch" then return layout end
+  error(("layout: \"torch\" or nil expected, got %s"):format(tostring(layout)), level + 1)
+end
+
 --- All tensors by name: "layers.1.weight". They are the module's own, not copies.
-function Module:state_dict()
+-- @param[opt] options { layout }: "torch": names and weights as PyTorch's modules have them,
+-- whose lists begin with 0 ("layers.0.weight") and whose Linear weights are [out, in]; these
+-- are copies
+function Module:state_dict(options)
   local state = {}
-  walk(self, "", function(name, t) state[name] = t end, nothing)
+  if check_layout(options, 2) then
+    each_in_torch(self, function(_, t, there, turned)
+      state[there] = turned and t:detach():transpose() or t
+    end)
+  else
+    walk(self, "", function(name, t) state[name] = t end, nothing)
+  end
   return state
 end
 
@@ -89,13 +113,34 @@ local function misfit(own, given)
   return is ~= wanted and is .. ", not " .. wanted or nil
 end
 
+-- A state of PyTorch's, by our names.
+local function from_torch(module, state, strict)
+  local ours, known = {}, {}
+  each_in_torch(module, function(name, _, there, turned)
+    local given = state[there]
+    known[there] = true
+    local whole = is_tensor(given) and #given.shape == 2
+    ours[name] = turned and whole and given:transpose() or given
+  end)
+  for _, name in ipairs(strict and sorted_keys(state) or {}) do
+    if not known[name] then
+      error(("load_state_dict: there is no '%s'"):format(tostring(name)), 3)
+    end
+  end
+  return ours
+end
+
 --- Copies the values of tensors into those of the same names.
 -- @param state name → tensor
--- @param[opt] options { strict }: false allows names that are missing or too many
+-- @param[opt] options a table of
+--   strict (true): false allows names that are missing or too many
+--   layout: "torch": of a module of PyTorch's, as `state_dict` says; without it a square
+--   weight of a Linear from there would be taken for what it is not
 -- @return the module
 -- @raise if names (unless strict = false) or shapes do not agree; nothing is changed then
 function Module:load_state_dict(state, options)
   local own, strict = self:state_dict(), not options or options.strict ~= false
+  if check_layout(options, 2) then state = from_torch(self, state, strict) end
   for _, name in ipairs(sorted_keys(own)) do
     local given = state[name]
     if given == nil and strict then error(("load_state_dict: '%s' is missing"):format(name), 2) end
