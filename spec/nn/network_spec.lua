@@ -422,8 +422,47 @@ describe("a saved network", function()
     same_answers(m, assert(saved(m, { lua = { own = behind } })))
   end)
 
-  it("with a function in it is refused by name", function()
-    local parts = nn.Sequential { nn.Linear { dim = 2, out_dim = 2 }, F.relu }
+  it("may be of every module that there is, with moe.F's functions between them", function()
+    local stored = require "moe.nn.stored"
+    local x = moe.randn(2, 3, 4, { seed = 1 })
+    local gates = { "linear", "cosine", "mlp" }
+    local all = {
+      nn.Sequential { nn.Embedding { items = 5, dim = 4, seed = 1 }, F.softmax, F.log_softmax },
+      nn.TransformerBlock { dim = 4, heads = 2, rotary = true, dropout = 0.1, norm = "rms" },
+      nn.TransformerBlock { dim = 4, ffn = nn.MoE { dim = 4, hidden = 3, experts = {
+        nn.Linear { dim = 4, out_dim = 4, seed = 3 }, nn.Linear { dim = 4, out_dim = 4, seed = 4 },
+      }, bias_update = "sign" } },
+      nn.MoE { dim = 4, hidden = 3, experts = 3, router = "soft_moe", slots = 2 },
+      nn.MoE { dim = 4, hidden = 3, experts = 4, router = "noisy_top_k", noise = "learned" },
+    }
+    for _, name in ipairs { "relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid", "softplus" } do
+      all[#all + 1] = nn.Sequential { nn.LayerNorm { dim = 4 }, F[name],
+        nn.Activation { name = name } }
+    end
+    for _, gate in ipairs(gates) do
+      all[#all + 1] = nn.MoE { dim = 4, hidden = 3, experts = 4, gate = gate, shared_experts = 1 }
+    end
+    local classes = {}
+    for _, list in ipairs { nn, require "moe.nn.gates" } do
+      for _, class in pairs(list) do
+        if type(class) == "table" and class.type_name then classes[class.type_name] = class end
+      end
+    end
+    for i, module in ipairs(all) do
+      local input = i == 1 and moe.tensor({ 1, 5, 2 }):int() or x
+      local again = stored.unpack(stored.pack(module:eval()), classes)
+      assert.equal(#module:parameters(), #again:parameters())
+      assert.same((module(input)):totable(), (again(input)):totable())
+    end
+    local packed = stored.pack(nn.Sequential { F.relu })
+    packed.tree.fields[1][2].f = "operation"
+    assert.error_matches(function() stored.unpack(packed, classes) end, "no function 'operation'")
+  end)
+
+  it("with a function in it that is nobody's is refused by name", function()
+    local parts = nn.Sequential {
+      nn.Linear { dim = 2, out_dim = 2 }, function(x) return F.relu(x) end,
+    }
     local e = network { module = parts, epochs = 1 }
     e:fit(train)
     assert.error_matches(function() e:save(os.tmpname()) end, "'2' is a function")

@@ -1,11 +1,19 @@
 --- A module as plain values and tensors, and the way back, which runs no code but this.
 -- A module is its class, by name, and its fields: numbers, texts, truth values, lists and
--- tables of such, tensors, learners and modules.
+-- tables of such, tensors, learners, modules, and the functions of one tensor in moe.F.
 -- @module moe.nn.stored
 
 local core = require "moe.core"
 
 local stored = {}
+
+local F = core.F
+
+-- The functions of one tensor, as they stand in a Sequential.
+local functions, names = {}, {}
+for _, name in ipairs {
+  "relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid", "softplus", "softmax", "log_softmax",
+} do functions[name], names[F[name]] = F[name], name end
 
 local pack -- of any value
 
@@ -46,6 +54,7 @@ function pack(value, path, out)
   if core.is_tensor(value) then return pack_tensor(value, path, out) end
   if kind == "number" or kind == "string" or kind == "boolean" then return { value = value } end
   if kind == "table" then return pack_table(value, path, out) end
+  if names[value] then return { f = names[value] } end
   if kind == "userdata" and value.dump then
     return { learner = core._pack_bytes(value:dump()) }
   end
@@ -81,6 +90,10 @@ end
 function unpack_value(packed, classes, tensors)
   if packed.fields then return unpack_table(packed, classes, tensors) end
   if packed.learner then return assert(core.undump(core._unpack_bytes(packed.learner))) end
+  if packed.f then
+    return functions[packed.f]
+      or error(("load: there is no function '%s'"):format(tostring(packed.f)), 0)
+  end
   if not packed.tensor then return packed.value end
   local t = tensors[packed.tensor]
   if packed.requires and not t.requires then t:requires_grad() end
