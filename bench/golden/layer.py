@@ -38,6 +38,68 @@ def show(numbers):
     return "{ " + ", ".join("%.7g" % x for x in numbers) + " }"
 
 
+# ----------------------------------------------------------------- generator
+# xoshiro256++ seeded by splitmix64 (Blackman & Vigna), deviates by Marsaglia's polar
+# method, FNV-1a: written down from their descriptions, so that draws agree too.
+
+MASK = (1 << 64) - 1
+
+
+def splitmix(state):
+    """(state, number)"""
+    state = (state + 0x9E3779B97F4A7C15) & MASK
+    z = ((state ^ state >> 30) * 0xBF58476D1CE4E5B9) & MASK
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & MASK
+    return state, z ^ z >> 31
+
+
+def seed_at(seed, number):
+    state, z = splitmix(seed)
+    return splitmix(z ^ number)[1] >> 11
+
+
+def seed_of(seed, name):
+    h = 0xCBF29CE484222325
+    for byte in name.encode():
+        h = ((h ^ byte) * 0x100000001B3) & MASK
+    state, z = splitmix(seed)
+    return splitmix(z ^ h)[1] >> 11
+
+
+class Generator:
+    def __init__(self, seed):
+        self.s = []
+        for _ in range(4):
+            seed, z = splitmix(seed)
+            self.s.append(z)
+
+    def next(self):
+        def turned(x, k):
+            return (x << k | x >> 64 - k) & MASK
+
+        a, b, c, d = self.s
+        out = (turned((a + d) & MASK, 23) + a) & MASK
+        c, d = c ^ a, d ^ b
+        self.s = [a ^ d, b ^ c, c ^ (b << 17 & MASK), turned(d, 45)]
+        return out
+
+    def unit(self):
+        return (self.next() >> 11) / 2**53
+
+    def below(self, n):
+        while True:
+            product = self.next() * n
+            if product & MASK >= (1 << 64) % n:
+                return product >> 64
+
+    def normal(self):
+        while True:
+            u, v = 2 * self.unit() - 1, 2 * self.unit() - 1
+            s = u * u + v * v
+            if 0 < s < 1:
+                return u * math.sqrt(-2 * math.log(s) / s)
+
+
 # ------------------------------------------------------------------- experts
 
 ACTIVATIONS = {
@@ -62,6 +124,8 @@ def new_layer(shape, case):
         p["b_out"] = 0.5 * draw((experts, dim), 7)
     if case.get("tied"):
         p["gate"][:, 1::2] = p["gate"][:, 0::2]
+    if case.get("noise") == "learned":
+        p["noise_weight"] = draw((dim, experts), 9)
     for t in p.values():
         t.requires_grad_()
     return p
@@ -82,6 +146,78 @@ def answers(p, case, x):
 
 
 # -------------------------------------------------------------------- routing
+
+
+def disturbed(z, deviations, case):
+    """Logits as they are compared in a layer's first step of training: a generator a
+    row gives jitter and noise, expert by expert, and then who is left out."""
+    n, experts = z.shape
+    seed = seed_of(0, "route1")
+    factor, noise = torch.ones(n, experts), torch.zeros(n, experts)
+    out = torch.zeros(n, experts, dtype=torch.bool)
+    for i in range(n):
+        g = Generator(seed_at(seed, i))
+        for e in range(experts):
+            if "jitter" in case:
+                factor[i, e] += case["jitter"] * (2 * g.unit() - 1)
+            if deviations is not None:
+                noise[i, e] = g.normal()
+        if "expert_dropout" in case:
+            twin = Generator(0)
+            twin.s = list(g.s)
+            drawn = [twin.unit() for _ in range(experts)]
+            spared = max(range(experts), key=lambda e: (drawn[e], -e))
+            for e in range(experts):
+                out[i, e] = g.unit() < case["expert_dropout"] and e != spared
+    z = z * factor
+    if deviations is not None:
+        z = z + noise * deviations
+    return z.masked_fill(out, -math.inf), out
+
+
+def load_loss(z, noisy, deviations, k):
+    """CV^2 of sum_i Phi((z - the k-th highest noisy logit of the others) / deviation)."""
+    n, experts = z.shape
+    load = []
+    for e in range(experts):
+        others = torch.cat([noisy[:, :e], noisy[:, e + 1:]], 1)
+        bar = others.sort(1, descending=True).values[:, k - 1]
+        margin = (z[:, e] - bar) / deviations[:, e]
+        load.append((0.5 * (1 + torch.erf(margin / math.sqrt(2)))).sum())
+    load = torch.stack(load)
+    return load.var(unbiased=False) / load.mean() ** 2
+
+
+def next_bias(case, probs, chosen, bias):
+    """The selection bias one step on, as Wang et al. 2024 (by sign or size of the
+    excess) and Su 2026 (by quantiles of margins) have it."""
+    n, experts = probs.shape
+    rate, k = case["bias_rate"], case["top_k"]
+    if case["bias_update"] == "quantile":
+        bars = (probs + bias).sort(1, descending=True).values[:, k]
+        margins = (probs - bars[:, None]).sort(0, descending=True).values
+        to = -margins[k * n // experts]
+        step = rate * (to - to.mean() - bias)
+    else:
+        load = torch.zeros(experts)
+        for row in chosen:
+            load[row] += 1
+        excess = load.mean() - load
+        step = rate * (excess.sign() if case["bias_update"] == "sign" else excess / load.mean())
+    bias = bias + step
+    return bias - bias.mean()
+
+
+def hashed(ids, experts, k):
+    chosen = []
+    for i in ids:
+        g, row = Generator(seed_at(0, i)), []
+        while len(row) < k:
+            e = g.below(experts)
+            if e not in row:
+                row.append(e)
+        chosen.append(row)
+    return chosen
 
 
 def scores_of(z, case):
@@ -191,20 +327,30 @@ def choose_rows(case, probs):
     return [best(row, experts, at) for row, at in zip(probs, kept)]
 
 
-def route(case, z):
+def route(case, z, out, bias, ids):
     """weights (rows x experts), scores, selections"""
     n, experts = z.shape
     probs = scores_of(z, case)
     router = case["router"]
+    if router == "hash":
+        chosen = hashed(ids, experts, case["top_k"])
+        w = torch.zeros(n, experts)
+        for i, row in enumerate(chosen):
+            w[i, row] = 1 / case["top_k"]
+        return w, w, chosen
     if router == "soft":
         kept = [best(row, experts, range(experts)) for row in probs]
         return weigh(case, z, probs, kept, kept), probs, kept
     if router == "expert_choice":
         kept = choose_rows(case, probs)
         return weigh(case, z, probs, kept, kept), probs, kept
-    keys = sinkhorn(z.detach()) if router == "sinkhorn" else probs
+    keys = sinkhorn(z.detach()) if router == "sinkhorn" else probs + bias
+    keys = keys.masked_fill(out, -math.inf)
     k = 1 if router == "switch" else case["top_k"]
     chosen, kept = select(case, keys, probs, k)
+    if "expert_dropout" in case:
+        chosen = [[e for e in row if not out[i, e]] for i, row in enumerate(chosen)]
+        kept = chosen
     return weigh(case, z, probs, chosen, kept), probs, chosen
 
 
@@ -269,6 +415,28 @@ CASES = [
     dict(router="soft_moe", slots=2, activation="swiglu"),
     dict(router="soft_moe", slots=1, mask=True),
     dict(router="top_k", top_k=2, scale=2.5),
+    dict(router="soft", mask=True, tied=True),
+    dict(router="switch", tied=True, capacity_factor=0.8),
+    dict(router="switch", capacity_factor=0.6, overflow="next_best"),
+    dict(router="sinkhorn", top_k=2, mask=True, tied=True),
+    dict(router="noisy_top_k", top_k=2, capacity_factor=0.8, mask=True),
+    dict(router="hash", top_k=1),
+    dict(router="hash", top_k=2, mask=True),
+    dict(router="noisy_top_k", top_k=1, noise="learned"),
+    dict(router="noisy_top_k", top_k=2, noise="learned", mask=True),
+    dict(router="noisy_top_k", top_k=3, noise=0.5, activation="swiglu"),
+    dict(router="top_k", top_k=2, noise="learned", score="sigmoid"),
+    dict(router="top_k", top_k=2, jitter=0.5),
+    dict(router="switch", jitter=0.3, noise=0.2, mask=True),
+    dict(router="top_k", top_k=2, expert_dropout=0.4, renormalize=False),
+    dict(router="top_k", top_k=2, expert_dropout=0.3, jitter=0.2),
+    dict(router="top_k", top_k=2, bias_update="sign", bias_rate=0.1),
+    dict(router="top_k", top_k=2, bias_update="magnitude", bias_rate=0.1, score="sigmoid"),
+    dict(router="top_k", top_k=2, bias_update="quantile", bias_rate=1, score="sigmoid"),
+    dict(router="top_k", top_k=1, bias_update="quantile", bias_rate=0.5, renormalize=False),
+    dict(router="top_k", top_k=2, bias_update="quantile", bias_rate=1, mask=True, tied=True),
+    dict(router="top_k", top_k=2, bias_update="sign", bias_rate=0.1, groups=2, top_groups=1,
+         score="sigmoid", capacity_factor=0.8),
 ]
 
 
@@ -277,23 +445,44 @@ def kept_by(case, n):
     return [i for i in range(n) if not case.get("mask") or i % 3 != 2]
 
 
+def run_slots(case, p, x, z):
+    dispatch, combine = F.softmax(z, 0), F.softmax(z, 1)
+    slots = dispatch.t() @ x
+    each = answers(p, case, slots)
+    s = case["slots"]
+    return combine @ torch.stack([each[i // s, i] for i in range(slots.shape[0])])
+
+
+def run_experts(case, p, x, z, ids):
+    """answer, losses, the next bias"""
+    experts, deviations = z.shape[1], None
+    if case.get("noise") == "learned":
+        deviations = F.softplus(x @ p["noise_weight"]) + 1e-2
+    elif "noise" in case:
+        deviations = torch.full(z.shape, case["noise"])
+    noisy, out = disturbed(z, deviations, case)
+    biased = "bias_update" in case
+    bias = 0.3 * draw((experts,), 10) if biased else torch.zeros(experts)
+    w, probs, chosen = route(case, noisy, out, bias, ids)
+    y = torch.einsum("ne,end->nd", w, answers(p, case, x))
+    if case["router"] == "hash" or out.any():
+        return y, {}, None
+    losses = losses_of(z, probs, chosen)
+    if deviations is not None:
+        losses["load"] = load_loss(z, noisy, deviations, len(chosen[0]))
+    return y, losses, next_bias(case, probs.detach(), chosen, bias) if biased else None
+
+
 def run(case, p, n):
     keep = torch.tensor(kept_by(case, n))
     x = p["x"][keep]
     z = x @ p["gate"]
     if case["router"] == "soft_moe":
-        dispatch, combine = F.softmax(z, 0), F.softmax(z, 1)
-        slots = dispatch.t() @ x
-        each = answers(p, case, slots)
-        s = case["slots"]
-        y = torch.stack([each[i // s, i] for i in range(slots.shape[0])])
-        y, losses = combine @ y, {}
+        y, losses, bias = run_slots(case, p, x, z), {}, None
     else:
-        w, probs, chosen = route(case, z)
-        y = torch.einsum("ne,end->nd", w, answers(p, case, x))
-        losses = {} if case["router"] == "sinkhorn" else losses_of(z, probs, chosen)
+        y, losses, bias = run_experts(case, p, x, z, [3 * i + 4 for i in keep.tolist()])
     y = y * case.get("scale", 1)
-    return torch.zeros_like(p["x"]).index_copy(0, keep, y), losses
+    return torch.zeros_like(p["x"]).index_copy(0, keep, y), losses, bias
 
 
 def gradients(value, p):
@@ -315,11 +504,12 @@ def print_tensors(name, tensors, indent):
 
 def print_layer(case, shape):
     p = new_layer(shape, case)
-    y, losses = run(case, p, shape[0])
+    y, losses, bias = run(case, p, shape[0])
     value = (y * draw(y.shape, 8)).sum()
     options = ", ".join("%s = %s" % (k, in_lua(v)) for k, v in case.items())
     print("    {\n      options = { %s }, shape = { %d, %d, %d, %d }," % ((options,) + shape))
-    print_tensors("values", {"y": y}, "      ")
+    values = {"y": y} if bias is None else {"y": y, "selection_bias": bias}
+    print_tensors("values", values, "      ")
     print_tensors("gradients", gradients(value, p), "      ")
     if shape == SHAPES[0]:
         print_losses(p, losses)
@@ -329,9 +519,9 @@ def print_layer(case, shape):
 def print_losses(p, losses):
     print("      losses = {")
     for name, loss in losses.items():
-        g = gradients(loss, {"x": p["x"], "gate": p["gate"]})
-        print("        %s = { %.7g, x = %s, gate = %s }," % (
-            name, float(loss), show(digest(g["x"])), show(digest(g["gate"]))))
+        g = gradients(loss, {k: p[k] for k in ("x", "gate", "noise_weight") if k in p})
+        inner = ", ".join("%s = %s" % (k, show(digest(t))) for k, t in sorted(g.items()))
+        print("        %s = { %.7g, %s }," % (name, float(loss), inner))
     print("      },")
 
 

@@ -33,39 +33,45 @@ local function new_layer(case)
     w_out = draw(layer.w_out.shape, 4), w_gate = layer.w_gate and draw(layer.w_gate.shape, 5),
     b_in = layer.b_in and 0.5 * draw(layer.b_in.shape, 6),
     b_out = layer.b_out and 0.5 * draw(layer.b_out.shape, 7),
+    noise_weight = layer.noise_weight and draw(layer.noise_weight.shape, 9),
+    selection_bias = layer.selection_bias and 0.3 * draw(layer.selection_bias.shape, 10),
   }
   if case.options.tied then tie(state["gate.weight"]) end
   layer:load_state_dict(state)
-  local x = draw({ n, dim }, 1):requires_grad()
-  local mask
-  if case.options.mask then
-    mask = {}
-    for i = 1, n do mask[i] = i % 3 ~= 0 end
+  local x, ids, mask = draw({ n, dim }, 1):requires_grad(), {}, case.options.mask and {}
+  for i = 1, n do
+    ids[i] = 3 * i + 1
+    if mask then mask[i] = i % 3 ~= 0 end
   end
-  return layer, x, mask
+  return layer, x, { ids = ids, mask = mask or nil }
 end
 
 local function by_name(layer, x)
   return {
     x = x, gate = layer.gate.weight, w_in = layer.w_in, w_out = layer.w_out,
     w_gate = layer.w_gate, b_in = layer.b_in, b_out = layer.b_out,
+    noise_weight = layer.noise_weight,
   }
 end
 
 describe("nn.MoE equals PyTorch's autograd", function()
   for _, case in ipairs(golden.layers) do
     it(describe_options(case.options) .. " of " .. table.concat(case.shape, "×"), function()
-      local layer, x, mask = new_layer(case)
-      local y, routing = layer(x, { mask = mask })
+      local layer, x, with = new_layer(case)
+      local y, routing = layer(x, with)
       same(case.values.y, y, "y")
+      if case.values.selection_bias then
+        same(case.values.selection_bias, layer.selection_bias, "selection bias")
+      end
       for name, expected in pairs(case.losses or {}) do
         layer:zero_grad()
         x:zero_grad()
         local loss = routing:loss(name)
         support.number(expected[1], loss:get(1), name)
         loss:backward { keep = true }
-        same(expected.x, x.grad, name .. " by x")
-        same(expected.gate, layer.gate.weight.grad, name .. " by gate")
+        for of, t in pairs(by_name(layer, x)) do
+          if expected[of] then same(expected[of], t.grad, name .. " by " .. of) end
+        end
       end
       layer:zero_grad()
       x:zero_grad();
