@@ -5,8 +5,9 @@
    tensors.  Optional: clone(self), get_state(self) → plain table,
    set_state(self, table); and in place of fit, for fits that take long,
    start_fit(self, X, y, options) → a table with step(self) → whether all is
-   done, whether what there is would serve, and commit(self), which lets the
-   value have it.
+   done, whether what there is would serve, and perhaps a table of the loss and
+   the validation_loss of the round for the history; and with commit(self),
+   which lets the value have what there is.
 
    Every call runs protected on the thread that called the engine; an error
    unwinds through the engine as MOE_EHOST and is raised again as it was. */
@@ -242,14 +243,25 @@ static int l_publish(lua_State *L) {
   return 0;
 }
 
+/* The figures that the table on top has. */
+static void record_losses(lua_State *L, moe_job *job) {
+  static const char *const names[] = {"loss", "validation_loss"};
+  for (int i = 0; i < 2 && lua_istable(L, -1); i++) {
+    lua_getfield(L, -1, names[i]);
+    if (lua_isnumber(L, -1)) moe_job_record(job, names[i], lua_tonumber(L, -1));
+    lua_pop(L, 1);
+  }
+}
+
 static int l_step(lua_State *L) {
   request *r = lua_touserdata(L, 1);
   push_fitting(L, r);
   int fitting = lua_gettop(L) - 1;
   lua_pushvalue(L, fitting);
-  call_fitting(L, "step", 2);
-  bool done = lua_toboolean(L, -2);
-  r->job->usable = done || lua_toboolean(L, -1);
+  call_fitting(L, "step", 3);
+  bool done = lua_toboolean(L, -3);
+  r->job->usable = done || lua_toboolean(L, -2);
+  record_losses(L, r->job);
   if (!done) return 0;
   lua_settop(L, fitting);
   call_fitting(L, "commit", 0);

@@ -72,32 +72,35 @@ local function validation_loss(self)
   return value
 end
 
--- What an epoch leaves to do before the next; true where there is none.
+-- What an epoch leaves to do before the next; its losses.
 local function end_epoch(self)
-  local o = self.trained.options
-  self.epoch = self.epoch + 1
+  local losses = { loss = self.sum / self.rows }
+  self.epoch, self.sum = self.epoch + 1, 0
   if self.held then
     local loss = validation_loss(self)
-    self.waited = self.waited + 1
+    losses.validation_loss, self.waited = loss, self.waited + 1
     if loss < self.least then
       self.best, self.least, self.waited = self.trained.module:clone(), loss, 0
     end
   end
-  return self.epoch >= self.epochs or self.held and self.waited >= o.patience
+  self.done = self.epoch >= self.epochs
+    or self.held ~= nil and self.waited >= self.trained.options.patience
+  return losses
 end
 
---- Goes on by a batch.
+--- Goes on by a batch, or ends an epoch.
 -- @return whether that was the last
 -- @return whether `commit` would give something of use
+-- @return at the end of an epoch its loss, and validation_loss of rows held out
 function Fitting:step()
   local X, y, weights = self.batches()
-  if X then
-    training.take_step(self.trained, X, y, weights)
-    if self.schedule then self.schedule:step() end
-  else
-    self.done = end_epoch(self)
+  if not X then
+    local losses = end_epoch(self)
+    return self.done, true, losses
   end
-  return self.done, self.epoch > 0
+  self.sum = self.sum + training.take_step(self.trained, X, y, weights) * #X
+  if self.schedule then self.schedule:step() end
+  return false, self.epoch > 0
 end
 
 --- Gives the network what has been learned so far, of rows held out the best; a fit that
@@ -148,7 +151,7 @@ return function(network, X, y, options)
   local epochs = warm and o.warm_epochs or o.epochs
   return setmetatable({
     network = network, trained = trained, held = held, batches = batches, epoch = 0,
-    least = math.huge, waited = 0, epochs = epochs, done = false,
+    least = math.huge, waited = 0, epochs = epochs, done = false, sum = 0, rows = #train.X,
     schedule = o.schedule and o.schedule(trained.optimiser, epochs * batches:count()),
   }, Fitting)
 end

@@ -170,12 +170,14 @@ function training.loss_of(network, X, y, weights)
 end
 
 --- One step of the optimiser by these rows.
+-- @return the loss before it
 function training.take_step(network, X, y, weights)
   network.optimiser:zero_grad()
   local loss = training.loss_of(network, X, y, weights)
   loss:backward()
   if network.options.clip then core.clip(network.optimiser.parameters, network.options.clip) end
   network.optimiser:step()
+  return loss:get(1)
 end
 
 return training
