@@ -762,7 +762,7 @@ function moe.experts.import(path, options) end
 
 ---A learner around a neural module.
 ---@param options table a table of; module: a module that gives rows × outputs, or function(inputs, outputs) → module; loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights),; where the mean of all rows' weights is 1; optimizer: the name of one of moe.optim ("adamw"), or function(parameters) → optimiser; lr, weight_decay: the optimiser's own unless given; clip: the most that the norm of; the gradients may be; schedule: function(optimiser, steps) → one of; moe.optim.schedules; epochs (20), batch_size (32), seed (0); warm_epochs: of a fit that goes on from the; weights there are, as each round of em is (epochs unless given); validation (0): the share of rows held out, to stop after `patience` (5) epochs; without a gain and return to the best; balance (0.01): the weight of the balance loss of a module that gives a routing; standardize (true): inputs have mean 0 and deviation 1 (of regression the targets do); classes: of the outputs, in their order; those of the rows, sorted, unless given; warm (false): each fit goes on from the weights there are, as one with the option; warm = true does; a copy's first fit does not
----@return any # a learner; and the network behind it: { module, options, … }
+---@return any # a learner; its `behind` is the network: { module, options, … }
 function moe.experts.network(options) end
 
 moe.data = {}
@@ -1448,6 +1448,10 @@ function Learner:predict_interval(x, options) end
 ---@param weight? number from 0 (1 unless given)
 ---@return any # what `predict_one` said of x
 function Learner:test_then_learn(x, y, weight) end
+
+---What a learner written in Lua stands for: of `moe.experts.network` the network, whose `module` is the neural one as it is now.
+---@return any # the table, or whatever it is; nil of other learners
+function Learner:behind() end
 
 ---The expert of that name: the very object that was put in.
 ---@param name string its name, or its place where the experts are a list

@@ -33,10 +33,11 @@ end
 local new_X, new_y = read("t10k", 10000)
 
 local function network(module, epochs, warm)
-  return moe.experts.network {
+  local expert = moe.experts.network {
     module = module, classes = NAMES, epochs = epochs, batch_size = 64, lr = 1e-3, seed = 1,
     standardize = false, warm = warm,
   }
+  return expert, expert:behind()
 end
 local function mlp(seed)
   return network(nn.FeedForward { dim = 784, hidden = 128, out_dim = #NAMES, seed = seed }, 4)

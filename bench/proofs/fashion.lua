@@ -41,7 +41,7 @@ end
 local new_X, new_y = read "t10k"
 
 local function measure(name, middle)
-  local e, behind = moe.experts.network {
+  local e = moe.experts.network {
     module = Net { middle = middle }, epochs = epochs, batch_size = 128, lr = 2e-3, seed = 1,
     weight_decay = 0.02,
     schedule = function(optimiser, steps)
@@ -51,7 +51,7 @@ local function measure(name, middle)
   local begin = moe.now()
   e:fit(X, y)
   print(("%-24s %8d parameters  accuracy on new rows %.4f  %.0f s"):format(
-    name, behind.module:size(), e:score(new_X, new_y), moe.now() - begin))
+    name, e:behind().module:size(), e:score(new_X, new_y), moe.now() - begin))
 end
 
 measure("dense", nn.FeedForward { dim = 256, hidden = 512, activation = "gelu", seed = 5 })

@@ -64,4 +64,9 @@ end
 -- @return what `predict_one` said of x
 -- @raise if the learner does not learn one by one
 
+--- What a learner written in Lua stands for: of `moe.experts.network` the network, whose
+-- `module` is the neural one as it is now.
+-- @return the table, or whatever it is; nil of other learners
+function Learner:behind() return core._behind(self) end
+
 return { rows_and_targets = rows_and_targets }

@@ -195,7 +195,7 @@ moe.experts.network(options)
              warm (false): each fit goes on from the weights there are, as one
                with the option
              warm = true does; a copy's first fit does not
-  returns  a learner; and the network behind it: { module, options, … }
+  returns  a learner; its `behind` is the network: { module, options, … }
   raises   if an option is unknown or not allowed]] },
 } },
 { "moe.data", [[
@@ -1428,6 +1428,12 @@ Learner:test_then_learn(x, y [, weight])
   weight   from 0 (1 unless given)
   returns  what `predict_one` said of x
   raises   if the learner does not learn one by one]] },
+{ "Learner:behind", [[
+Learner:behind()
+  What a learner written in Lua stands for: of `moe.experts.network` the
+  network, whose `module` is the neural one as it is now.
+
+  returns  the table, or whatever it is; nil of other learners]] },
 { "Learner:expert", [[
 Learner:expert(name)
   The expert of that name: the very object that was put in.

@@ -176,23 +176,25 @@ describe("an expert written in Lua", function()
 
   -- Whose answer is the mean of its rows, by weight; `fits` counts the fits that it kept.
   local function mean_in_lua(start)
-    local self = { mean = start, fits = 0 }
-    function self:fit(_, y, o)
+    local value = { mean = start, fits = 0 }
+    function value.fit(self, _, targets, o)
       local sum, total = 0, 0
-      for i, v in ipairs(y) do sum, total = sum + v * o.weights[i], total + o.weights[i] end
+      for i, v in ipairs(targets) do
+        sum, total = sum + v * o.weights[i], total + o.weights[i]
+      end
       self.mean, self.fits, self.warm = sum / total, self.fits + 1, o.warm
     end
-    function self:predict(rows)
+    function value.predict(self, rows)
       local out = {}
       for i = 1, #rows do out[i] = self.mean end
       return out
     end
-    function self:clone()
+    function value.clone(self)
       local other = mean_in_lua(self.mean)
       other.fits = self.fits
       return other
     end
-    return self
+    return value
   end
 
   it("is trained by em: what a round found better is in the very table", function()
@@ -234,9 +236,9 @@ describe("an expert written in Lua", function()
 
   -- Counts to three before it has learned anything.
   local function slow()
-    local self, log = { answer = 0 }, {}
-    function self:start_fit(rows, y, o)
-      log[#log + 1] = ("start %d %d %s"):format(#rows, #y, tostring(o.warm))
+    local value, log = { answer = 0 }, {}
+    function value.start_fit(self, rows, targets, o)
+      log[#log + 1] = ("start %d %d %s"):format(#rows, #targets, tostring(o.warm))
       local n = 0
       return {
         step = function()
@@ -250,12 +252,12 @@ describe("an expert written in Lua", function()
         end,
       }
     end
-    function self:predict(rows)
+    function value.predict(self, rows)
       local out = {}
       for i = 1, #rows do out[i] = self.answer end
       return out
     end
-    return self, log
+    return value, log
   end
 
   it("may be fitted piece by piece, and give what it has", function()

@@ -13,7 +13,8 @@ end
 local function network(options)
   local o = { module = hidden(16), epochs = 15, lr = 0.02, seed = 3 }
   for name, value in pairs(options or {}) do o[name] = value end
-  return moe.experts.network(o)
+  local e = moe.experts.network(o)
+  return e, e:behind()
 end
 
 local moons = moe.data.make_moons { rows = 240, noise = 0.15, seed = 1 }
@@ -270,7 +271,8 @@ describe("a network", function()
     local X, y, all = {}, {}, {}
     for i = 1, 80 do
       X[i] = corner(i)
-      y[i], all[i] = X[i][1] == 0 and "a" or "b", X[i][1] == 0 and "a" or X[i][2] == 0 and "b" or "c"
+      y[i] = X[i][1] == 0 and "a" or "b"
+      all[i] = y[i] == "b" and X[i][2] == 1 and "c" or y[i]
     end
     local e, behind = network { epochs = 60, module = hidden(8), standardize = false }
     e:fit(X, y)
@@ -306,6 +308,24 @@ describe("a network", function()
     assert.truthy(tostring(result):find "accuracy")
   end)
 
+  it("is one value, also at the end of a list, and tells what is behind it", function()
+    local function one()
+      return moe.experts.network { module = hidden(4), epochs = 2 }
+    end
+    local m = moe.mixture { experts = { moe.experts.logistic {}, one() } }
+    m:fit(train)
+    assert.equal(2, #m:explain({ 0.1, 0.2 }).experts)
+    local p = moe.pipeline { moe.transforms.standard_scaler {}, one() }
+    p:fit(train)
+    assert.is_true(assert(saved(p)):score(test) == p:score(test))
+    local e = one()
+    e:fit(train)
+    assert.is_true(assert(saved(e)):behind().module.is_module)
+    assert.is_nil(moe.experts.logistic({}):behind())
+    local value = rule()
+    assert.equal(value, moe.experts.foreign(value):behind())
+  end)
+
   it("says what is wrong", function()
     assert.has_error(function() moe.experts.network {} end, "network: 'module' is needed")
     local function refused(pattern, options)
@@ -337,6 +357,21 @@ describe("the fit of a network as a job", function()
     job:commit()
     same_answers(whole, parts)
     assert.is_table(behind)
+  end)
+
+  it("tells the loss of each epoch", function()
+    local _, history = network({ epochs = 5, validation = 0.3 }):fit(train)
+    assert.equal(5, #history.loss)
+    assert.equal(5, #history.validation_loss)
+    assert.is_true(history.loss[5] < history.loss[1])
+    _, history = network({ epochs = 2 }):fit(train)
+    assert.equal(2, #history.loss)
+    assert.is_nil(history.validation_loss)
+    -- Of all rows in one batch and without a step that counts: ln 2 is that of even odds.
+    _, history = network({ epochs = 1, batch_size = 1000, module = nn.Linear {
+      dim = 2, out_dim = 2, init = "zeros",
+    } }):fit(train)
+    assert.near(math.log(2), history.loss[1], 1e-6)
   end)
 
   it("given up leaves it as it was", function()

@@ -220,11 +220,10 @@ core._on_load(restore)
 --   classes: of the outputs, in their order; those of the rows, sorted, unless given
 --   warm (false): each fit goes on from the weights there are, as one with the option
 --   warm = true does; a copy's first fit does not
--- @return a learner; and the network behind it: { module, options, … }
+-- @return a learner; its `behind` is the network: { module, options, … }
 -- @raise if an option is unknown or not allowed
 return function(options)
   local o = check("network", options, known, 2)
   if options.module == nil then error("network: 'module' is needed", 2) end
-  local network = new(options, o)
-  return core.foreign("learner", network), network
+  return core.foreign("learner", new(options, o))
 end
