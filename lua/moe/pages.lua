@@ -169,7 +169,7 @@ moe.experts.network(options)
 
   options  a table of
              module: a module that gives rows × outputs, or function(inputs,
-               outputs) → module
+               outputs, seed) → module
              loss: "cross_entropy" (of classes), "mse" or "huber", or
                function(output, y, weights),
              where the mean of all rows' weights is 1
@@ -180,9 +180,12 @@ moe.experts.network(options)
              the gradients may be; schedule: function(optimiser, steps) → one
                of
              moe.optim.schedules
-             epochs (20), batch_size (32), seed (0); warm_epochs: of a fit
-               that goes on from the
-             weights there are, as each round of em is (epochs unless given)
+             epochs (20), batch_size (32); warm_epochs: of a fit that goes on
+               from the weights
+             there are, as each round of em is (epochs unless given)
+             seed: of the order of rows and what is held out; unless given 0,
+               or in a mixture one of
+             the mixture's seed and the expert's name
              validation (0): the share of rows held out, to stop after
                `patience` (5) epochs
              without a gain and return to the best

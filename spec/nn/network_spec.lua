@@ -2,52 +2,10 @@
 local moe = require "moe"
 local nn, F = moe.nn, moe.F
 
-local function hidden(n, activation)
-  return function(inputs, outputs)
-    return nn.FeedForward {
-      dim = inputs, hidden = n, out_dim = outputs, activation = activation, seed = 1,
-    }
-  end
-end
-
-local function network(options)
-  local o = { module = hidden(16), epochs = 15, lr = 0.02, seed = 3 }
-  for name, value in pairs(options or {}) do o[name] = value end
-  local e = moe.experts.network(o)
-  return e, e:behind()
-end
-
-local moons = moe.data.make_moons { rows = 240, noise = 0.15, seed = 1 }
-local train, test = moons:split(0.7, { seed = 1, stratify = true })
-
--- Answers 0 or 1 by the first feature alone.
-local function rule()
-  return {
-    fit = function() end,
-    predict_proba = function(_, X)
-      local rows = {}
-      for i, row in ipairs(X:totable()) do
-        rows[i] = row[1] > 0.5 and { 0.3, 0.7 } or { 0.7, 0.3 }
-      end
-      return rows
-    end,
-    clone = function() return rule() end,
-    get_state = function() return {} end,
-    set_state = function() end,
-  }
-end
-
-local function saved(model, options)
-  local path = os.tmpname()
-  assert(model:save(path))
-  local again, message, code = moe.load(path, options)
-  os.remove(path)
-  return again, message, code
-end
-
-local function same_answers(a, b)
-  assert.same(a:predict_proba(test):totable(), b:predict_proba(test):totable())
-end
+local networks = require "spec.support.networks"
+local hidden, network, rule = networks.hidden, networks.network, networks.rule
+local moons, train, test = networks.moons, networks.train, networks.test
+local saved, same_answers = networks.saved, networks.same_answers
 
 describe("a network", function()
   it("learns classes", function()
@@ -542,86 +500,6 @@ describe("experts of four kinds", function()
     }
     local result = moe.eval.cross_validate(m, moons, { folds = 2 })
     assert.is_true(tonumber(tostring(result):match "accuracy%s+([%d.]+)") > 0.9, tostring(result))
-  end)
-end)
-
-describe("a schedule of networks", function()
-  local S = moe.stages
-  local subsets = {}
-  for i = 1, #train do subsets[i] = train:row(i)[train.names[1]] < 0.5 and "left" or "right" end
-  local data = { X = train:xy(), y = select(2, train:xy()), subsets = subsets }
-
-  local function mixture(options)
-    local o = { epochs = 4, warm_epochs = 2 }
-    for name, value in pairs(options or {}) do o[name] = value end
-    local left, of_left = network(o)
-    local right, of_right = network(o)
-    return moe.mixture { experts = { left = left, right = right }, seed = 1 }, of_left, of_right
-  end
-
-  local function weights_of(behind) return behind.module.w_in.weight:totable() end
-
-  it("pretrains, freezes, teaches the router, and fine-tunes the same networks", function()
-    local m, left, right = mixture()
-    local seen = {}
-    local function look() seen[#seen + 1] = { weights_of(left), weights_of(right) } end
-    local history = moe.schedule {
-      S.pretrain {}, look, S.freeze { "left", "right" }, S.gate { load_balance = 0.01 }, look,
-      S.unfreeze { "left", "right" }, S.joint { rounds = 3 }, look,
-    }:fit(m, data)
-    assert.same(seen[1], seen[2])
-    for k = 1, 2 do assert.are_not.same(seen[2][k], seen[3][k]) end
-    local trace = history[7].log_likelihood
-    assert.equal(4, #trace)
-    for k = 2, #trace do assert.is_true(trace[k] > trace[k - 1]) end
-    assert.is_true(m:score(test) > 0.85)
-  end)
-
-  it("leaves a network that is frozen as it is", function()
-    local m, left, right = mixture()
-    local before
-    moe.schedule {
-      S.pretrain {}, S.gate {}, S.freeze { "left" },
-      function() before = { weights_of(left), weights_of(right) } end, S.joint { rounds = 2 },
-    }:fit(m, data)
-    assert.same(before[1], weights_of(left))
-    assert.are_not.same(before[2], weights_of(right))
-  end)
-
-  it("learns in em from experts that know other classes, and from none", function()
-    local m = mixture { epochs = 20 }
-    local own = {}
-    for i, label in ipairs(data.y) do own[i] = label == data.y[1] and "left" or "right" end
-    moe.schedule { S.pretrain { subsets = own }, S.gate {}, S.joint { rounds = 3 } }:fit(m, data)
-    assert.is_true(m:score(test) > 0.8)
-    local fresh = mixture { epochs = 10 }
-    fresh:fit(train, { method = "em", rounds = 5 })
-    assert.is_true(fresh:score(test) > 0.8)
-  end)
-
-  it("goes back to the best round, and on from a checkpoint, to the same bits", function()
-    local path, power = os.tmpname(), true
-    os.remove(path)
-    local function both()
-      local m = mixture()
-      m:add_expert("rule", rule())
-      return m
-    end
-    local run = moe.schedule {
-      S.pretrain {}, S.gate {}, function() assert(power, "the power is gone") end,
-      S.joint { rounds = 1, early_stopping = { metric = "accuracy", patience = 1, rounds = 3 } },
-    }
-    local whole = { X = data.X, y = data.y, valid = { X = test:xy(), y = select(2, test:xy()) } }
-    local a, b = both(), both()
-    assert(run:fit(a, whole, { seed = 1 }))
-    power = false
-    assert.is_false((pcall(run.fit, run, b, whole, { seed = 1, checkpoint = path })))
-    power = true
-    local other = both()
-    assert(run:fit(other, whole, { seed = 1, checkpoint = path }))
-    os.remove(path)
-    assert.is_true(a:info().fitted)
-    same_answers(a, other)
   end)
 end)
 

@@ -139,6 +139,8 @@ typedef struct moe_batch {
                             NULL: no subsets.  Mixtures only. */
   const struct moe_plan *plan; /* how a mixture is to be trained this time;
                                   NULL: as its parameters say */
+  uint64_t seed; /* for what has no seed of its own and no parameter for one:
+                    made of its parent's and its name, or 0 */
 } moe_batch;
 
 static inline double moe_batch_weight(const moe_batch *b, size_t i) {

@@ -174,11 +174,13 @@ static void push_classes(lua_State *L, const moe_fitted *f) {
   }
 }
 
-/* { classes = …, warm = true or nil, weights = … or nil } */
+/* { classes = …, seed = …, warm = true or nil, weights = … or nil } */
 static void push_fit_options(lua_State *L, const request *r) {
   lua_newtable(L);
   push_classes(L, r->fitted);
   lua_setfield(L, -2, "classes");
+  lmoe_push_number(L, (double)r->batch->seed);
+  lua_setfield(L, -2, "seed");
   if (r->job->warm) {
     lua_pushboolean(L, 1);
     lua_setfield(L, -2, "warm");

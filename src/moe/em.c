@@ -139,15 +139,14 @@ static void share_out(moe_job *job, const int32_t *choice, bool by_source) {
 static moe_status start_run(moe_call *call, moe_job *job) {
   moe_mixture_job *w = job->work;
   moe_em *em = &w->em;
-  uint64_t seed =
-      params_of(job)->seed == MOE_NO_INT ? 0 : (uint64_t)params_of(job)->seed;
-  moe_kmeans_plan plan = {.x = &job->batch.x,
-                          .weight = job->batch.weight,
-                          .k = w->trainees.n,
-                          .standardize = true,
-                          .seed = moe_seed_at(seed, (uint64_t)em->run),
-                          .restarts = 1,
-                          .rounds = 100};
+  moe_kmeans_plan plan = {
+      .x = &job->batch.x,
+      .weight = job->batch.weight,
+      .k = w->trainees.n,
+      .standardize = true,
+      .seed = moe_seed_at(moe__mixture_seed(job), (uint64_t)em->run),
+      .restarts = 1,
+      .rounds = 100};
   em->round = job->warm ? -1 : 0; /* what is there is no round of ours */
   em->gated = false;
   em->likelihood = -INFINITY;
@@ -204,6 +203,7 @@ static moe_status start_fit(moe_call *call, moe_job *job, size_t e) {
   w->batch.weight = w->em.weight;
   w->batch.subset = NULL;
   w->batch.plan = &w->em.plan;
+  w->batch.seed = moe_seed_of(moe__mixture_seed(job), w->trainees.names[e]);
   w->piece = train;
   MOE_TRY(moe_object_clone(call, w->trainees.items[e], &w->em.candidate));
   MOE_TRY(moe_job_begin(call, w->em.candidate, &w->batch, &w->job));
@@ -348,6 +348,7 @@ static moe_status start_gate(moe_call *call, moe_job *job) {
   w->batch.y = &w->target;
   w->batch.subset = NULL;
   w->batch.plan = NULL;
+  w->batch.seed = moe_seed_of(moe__mixture_seed(job), "gate");
   w->piece = train;
   MOE_TRY(moe_object_clone(call, w->gate, &em->candidate));
   MOE_TRY(moe_job_begin(call, em->candidate, &w->batch, &w->job));

@@ -28,8 +28,7 @@ static moe_parts parts_of(const moe_job *job) {
 }
 
 static uint64_t seed_of(const moe_job *job) {
-  int64_t seed = params_of(job)->seed;
-  return moe_seed_of(seed == MOE_NO_INT ? 0 : (uint64_t)seed, "gradient");
+  return moe_seed_of(moe__mixture_seed(job), "gradient");
 }
 
 /* ----------------------------------------------------------------- beginning

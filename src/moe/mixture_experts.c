@@ -38,10 +38,12 @@ static moe_rows pick(const moe_job *job, const int32_t *rows, size_t n) {
 }
 
 moe_batch moe__mixture_part(const moe_job *job, const int32_t *rows, size_t n) {
+  const moe_mixture_job *w = job->work;
   moe_batch b = job->batch;
   b.x = pick(job, rows, n);
   b.subset = NULL;
   b.plan = NULL;
+  b.seed = moe_seed_of(moe__mixture_seed(job), w->trainees.names[w->expert]);
   return b;
 }
 
@@ -232,7 +234,6 @@ static moe_status commit_expert(moe_call *call, moe_mixture_job *w) {
 static moe_status plan_folds(moe_call *call, moe_job *job) {
   const moe_mixture_params *p = params_of(job);
   moe_mixture_job *w = job->work;
-  uint64_t seed = p->seed == MOE_NO_INT ? 0 : (uint64_t)p->seed;
   moe_scratch_mark mark = moe_scratch_now(call);
   int32_t *strata = NULL, *groups = NULL;
   const int32_t *ids = job->batch.y->ids, *group = job->batch.group;
@@ -249,9 +250,10 @@ static moe_status plan_folds(moe_call *call, moe_job *job) {
                     "mixture: expert '%s' has one row to train on, too few to "
                     "hold any out for the gate",
                     w->trainees.names[w->expert]);
-  MOE_TRY(moe_folds(call, w->n_rows, w->n_folds,
-                    moe_seed_of(seed, w->trainees.names[w->expert]), strata,
-                    groups, w->fold_of));
+  MOE_TRY(moe_folds(
+      call, w->n_rows, w->n_folds,
+      moe_seed_of(moe__mixture_seed(job), w->trainees.names[w->expert]), strata,
+      groups, w->fold_of));
   moe_scratch_drop(call, mark);
   w->fold = 0;
   if (w->probing) return MOE_OK;

@@ -146,19 +146,23 @@ static moe_status seed_child(moe_call *call, moe_object *child, uint64_t seed) {
   return moe_object_set(call, child, &map);
 }
 
+uint64_t moe__mixture_seed(const moe_job *job) {
+  int64_t seed = params_of(job)->seed;
+  return seed == MOE_NO_INT ? job->batch.seed : (uint64_t)seed;
+}
+
 /* What is trained for the original: a clone, or itself. */
 static moe_status new_trainee(moe_call *call, const moe_job *job,
                               moe_object *original, const char *name,
                               moe_object **out) {
-  int64_t seed = params_of(job)->seed;
-  uint64_t own = seed == MOE_NO_INT ? 0 : (uint64_t)seed;
   *out = NULL;
   if (moe_learner_traits(original) & MOE_HOST_ONLY) {
     *out = moe_object_retain(original);
     return MOE_OK;
   }
   MOE_TRY(moe_object_clone(call, original, out));
-  moe_status status = seed_child(call, *out, moe_seed_of(own, name));
+  moe_status status =
+      seed_child(call, *out, moe_seed_of(moe__mixture_seed(job), name));
   if (status == MOE_OK) return MOE_OK;
   moe_object_release(*out);
   *out = NULL;
@@ -334,6 +338,7 @@ moe_status moe__mixture_start_gate(moe_call *call, moe_job *job) {
   w->batch.y = &w->target;
   w->batch.subset = NULL;
   w->batch.plan = NULL;
+  w->batch.seed = moe_seed_of(moe__mixture_seed(job), "gate");
   w->piece = train_gate;
   return moe_job_begin(call, w->gate, &w->batch, &w->job);
 }

@@ -118,6 +118,9 @@ moe_mixture_piece moe__mixture_first_piece(const moe_job *job);
 /* Commits the job of a trainee, a trial or the gate, which is done. */
 moe_status moe__mixture_finish_job(moe_call *call, moe_mixture_job *w);
 
+/* The mixture's own seed, or what it was given by its parent. */
+uint64_t moe__mixture_seed(const moe_job *job);
+
 /* Whether fit leaves expert e, or the gate, as it is. */
 bool moe__mixture_is_frozen(const moe_object *mixture, size_t e);
 bool moe__mixture_gate_is_frozen(const moe_object *mixture);
@@ -130,8 +133,8 @@ moe_status moe__mixture_check_answers(moe_call *call, const moe_job *job,
 /* Whether there is a gate that was fitted to as many experts. */
 bool moe__mixture_has_gate(const moe_mixture_job *w);
 
-/* A view of some source rows of the batch, without what is the mixture's own
-   affair: subsets and plan. */
+/* A view of some source rows of the batch for the expert whose turn it is,
+   without what is the mixture's own affair: subsets and plan. */
 moe_batch moe__mixture_part(const moe_job *job, const int32_t *rows, size_t n);
 
 /* Expectation maximisation (em.c). */

@@ -51,13 +51,12 @@ static moe_status cluster(moe_call *call, moe_job *job) {
 static moe_status start_clusters(moe_call *call, moe_job *job,
                                  const moe_rows *x, const double *weight) {
   moe_mixture_job *w = job->work;
-  int64_t seed = moe_mixture_params_of(job->object)->seed;
   moe_kmeans_plan plan = {
       .x = x,
       .weight = weight,
       .k = count_trained(job),
       .standardize = x == &job->batch.x,
-      .seed = moe_seed_of(seed == MOE_NO_INT ? 0 : (uint64_t)seed, "subsets"),
+      .seed = moe_seed_of(moe__mixture_seed(job), "subsets"),
       .restarts = 10,
       .rounds = 300};
   w->piece = cluster;

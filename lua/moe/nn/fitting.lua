@@ -45,11 +45,11 @@ local function is_outgrown(trained, known, outputs)
 end
 
 -- The rows held out, to stop by; and those to learn from.
-local function hold_out(options, X, y, weights)
+local function hold_out(options, seed, X, y, weights)
   local n = #X
   local held = math.floor(n * options.validation)
   if held == 0 then return { X = X, y = y, weights = weights } end
-  local order, parts = random(options.seed, 1):permutation(n), { {}, {} }
+  local order, parts = random(seed, 1):permutation(n), { {}, {} }
   for i, row in ipairs(order) do
     local part = parts[i <= held and 2 or 1]
     part[#part + 1] = row
@@ -129,24 +129,25 @@ end
 -- @param network the network
 -- @param X rows × inputs
 -- @param y an array of labels or numbers
--- @param options { classes, weights, warm } as an expert's fit has them
+-- @param options { classes, weights, warm, seed } as an expert's fit has them
 return function(network, X, y, options)
   local warm = network.module ~= nil and options.warm
   local trained, o = begin(network, warm), network.options
+  local seed = o.seed or options.seed or 0
   local known = trained.classes and #trained.classes
   local rows, labels, weights = choose_rows(X, y, options.weights)
   local targets, outputs = prepare_targets(trained, labels, options.classes)
   if not warm or is_outgrown(trained, known, outputs) then
-    training.build(trained, rows.shape[2], outputs)
+    training.build(trained, rows.shape[2], outputs, seed)
   end
   trained.scale = trained.scale or (o.standardize and training.scale_of(rows)) or nil
   trained.fits = (trained.fits or 0) + 1
   trained.optimiser = training.make_optimiser(trained)
   trained.module:train()
-  local train, held = hold_out(o, training.standard(trained.scale, rows), targets, weights)
+  local train, held = hold_out(o, seed, training.standard(trained.scale, rows), targets, weights)
   local batches = loader {
     X = train.X, y = train.y, weights = train.weights, batch = o.batch_size, shuffle = true,
-    seed = core.seed_of(o.seed, "fit" .. trained.fits),
+    seed = core.seed_of(seed, "fit" .. trained.fits),
   }
   local epochs = warm and o.warm_epochs or o.epochs
   return setmetatable({

@@ -31,8 +31,7 @@ local known = {
   validation = { "number", min = 0, max = 0.9, default = 0 },
   patience = { "integer", min = 1, default = 5 }, schedule = { "function" },
   balance = { "number", min = 0, default = 0.01 }, standardize = { "boolean", default = true },
-  classes = { "table" }, warm = { "boolean", default = false },
-  seed = { "integer", min = 0, default = 0 },
+  classes = { "table" }, warm = { "boolean", default = false }, seed = { "integer", min = 0 },
 }
 
 -- Networks that are copies, and of which no fit has begun.
@@ -44,7 +43,8 @@ local copies = setmetatable({}, { __mode = "k" })
 -- was learned.
 function Network:start_fit(X, y, options)
   local own = self.options.warm and not copies[self]
-  local o = { classes = options.classes, weights = options.weights, warm = options.warm or own }
+  local o = { warm = options.warm or own }
+  for _, name in ipairs { "classes", "weights", "seed" } do o[name] = options[name] end
   copies[self] = nil
   return fitting(self, X, y, o)
 end
@@ -80,7 +80,7 @@ function Network:learn_one(x, y, weight)
   local outputs = classifies and math.max(OUTPUTS, #self.classes) or target.shape[2]
   local grown = before and outputs > math.max(OUTPUTS, before)
     and type(self.options.module) == "function"
-  if not self.module or grown then training.build(self, #x, outputs) end
+  if not self.module or grown then training.build(self, #x, outputs, self.options.seed or 0) end
   self.optimiser = self.optimiser or training.make_optimiser(self)
   self.module:train()
   local lr = self.optimiser.lr
@@ -204,15 +204,17 @@ core._on_load(restore)
 
 --- A learner around a neural module.
 -- @param options a table of
---   module: a module that gives rows × outputs, or function(inputs, outputs) → module
+--   module: a module that gives rows × outputs, or function(inputs, outputs, seed) → module
 --   loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights),
 --   where the mean of all rows' weights is 1
 --   optimizer: the name of one of moe.optim ("adamw"), or function(parameters) → optimiser
 --   lr, weight_decay: the optimiser's own unless given; clip: the most that the norm of
 --   the gradients may be; schedule: function(optimiser, steps) → one of
 --   moe.optim.schedules
---   epochs (20), batch_size (32), seed (0); warm_epochs: of a fit that goes on from the
---   weights there are, as each round of em is (epochs unless given)
+--   epochs (20), batch_size (32); warm_epochs: of a fit that goes on from the weights
+--   there are, as each round of em is (epochs unless given)
+--   seed: of the order of rows and what is held out; unless given 0, or in a mixture one of
+--   the mixture's seed and the expert's name
 --   validation (0): the share of rows held out, to stop after `patience` (5) epochs
 --   without a gain and return to the best
 --   balance (0.01): the weight of the balance loss of a module that gives routings

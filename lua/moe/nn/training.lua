@@ -120,12 +120,13 @@ end
 
 --- Makes the network's module for so many inputs and outputs; where it had one of fewer
 -- outputs, the new one goes on from its weights.
-function training.build(network, inputs, outputs)
+function training.build(network, inputs, outputs, seed)
   local given, before = network.options.module, network.module
   local made = given
-  if type(given) == "function" then made = given(inputs, outputs) end
+  if type(given) == "function" then made = given(inputs, outputs, seed) end
   if type(made) ~= "table" or not made.is_module then
-    error("network: 'module' must be a module, or a function(inputs, outputs) that makes one", 0)
+    error("network: 'module' must be a module, or a function(inputs, outputs, seed) that makes "
+      .. "one", 0)
   end
   network.module = type(given) == "function" and made or made:clone()
   network.optimiser = nil

@@ -1,7 +1,7 @@
 --- One schedule under several seeds: how much of a score is luck.
 -- @module moe.schedule.seeds
 
-local core = require "moe.core"
+local checkpoint = require "moe.schedule.checkpoint"
 local history = require "moe.schedule.history"
 local processes = require "moe.processes"
 local score = require "moe.eval.score"
@@ -17,7 +17,7 @@ Runs.__index = Runs
 -- @param seed one of those that were given
 function Runs:model(seed)
   for i, known in ipairs(self.seeds) do
-    if known == seed then return assert(core.undump(self.bytes[i])) end
+    if known == seed then return assert(checkpoint.undump(self.mixture, self.bytes[i])) end
   end
   error(("schedule: there was no run with seed %s"):format(tostring(seed)), 2)
 end
@@ -50,7 +50,7 @@ function seeds.fit(schedule, m, data, own)
   local results = processes.map(own.seeds, function(seed)
     return run_one(schedule, m, data, own, seed)
   end, { processes = own.processes })
-  local runs = { seeds = own.seeds, scores = {}, histories = {}, bytes = {} }
+  local runs = { mixture = m, seeds = own.seeds, scores = {}, histories = {}, bytes = {} }
   for i, result in ipairs(results) do
     if result.message then return nil, result.message, result.code end
     runs.scores[i], runs.bytes[i], runs.measure = result.score, result.bytes, result.measure
