@@ -85,7 +85,7 @@ function moe.experts.ewma(options) end
 ---@class moe.learner_foreign_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
 
----An expert written in Lua: a table with fit and predict (or learn_one and predict_one).
+---An expert written in Lua: a table with fit and predict (or learn_one and predict_one); start_fit in place of fit works in pieces, clone is for cross-fitting and em, get_state and set_state are for files.
 ---@param options? moe.learner_foreign_options
 ---@return moe.Learner
 function moe.experts.foreign(options) end

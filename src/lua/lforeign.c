@@ -521,7 +521,8 @@ static void exchange_tables(lua_State *L, int a, int b) {
 static int l_exchange(lua_State *L) {
   request *r = begin_work(L);
   int a = lua_gettop(L);
-  if (!push_behind(L, r->other)) return 0;
+  if (!push_behind(L, r->other))
+    luaL_error(L, "the Lua value of an expert or gate is gone");
   int b = lua_gettop(L);
   if (lua_istable(L, a) && lua_istable(L, b)) {
     if (!lua_rawequal(L, a, b)) exchange_tables(L, a, b);
