@@ -110,13 +110,32 @@ ACTIVATIONS = {
 }
 
 
+def new_gate(case, dim, logits):
+    kind, width = case.get("gate", "linear"), case.get("gate_hidden")
+    if kind == "cosine":
+        return {"project": draw((dim, width), 21), "rows": draw((logits, width), 22),
+                "scale": 1 + draw((1,), 23)}
+    if kind == "mlp":
+        return {"gate_in": draw((dim, width), 21), "gate_bias": draw((width,), 22),
+                "gate_out": 2 * draw((width, logits), 23)}
+    return {"gate": 1.5 * draw((dim, logits), 2)}
+
+
+def logits_of(p, case, x):
+    kind = case.get("gate", "linear")
+    if kind == "cosine":
+        return F.normalize(x @ p["project"]) @ F.normalize(p["rows"]).t() * p["scale"].exp()
+    if kind == "mlp":
+        return torch.tanh(x @ p["gate_in"] + p["gate_bias"]) @ p["gate_out"]
+    return x @ p["gate"]
+
+
 def new_layer(shape, case):
     n, dim, hidden, experts = shape
     gated = case.get("activation", "relu") in ("swiglu", "geglu")
     logits = experts * case.get("slots", 1)
-    p = {"x": draw((n, dim), 1), "gate": 1.5 * draw((dim, logits), 2),
-         "w_in": draw((experts, dim, hidden), 3),
-         "w_out": draw((experts, hidden, dim), 4)}
+    p = {"x": draw((n, dim), 1), "w_in": draw((experts, dim, hidden), 3),
+         "w_out": draw((experts, hidden, dim), 4), **new_gate(case, dim, logits)}
     if gated:
         p["w_gate"] = draw((experts, dim, hidden), 5)
     if case.get("bias", not gated):
@@ -124,6 +143,10 @@ def new_layer(shape, case):
         p["b_out"] = 0.5 * draw((experts, dim), 7)
     if case.get("tied"):
         p["gate"][:, 1::2] = p["gate"][:, 0::2]
+    if "shared_experts" in case:
+        width = case["shared_experts"] * hidden
+        p["shared_in"], p["shared_out"] = draw((dim, width), 24), draw((width, dim), 25)
+        p["shared_b"], p["shared_c"] = draw((width,), 26), draw((dim,), 27)
     if case.get("noise") == "learned":
         p["noise_weight"] = draw((dim, experts), 9)
     for t in p.values():
@@ -270,7 +293,7 @@ def select(case, keys, probs, k):
             chosen[i] = chosen[i][:m]
     if "capacity_factor" not in case:
         return chosen, chosen
-    room = [max(1, math.ceil(case["capacity_factor"] * n * k / experts - 1e-9))] * experts
+    room = [max(case.get("min_capacity", 1), math.ceil(case["capacity_factor"] * n * k / experts - 1e-9))] * experts
     order = rows_in_order(case, probs)
     if case.get("overflow") == "next_best":
         for i in order:
@@ -415,6 +438,14 @@ CASES = [
     dict(router="soft_moe", slots=2, activation="swiglu"),
     dict(router="soft_moe", slots=1, mask=True),
     dict(router="top_k", top_k=2, scale=2.5),
+    dict(router="top_k", top_k=2, gate="cosine", gate_hidden=3),
+    dict(router="switch", gate="mlp", gate_hidden=5),
+    dict(router="soft_moe", slots=2, gate="cosine", gate_hidden=2),
+    dict(router="expert_choice", top_k=2, gate="mlp", gate_hidden=3, mask=True),
+    dict(router="expert_choice", top_k=2, capacity_factor=0.7),
+    dict(router="expert_choice", top_k=1, capacity_factor=1.5, score="sigmoid"),
+    dict(router="top_k", top_k=2, shared_experts=2, scale=2),
+    dict(router="top_k", top_k=2, capacity_factor=0.3, min_capacity=2),
     dict(router="soft", mask=True, tied=True),
     dict(router="switch", tied=True, capacity_factor=0.8),
     dict(router="switch", capacity_factor=0.6, overflow="next_best"),
@@ -476,12 +507,15 @@ def run_experts(case, p, x, z, ids):
 def run(case, p, n):
     keep = torch.tensor(kept_by(case, n))
     x = p["x"][keep]
-    z = x @ p["gate"]
+    z = logits_of(p, case, x)
     if case["router"] == "soft_moe":
         y, losses, bias = run_slots(case, p, x, z), {}, None
     else:
         y, losses, bias = run_experts(case, p, x, z, [3 * i + 4 for i in keep.tolist()])
     y = y * case.get("scale", 1)
+    if "shared_experts" in case:
+        h = ACTIVATIONS[case.get("activation", "relu")](x @ p["shared_in"] + p["shared_b"])
+        y = y + h @ p["shared_out"] + p["shared_c"]
     return torch.zeros_like(p["x"]).index_copy(0, keep, y), losses, bias
 
 
@@ -519,7 +553,7 @@ def print_layer(case, shape):
 def print_losses(p, losses):
     print("      losses = {")
     for name, loss in losses.items():
-        g = gradients(loss, {k: p[k] for k in ("x", "gate", "noise_weight") if k in p})
+        g = gradients(loss, {k: p[k] for k in sorted(p) if k[0] in "xgprs" or k == "noise_weight"})
         inner = ", ".join("%s = %s" % (k, show(digest(t))) for k, t in sorted(g.items()))
         print("        %s = { %.7g, %s }," % (name, float(loss), inner))
     print("      },")

@@ -28,8 +28,20 @@ local function new_layer(case)
   for name, value in pairs(case.options) do options[name] = value end
   options.tied, options.mask, options.allow_degenerate = nil, nil, options.top_k == 1 or nil
   local layer = moe.nn.MoE(options)
+  local gate, shared = layer.gate, layer.shared
   local state = {
-    ["gate.weight"] = 1.5 * draw(layer.gate.weight.shape, 2), w_in = draw(layer.w_in.shape, 3),
+    ["gate.weight"] = gate.weight and 1.5 * draw(gate.weight.shape, 2),
+    ["gate.project.weight"] = gate.project and draw(gate.project.weight.shape, 21),
+    ["gate.experts"] = gate.experts and draw(gate.experts.shape, 22),
+    ["gate.scale"] = gate.scale and draw({ 1 }, 23) + 1,
+    ["gate.w_in.weight"] = gate.w_in and draw(gate.w_in.weight.shape, 21),
+    ["gate.w_in.bias"] = gate.w_in and draw(gate.w_in.bias.shape, 22),
+    ["gate.w_out.weight"] = gate.w_out and 2 * draw(gate.w_out.weight.shape, 23),
+    ["shared.w_in.weight"] = shared and draw(shared.w_in.weight.shape, 24),
+    ["shared.w_out.weight"] = shared and draw(shared.w_out.weight.shape, 25),
+    ["shared.w_in.bias"] = shared and draw(shared.w_in.bias.shape, 26),
+    ["shared.w_out.bias"] = shared and draw(shared.w_out.bias.shape, 27),
+    w_in = draw(layer.w_in.shape, 3),
     w_out = draw(layer.w_out.shape, 4), w_gate = layer.w_gate and draw(layer.w_gate.shape, 5),
     b_in = layer.b_in and 0.5 * draw(layer.b_in.shape, 6),
     b_out = layer.b_out and 0.5 * draw(layer.b_out.shape, 7),
@@ -46,12 +58,22 @@ local function new_layer(case)
   return layer, x, { ids = ids, mask = mask or nil }
 end
 
-local function by_name(layer, x)
-  return {
-    x = x, gate = layer.gate.weight, w_in = layer.w_in, w_out = layer.w_out,
-    w_gate = layer.w_gate, b_in = layer.b_in, b_out = layer.b_out,
-    noise_weight = layer.noise_weight,
-  }
+-- The script's names of what is in another's state.
+local named = {
+  gate = "gate.weight", project = "gate.project.weight", rows = "gate.experts",
+  scale = "gate.scale", gate_in = "gate.w_in.weight", gate_bias = "gate.w_in.bias",
+  gate_out = "gate.w_out.weight", shared_in = "shared.w_in.weight", shared_b = "shared.w_in.bias",
+  shared_out = "shared.w_out.weight", shared_c = "shared.w_out.bias",
+}
+
+local function check_gradients(expected, layer, x, what)
+  local state = layer:state_dict()
+  for of, values in pairs(expected) do
+    if type(of) == "string" then
+      local t = of == "x" and x or assert(state[named[of] or of], of)
+      same(values, t.grad, what .. " by " .. of)
+    end
+  end
 end
 
 describe("nn.MoE equals PyTorch's autograd", function()
@@ -69,16 +91,12 @@ describe("nn.MoE equals PyTorch's autograd", function()
         local loss = routing:loss(name)
         support.number(expected[1], loss:get(1), name)
         loss:backward { keep = true }
-        for of, t in pairs(by_name(layer, x)) do
-          if expected[of] then same(expected[of], t.grad, name .. " by " .. of) end
-        end
+        check_gradients(expected, layer, x, name)
       end
       layer:zero_grad()
       x:zero_grad();
       (y * draw(y.shape, 8)):sum():backward()
-      for name, t in pairs(by_name(layer, x)) do
-        if case.gradients[name] then same(case.gradients[name], t.grad, "gradient by " .. name) end
-      end
+      check_gradients(case.gradients, layer, x, "gradient")
     end)
   end
 end)
