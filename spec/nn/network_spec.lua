@@ -356,10 +356,6 @@ describe("the fit of a network as a job", function()
     job:commit()
     same_answers(a, b)
     assert.are_not.same(committed, b:predict_proba(test):totable())
-    local short = network { epochs = 10000 }
-    local _, history = short:fit(train, { budget_ms = 60 })
-    assert.is_false(history.done)
-    assert.is_true(short:score(test) > 0.5)
   end)
 
   it("may be a part of the fit of a mixture", function()

@@ -13,9 +13,7 @@
    unwinds through the engine as MOE_EHOST and is raised again as it was. */
 #include <string.h>
 
-#include "foreign.h"
-#include "json.h"
-#include "lmoe.h"
+#include "lforeign.h"
 #include "tensor.h"
 
 void lmoe_push_foreign(lua_State *L, int index, const char *family) {
@@ -27,8 +25,7 @@ void lmoe_push_foreign(lua_State *L, int index, const char *family) {
   lua_pop(L, 1);
 }
 
-/* Pushes the Lua value behind the object; false when its box is gone. */
-static bool push_behind(lua_State *L, const moe_object *o) {
+bool lmoe_push_behind(lua_State *L, const moe_object *o) {
   lmoe_push_object(L, (moe_object *)o);
   LMOE_GET_VALUE(L, -1);
   lua_getfield(L, -1, "value");
@@ -37,29 +34,7 @@ static bool push_behind(lua_State *L, const moe_object *o) {
   return !lua_isnil(L, -1);
 }
 
-/* The value at the index is the one behind the object. */
-static void set_behind(lua_State *L, const moe_object *o, int value) {
-  lmoe_push_object(L, (moe_object *)o);
-  LMOE_GET_VALUE(L, -1);
-  lua_pushvalue(L, value);
-  lua_setfield(L, -2, "value");
-  lua_pop(L, 2);
-}
-
 /* ---------------------------------------------------------- protected calls */
-
-typedef struct request {
-  lmoe_call *c;
-  const moe_object *object;
-  const moe_fitted *fitted;
-  const moe_batch *batch;
-  moe_job *job;
-  const moe_rows *rows;
-  double *out;
-  moe_object *copy;
-  moe_object *other;
-  char **json;
-} request;
 
 typedef struct protected_work {
   lua_CFunction work;
@@ -99,16 +74,14 @@ moe_status lmoe_call_back(moe_call *call, lua_CFunction work, void *data) {
   return MOE_EHOST;
 }
 
-/* Runs work(L) protected, with the request as its only argument. */
-static moe_status protect(moe_call *call, const moe_object *o,
-                          lua_CFunction work, request *r) {
+moe_status lmoe_run_request(moe_call *call, const moe_object *o,
+                            lua_CFunction work, lmoe_request *r) {
   r->c = call->host->data;
   r->object = o;
   return lmoe_call_back(call, work, r);
 }
 
-/* Pushes the value's method and the value; false when it has none. */
-static bool push_method(lua_State *L, const char *name) {
+bool lmoe_find_method(lua_State *L, const char *name) {
   if (!lua_istable(L, -1) && !lua_isuserdata(L, -1)) return false;
   lua_getfield(L, -1, name);
   if (lua_isnil(L, -1)) {
@@ -119,10 +92,8 @@ static bool push_method(lua_State *L, const char *name) {
   return true;
 }
 
-/* The function pushed by push_method, with its arguments, is called; a yield
-   in it has the name of what yielded. */
-static void call_method(lua_State *L, const char *name, int arguments,
-                        int results) {
+void lmoe_call_found(lua_State *L, const char *name, int arguments,
+                     int results) {
   if (lua_pcall(L, arguments, results, 0) == 0) return;
   const char *text = lua_tostring(L, -1);
   if (text != NULL && strstr(text, "attempt to yield") != NULL)
@@ -175,7 +146,7 @@ static void push_classes(lua_State *L, const moe_fitted *f) {
 }
 
 /* { classes = …, seed = …, warm = true or nil, weights = … or nil } */
-static void push_fit_options(lua_State *L, const request *r) {
+static void push_fit_options(lua_State *L, const lmoe_request *r) {
   lua_newtable(L);
   push_classes(L, r->fitted);
   lua_setfield(L, -2, "classes");
@@ -194,35 +165,35 @@ static void push_fit_options(lua_State *L, const request *r) {
   lua_setfield(L, -2, "weights");
 }
 
-static void learn_each(lua_State *L, const request *r) {
+static void learn_each(lua_State *L, const lmoe_request *r) {
   const moe_batch *b = r->batch;
   double *x = moe_scratch(&r->c->call, b->x.d, sizeof *x);
   if (x == NULL) luaL_error(L, "%s", r->c->call.error.text);
   for (size_t i = 0; i < b->x.n; i++) {
     moe_rows_doubles(&b->x, i, 1, x);
-    if (!push_method(L, "learn_one"))
+    if (!lmoe_find_method(L, "learn_one"))
       luaL_error(L, "an expert written in Lua needs fit or learn_one");
     push_sample(L, x, b->x.d);
     push_target(L, b, i);
     lua_pushnumber(L, moe_batch_weight(b, i));
-    call_method(L, "learn_one", 4, 0);
+    lmoe_call_found(L, "learn_one", 4, 0);
   }
 }
 
-static request *begin_work(lua_State *L) {
-  request *r = lua_touserdata(L, 1);
-  if (!push_behind(L, r->object))
+lmoe_request *lmoe_begin_request(lua_State *L) {
+  lmoe_request *r = lua_touserdata(L, 1);
+  if (!lmoe_push_behind(L, r->object))
     luaL_error(L, "the Lua value of an expert or gate is gone");
   return r;
 }
 
 static int l_learn(lua_State *L) {
-  learn_each(L, begin_work(L));
+  learn_each(L, lmoe_begin_request(L));
   return 0;
 }
 
 /* Pushes what start_fit gave for the object's job, and its box's table. */
-static void push_fitting(lua_State *L, const request *r) {
+static void push_fitting(lua_State *L, const lmoe_request *r) {
   lmoe_push_object(L, (moe_object *)r->object);
   LMOE_GET_VALUE(L, -1);
   lua_replace(L, -2);
@@ -231,11 +202,11 @@ static void push_fitting(lua_State *L, const request *r) {
 }
 
 static void call_fitting(lua_State *L, const char *name, int results) {
-  if (!push_method(L, name))
+  if (!lmoe_find_method(L, name))
     luaL_error(L,
                "start_fit must give a table with the methods step and "
                "commit");
-  call_method(L, name, 1, results);
+  lmoe_call_found(L, name, 1, results);
 }
 
 static int l_publish(lua_State *L) {
@@ -256,7 +227,7 @@ static void record_losses(lua_State *L, moe_job *job) {
 }
 
 static int l_step(lua_State *L) {
-  request *r = lua_touserdata(L, 1);
+  lmoe_request *r = lua_touserdata(L, 1);
   push_fitting(L, r);
   int fitting = lua_gettop(L) - 1;
   lua_pushvalue(L, fitting);
@@ -274,17 +245,17 @@ static int l_step(lua_State *L) {
   return 0;
 }
 
-static void push_lesson(lua_State *L, const request *r) {
+static void push_lesson(lua_State *L, const lmoe_request *r) {
   push_rows(L, r->c, &r->batch->x);
   push_targets(L, r->batch);
   push_fit_options(L, r);
 }
 
 static int l_fit(lua_State *L) {
-  request *r = begin_work(L);
-  if (!lua_isfunction(L, -1) && push_method(L, "start_fit")) {
+  lmoe_request *r = lmoe_begin_request(L);
+  if (!lua_isfunction(L, -1) && lmoe_find_method(L, "start_fit")) {
     push_lesson(L, r);
-    call_method(L, "start_fit", 4, 1);
+    lmoe_call_found(L, "start_fit", 4, 1);
     push_fitting(L, r);
     lua_pushvalue(L, -3);
     lua_setfield(L, -2, "fitting");
@@ -292,12 +263,12 @@ static int l_fit(lua_State *L) {
   }
   r->job->done = true;
   if (lua_isfunction(L, -1)) return 0; /* a fixed gate */
-  if (!push_method(L, "fit")) {
+  if (!lmoe_find_method(L, "fit")) {
     learn_each(L, r);
     return 0;
   }
   push_lesson(L, r);
-  call_method(L, "fit", 4, 0);
+  lmoe_call_found(L, "fit", 4, 0);
   return 0;
 }
 
@@ -311,7 +282,7 @@ static double check_answer(lua_State *L, size_t row) {
 }
 
 /* The expert that the answer on top of a gate chooses, by name or number. */
-static void read_choice(lua_State *L, const request *r, size_t row,
+static void read_choice(lua_State *L, const lmoe_request *r, size_t row,
                         double *out) {
   const moe_labels *names = &r->fitted->labels;
   double number = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
@@ -330,7 +301,8 @@ static void read_choice(lua_State *L, const request *r, size_t row,
 
 /* The answer on top for one row: a number, an array of n_outputs, or a gate's
    choice. */
-static void read_row(lua_State *L, const request *r, size_t row, double *out) {
+static void read_row(lua_State *L, const lmoe_request *r, size_t row,
+                     double *out) {
   size_t n = r->fitted->n_outputs;
   if (r->fitted->task == MOE_GATING && !lua_istable(L, -1)) {
     read_choice(L, r, row, out);
@@ -350,7 +322,8 @@ static void read_row(lua_State *L, const request *r, size_t row, double *out) {
   }
 }
 
-static void read_tensor(lua_State *L, const request *r, const moe_tensor *t) {
+static void read_tensor(lua_State *L, const lmoe_request *r,
+                        const moe_tensor *t) {
   size_t n = r->rows->n * r->fitted->n_outputs;
   if (t->dtype != MOE_F32 || t->n != n)
     luaL_error(L, "the predictions must be a float tensor of %d × %d",
@@ -358,7 +331,7 @@ static void read_tensor(lua_State *L, const request *r, const moe_tensor *t) {
   for (size_t i = 0; i < n; i++) r->out[i] = (double)t->f[i];
 }
 
-static void read_rows(lua_State *L, const request *r) {
+static void read_rows(lua_State *L, const lmoe_request *r) {
   const moe_tensor *t = lmoe_test_tensor(L, -1);
   if (t != NULL) {
     read_tensor(L, r, t);
@@ -376,7 +349,7 @@ static void read_rows(lua_State *L, const request *r) {
 
 /* A label, or label → probability, becomes a row of probabilities; labels that
    the expert was not trained on have no place in it. */
-static void read_label(lua_State *L, const request *r, size_t row,
+static void read_label(lua_State *L, const lmoe_request *r, size_t row,
                        double *out) {
   const moe_labels *labels = &r->fitted->labels;
   for (size_t k = 0; k < labels->n; k++) {
@@ -391,7 +364,7 @@ static void read_label(lua_State *L, const request *r, size_t row,
   }
 }
 
-static void read_labels(lua_State *L, const request *r) {
+static void read_labels(lua_State *L, const lmoe_request *r) {
   if (!lua_istable(L, -1) || lua_rawlen(L, -1) != r->rows->n)
     luaL_error(L, "predict must give an array of %d labels", (int)r->rows->n);
   for (size_t i = 0; i < r->rows->n; i++) {
@@ -401,19 +374,19 @@ static void read_labels(lua_State *L, const request *r) {
   }
 }
 
-static void predict_each(lua_State *L, const request *r, bool labelled) {
+static void predict_each(lua_State *L, const lmoe_request *r, bool labelled) {
   const char *name = "predict_one";
   double *x = moe_scratch(&r->c->call, r->rows->d, sizeof *x);
   if (x == NULL) luaL_error(L, "%s", r->c->call.error.text);
   for (size_t i = 0; i < r->rows->n; i++) {
     double *out = r->out + i * r->fitted->n_outputs;
     moe_rows_doubles(r->rows, i, 1, x);
-    if (labelled && push_method(L, "predict_proba_one"))
+    if (labelled && lmoe_find_method(L, "predict_proba_one"))
       name = "predict_proba_one";
-    else if (!push_method(L, name))
+    else if (!lmoe_find_method(L, name))
       luaL_error(L, "an expert written in Lua needs predict or predict_one");
     push_sample(L, x, r->rows->d);
-    call_method(L, name, 2, 1);
+    lmoe_call_found(L, name, 2, 1);
     if (labelled)
       read_label(L, r, i, out);
     else
@@ -423,13 +396,13 @@ static void predict_each(lua_State *L, const request *r, bool labelled) {
 }
 
 static int l_forward(lua_State *L) {
-  request *r = begin_work(L);
+  lmoe_request *r = lmoe_begin_request(L);
   if (lua_isfunction(L, -1)) {
     push_rows(L, r->c, r->rows);
-    call_method(L, "the gate", 1, 1);
-  } else if (push_method(L, "forward")) {
+    lmoe_call_found(L, "the gate", 1, 1);
+  } else if (lmoe_find_method(L, "forward")) {
     push_rows(L, r->c, r->rows);
-    call_method(L, "forward", 2, 1);
+    lmoe_call_found(L, "forward", 2, 1);
   } else {
     return luaL_error(L, "a gate written in Lua needs forward");
   }
@@ -438,23 +411,23 @@ static int l_forward(lua_State *L) {
 }
 
 static int l_predict(lua_State *L) {
-  request *r = begin_work(L);
+  lmoe_request *r = lmoe_begin_request(L);
   bool labelled = r->fitted->task == MOE_CLASSIFICATION;
   const char *name = labelled ? "predict_proba" : "predict";
   if (r->fitted->task == MOE_GATING) {
     lua_settop(L, 1);
     return l_forward(L);
   }
-  if (!push_method(L, name)) {
+  if (!lmoe_find_method(L, name)) {
     name = "predict";
-    if (!push_method(L, name)) {
+    if (!lmoe_find_method(L, name)) {
       predict_each(L, r, labelled);
       return 0;
     }
   }
   push_rows(L, r->c, r->rows);
   if (labelled) push_classes(L, r->fitted);
-  call_method(L, name, labelled ? 3 : 2, 1);
+  lmoe_call_found(L, name, labelled ? 3 : 2, 1);
   if (labelled && strcmp(name, "predict") == 0)
     read_labels(L, r);
   else
@@ -462,136 +435,29 @@ static int l_predict(lua_State *L) {
   return 0;
 }
 
-/* ---------------------------------------------------------- copies and state
+/* -------------------------------------------------------------------- the host
  */
 
-static int l_clone(lua_State *L) {
-  request *r = begin_work(L);
-  if (!lua_isfunction(L, -1)) {
-    if (!push_method(L, "clone"))
-      luaL_error(L,
-                 "an expert or gate written in Lua is copied with its clone "
-                 "method, which it does not have");
-    call_method(L, "clone", 1, 1);
-  }
-  set_behind(L, r->copy, lua_gettop(L));
-  lmoe_push_object(L, r->copy);
-  lmoe_anchor(L, r->c);
-  return 0;
-}
-
-/* Pushes a table of what the one at index holds, which is empty then. */
-static int take_out(lua_State *L, int index) {
-  lua_newtable(L);
-  int copy = lua_gettop(L);
-  for (lua_pushnil(L); lua_next(L, index);) {
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    lua_rawset(L, copy);
-  }
-  for (lua_pushnil(L); lua_next(L, copy);) {
-    lua_pop(L, 1);
-    lua_pushvalue(L, -1);
-    lua_pushnil(L);
-    lua_rawset(L, index);
-  }
-  return copy;
-}
-
-static void put_in(lua_State *L, int index, int from) {
-  for (lua_pushnil(L); lua_next(L, from);) {
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    lua_rawset(L, index);
-  }
-}
-
-/* What tables hold changes places, so that who knows one of them goes on
-   knowing it; other values do so themselves, in their boxes. */
-static void exchange_tables(lua_State *L, int a, int b) {
-  if (!lua_getmetatable(L, a)) lua_pushnil(L);
-  if (!lua_getmetatable(L, b)) lua_pushnil(L);
-  lua_setmetatable(L, a);
-  lua_setmetatable(L, b);
-  int of_a = take_out(L, a), of_b = take_out(L, b);
-  put_in(L, a, of_b);
-  put_in(L, b, of_a);
-}
-
-static int l_exchange(lua_State *L) {
-  request *r = begin_work(L);
-  int a = lua_gettop(L);
-  if (!push_behind(L, r->other))
-    luaL_error(L, "the Lua value of an expert or gate is gone");
-  int b = lua_gettop(L);
-  if (lua_istable(L, a) && lua_istable(L, b)) {
-    if (!lua_rawequal(L, a, b)) exchange_tables(L, a, b);
-    return 0;
-  }
-  set_behind(L, r->object, b);
-  set_behind(L, r->other, a);
-  return 0;
-}
-
-static int l_get_state(lua_State *L) {
-  request *r = begin_work(L);
-  if (!push_method(L, "get_state"))
-    return luaL_error(L,
-                      "an expert or gate written in Lua is saved with its "
-                      "get_state method, which it does not have");
-  call_method(L, "get_state", 1, 1);
-  moe_value value = lmoe_check_value(L, r->c, -1);
-  if (moe_json_print(&r->c->call, &value, r->json) != MOE_OK)
-    return luaL_error(L, "get_state: %s", r->c->call.error.text);
-  return 0;
-}
-
-/* _behind(object): the Lua value that it stands for, or nil. */
-int lmoe_get_behind(lua_State *L) {
-  const moe_object *o = lmoe_check_self(L);
-  if (moe_object_is_foreign(o))
-    push_behind(L, o);
-  else
-    lua_pushnil(L);
-  return 1;
-}
-
 static moe_status fit(moe_call *call, moe_job *job, bool first) {
-  request r = {.fitted = job->state, .batch = &job->batch, .job = job};
-  return protect(call, job->object, first ? l_fit : l_step, &r);
+  lmoe_request r = {.fitted = job->state, .batch = &job->batch, .job = job};
+  return lmoe_run_request(call, job->object, first ? l_fit : l_step, &r);
 }
 
 static moe_status publish(moe_call *call, moe_job *job) {
-  request r = {.job = job};
-  return protect(call, job->object, l_publish, &r);
+  lmoe_request r = {.job = job};
+  return lmoe_run_request(call, job->object, l_publish, &r);
 }
 
 static moe_status learn(moe_call *call, const moe_object *o,
                         const moe_fitted *f, const moe_batch *batch) {
-  request r = {.fitted = f, .batch = batch};
-  return protect(call, o, l_learn, &r);
+  lmoe_request r = {.fitted = f, .batch = batch};
+  return lmoe_run_request(call, o, l_learn, &r);
 }
 
 static moe_status predict(moe_call *call, const moe_object *o,
                           const moe_fitted *f, const moe_rows *x, double *out) {
-  request r = {.fitted = f, .rows = x, .out = out};
-  return protect(call, o, l_predict, &r);
-}
-
-static moe_status clone(moe_call *call, const moe_object *from,
-                        moe_object *to) {
-  request r = {.copy = to};
-  return protect(call, from, l_clone, &r);
-}
-
-static moe_status exchange(moe_call *call, moe_object *a, moe_object *b) {
-  request r = {.other = b};
-  return protect(call, a, l_exchange, &r);
-}
-
-static moe_status get_state(moe_call *call, const moe_object *o, char **json) {
-  request r = {.json = json};
-  return protect(call, o, l_get_state, &r);
+  lmoe_request r = {.fitted = f, .rows = x, .out = out};
+  return lmoe_run_request(call, o, l_predict, &r);
 }
 
 /* foreign(family, value): an expert or a gate around a table or function. */
@@ -609,6 +475,6 @@ const moe_foreign lmoe_foreign = {.fit = fit,
                                   .publish = publish,
                                   .learn = learn,
                                   .predict = predict,
-                                  .clone = clone,
-                                  .exchange = exchange,
-                                  .get_state = get_state};
+                                  .clone = lmoe_clone_foreign,
+                                  .exchange = lmoe_exchange_foreign,
+                                  .get_state = lmoe_get_foreign_state};
