@@ -349,6 +349,9 @@ describe("the fit of a network as a job", function()
     local job, committed = b:start_fit(train), nil
     repeat
       local done = job:step { budget_ms = 1e-6 }
+      if committed and not done then
+        assert.same(committed, b:predict_proba(test):totable())
+      end
       if not committed and pcall(job.commit, job) then
         committed = b:predict_proba(test):totable()
       end
