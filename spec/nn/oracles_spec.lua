@@ -104,6 +104,24 @@ describe("a router", function()
   end)
 end)
 
+describe("a gate of another number of experts", function()
+  it("is refused, be it a module or a trained learner", function()
+    local x = draw({ 6, 4 }, 3)
+    local learner = moe.experts.logistic {}
+    learner:fit(x, { "a", "b", "a", "b", "a", "b" })
+    for _, gate in ipairs { nn.Linear { dim = 4, out_dim = 3 }, learner } do
+      for _, router in ipairs { "top_k", "soft_moe", "sinkhorn", "expert_choice", "soft" } do
+        local layer = layer_of { router = router, gate = gate }
+        local ok, message = pcall(layer, x)
+        assert.is_false(ok)
+        assert.truthy(message:find("logits for 4 experts", 1, true), message)
+      end
+    end
+    local fitting = layer_of { experts = 2, gate = learner }
+    assert.same({ 6, 4 }, fitting(x).shape)
+  end)
+end)
+
 describe("the losses of a layer", function()
   it("are of its forward alone: those before and those of other layers do not count", function()
     local layer, other = layer_of { top_k = 2 }, layer_of { top_k = 2, seed = 9 }

@@ -228,8 +228,16 @@ local function update_bias(self, routed)
   for e, b in ipairs(routed:next_bias()) do self.selection_bias:set(e, b) end
 end
 
-local function route(self, x, ids)
+local function logits_of(self, x)
   local logits = self.gate(x)
+  local given = logits.shape[2]
+  if given == self.n_logits then return logits end
+  error(("MoE: the gate gives %d logits for %d experts%s"):format(given, self.n_experts,
+    self.router == "soft_moe" and (" of %d slots"):format(self.slots) or ""), 0)
+end
+
+local function route(self, x, ids)
+  local logits = logits_of(self, x)
   local deviations = self.noise_weight and self.training
     and F.softplus(F.linear(x, self.noise_weight)) + 1e-2 or nil
   local o = route_options(self, deviations, ids)
@@ -296,7 +304,7 @@ end
 -- Each slot is a mean of all rows, each row's answer a mean of all slots' (Puigcerver et
 -- al. 2023, arXiv 2308.00951).
 local function soft(self, x)
-  local logits = self.gate(x)
+  local logits = logits_of(self, x)
   local dispatch, combine = F.softmax(logits:transpose(1, 2)), F.softmax(logits)
   return F.matmul(combine, answer_slots(self, F.matmul(dispatch, x)))
 end
