@@ -60,10 +60,7 @@ static bool is_children(moe_kind kind) {
 }
 
 static moe_status visit_children(moe_object *o, moe_visitor *v) {
-  if (o->leaf) return MOE_OK;
-  const moe_param *all = o->type->params, *p = all + o->children;
-  const moe_param *end = o->children_end > 0 ? all + o->children_end : NULL;
-  for (; p != end && p->name != NULL; p++) {
+  for (const moe_param *p = o->type->params; p->name != NULL; p++) {
     if (!is_children(p->kind)) continue;
     moe_field f = {.name = p->name, .at = (char *)o->params + p->offset};
     f.kind = p->kind == MOE_CHILD ? MOE_FIELD_CHILD : MOE_FIELD_CHILDREN;
@@ -188,15 +185,10 @@ moe_status moe_object_new(moe_call *call, const moe_type *type,
     moe_free(o);
     return MOE_ENOMEM;
   }
-  o->leaf = true;
   for (const moe_param *p = type->params; p->name != NULL; p++) {
     moe_cell cell;
     moe__cell_default(p, &cell);
     memcpy((char *)o->params + p->offset, &cell, moe__param_size(p->kind));
-    if (!is_children(p->kind)) continue;
-    if (o->leaf) o->children = (uint8_t)(p - type->params);
-    o->children_end = (uint8_t)(p - type->params + 1);
-    o->leaf = false;
   }
   *out = o;
   return MOE_OK;
@@ -215,8 +207,24 @@ void moe_object_release(moe_object *o) {
     memcpy(&cell, (char *)o->params + p->offset, moe__param_size(p->kind));
     moe__cell_free(p, &cell);
   }
+  moe_free(o->below);
   moe_free(o->params);
   moe_free(o);
+}
+
+static void list_below(moe_object *o, moe_object *const *items, size_t n) {
+  for (size_t i = 0; i < n; i++) o->below[o->n_below++] = items[i];
+}
+
+void moe__object_gather(moe_object *o) {
+  o->n_below = 0;
+  for (const moe_param *p = o->type->params; p->name != NULL; p++) {
+    void *const at = (char *)o->params + p->offset;
+    const moe_children *many = at;
+    moe_object *const *one = at;
+    if (p->kind == MOE_CHILD) list_below(o, one, *one != NULL);
+    if (p->kind == MOE_CHILDREN) list_below(o, many->items, many->n);
+  }
 }
 
 /* Replaces the objects in a parameter's value by clones; those made so far are
@@ -291,14 +299,8 @@ static moe_status exchange(moe_call *call, moe_object *a, moe_object *b) {
     MOE_TRY(a->type->exchanged(call, a, b));
   b->state = a->state;
   a->state = state;
-  for (const moe_param *p = a->type->params; p->name != NULL; p++) {
-    void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
-    const moe_children *c = x, *d = y;
-    if (p->kind == MOE_CHILD && *(moe_object **)x != NULL)
-      MOE_TRY(exchange(call, *(moe_object **)x, *(moe_object **)y));
-    for (size_t i = 0; p->kind == MOE_CHILDREN && i < c->n; i++)
-      MOE_TRY(exchange(call, c->items[i], d->items[i]));
-  }
+  for (size_t i = 0; i < a->n_below; i++)
+    MOE_TRY(exchange(call, a->below[i], b->below[i]));
   return MOE_OK;
 }
 
@@ -338,18 +340,15 @@ static bool same_shape(const moe_object *a, const moe_object *b) {
 static void exchange_settings(moe_object *a, moe_object *b) {
   for (const moe_param *p = a->type->params; p->name != NULL; p++) {
     void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
-    const moe_children *c = x, *d = y;
     moe_cell held;
     size_t size = moe__param_size(p->kind);
-    if (p->kind == MOE_CHILD && *(moe_object **)x != NULL)
-      exchange_settings(*(moe_object **)x, *(moe_object **)y);
-    for (size_t i = 0; p->kind == MOE_CHILDREN && i < c->n; i++)
-      exchange_settings(c->items[i], d->items[i]);
     if (is_children(p->kind)) continue;
     memcpy(&held, x, size);
     memcpy(x, y, size);
     memcpy(y, &held, size);
   }
+  for (size_t i = 0; i < a->n_below; i++)
+    exchange_settings(a->below[i], b->below[i]);
 }
 
 moe_status moe_object_assign(moe_call *call, moe_object *o,
@@ -369,123 +368,76 @@ moe_status moe_object_assign(moe_call *call, moe_object *o,
 
 /* -------------------------------------------------- walks over the children */
 
-typedef struct walker {
-  moe_visitor visitor;
-  moe_status (*each)(struct walker *w, moe_object *child);
-  moe_call *call;
-  size_t bytes;
-  bool for_change; /* what `each` is about: a change, or a mark to set */
-  int number;      /* a depth, or what to add to a count */
-} walker;
-
-static moe_status walk_field(moe_visitor *v, const moe_field *f) {
-  walker *w = (walker *)v;
-  if (f->kind == MOE_FIELD_CHILD) {
-    moe_object *child = *(moe_object **)f->at;
-    return child != NULL ? w->each(w, child) : MOE_OK;
-  }
-  if (f->kind == MOE_FIELD_CHILDREN) {
-    moe_children *c = f->at;
-    for (size_t i = 0; i < c->n; i++) MOE_TRY(w->each(w, c->items[i]));
-  }
-  return MOE_OK;
-}
-
-static moe_status check_idle(walker *w, moe_object *o) {
-  if (atomic_load(&o->uses) > 0)
-    return moe_fail(w->call, MOE_EBUSY, "the %s is in use by a running call",
-                    o->type->name);
-  if (w->for_change && o->fitting)
-    return moe_fail(w->call, MOE_EBUSY, "the %s is being fitted",
-                    o->type->name);
-  return visit_children(o, &w->visitor);
-}
-
-/* What is asked for every sample of a stream: plainly. */
-static bool is_busy(const moe_object *o, bool for_change) {
+static inline bool is_busy(const moe_object *o, bool for_change) {
   return atomic_load_explicit(&o->uses, memory_order_relaxed) > 0 ||
          (for_change && o->fitting);
 }
 
-static bool is_idle(const moe_object *o, bool for_change);
-
-static bool all_idle(const moe_children *c, bool for_change) {
-  for (size_t i = 0; i < c->n; i++)
-    if (is_busy(c->items[i], for_change) ||
-        (!c->items[i]->leaf && !is_idle(c->items[i], for_change)))
-      return false;
-  return true;
-}
-
-static bool is_idle(const moe_object *o, bool for_change) {
-  if (is_busy(o, for_change)) return false;
-  for (size_t i = o->children; i < o->children_end; i++) {
-    const moe_param *p = &o->type->params[i];
-    void *const at = (char *)o->params + p->offset;
-    const moe_children one = {.items = at, .n = *(moe_object **)at != NULL};
-    if (p->kind == MOE_CHILD && !all_idle(&one, for_change)) return false;
-    if (p->kind == MOE_CHILDREN && !all_idle(at, for_change)) return false;
+/* NULL where all is idle, as it is for every sample of a stream. */
+static const moe_object *find_busy(const moe_object *o, bool for_change) {
+  for (size_t i = 0; i < o->n_below; i++) {
+    const moe_object *busy = o->below[i];
+    if (is_busy(busy, for_change)) return busy;
+    if (busy->n_below == 0) continue;
+    busy = find_busy(busy, for_change);
+    if (busy != NULL) return busy;
   }
-  return o->leaf || o->children_end > 0;
+  return NULL;
 }
 
 moe_status moe_object_check_idle(moe_call *call, const moe_object *o,
                                  bool for_change) {
-  if (is_idle(o, for_change)) return MOE_OK;
-  walker w = {{walk_field}, check_idle, call, 0, for_change, 0};
-  return check_idle(&w, (moe_object *)o);
-}
-
-static moe_status use(walker *w, moe_object *o) {
-  atomic_fetch_add(&o->uses, w->number);
-  return visit_children(o, &w->visitor);
+  const moe_object *busy =
+      is_busy(o, for_change) ? o : find_busy(o, for_change);
+  if (busy == NULL) return MOE_OK;
+  return moe_fail(call, MOE_EBUSY,
+                  busy->uses > 0 ? "the %s is in use by a running call"
+                                 : "the %s is being fitted",
+                  busy->type->name);
 }
 
 void moe_object_use(const moe_object *o, int by) {
-  walker w = {{walk_field}, use, NULL, 0, false, by};
-  use(&w, (moe_object *)o);
-}
-
-static moe_status mark(walker *w, moe_object *o) {
-  o->fitting = w->for_change;
-  return visit_children(o, &w->visitor);
+  atomic_fetch_add(&((moe_object *)o)->uses, by);
+  for (size_t i = 0; i < o->n_below; i++) moe_object_use(o->below[i], by);
 }
 
 void moe_object_mark_fitting(moe_object *o, bool fitting) {
-  walker w = {{walk_field}, mark, NULL, 0, fitting, 0};
-  mark(&w, o);
+  o->fitting = fitting;
+  for (size_t i = 0; i < o->n_below; i++)
+    moe_object_mark_fitting(o->below[i], fitting);
 }
 
-static moe_status place(walker *w, moe_object *o) {
-  if (w->number == MOE_DEEPEST) return MOE_EPARAM;
-  if (w->for_change && o->depth < w->number) o->depth = w->number;
-  w->number++;
-  MOE_TRY(visit_children(o, &w->visitor));
-  w->number--;
-  return MOE_OK;
+static bool place(moe_object *o, int depth, bool move) {
+  if (depth == MOE_DEEPEST) return false;
+  if (move && o->depth < depth) o->depth = depth;
+  for (size_t i = 0; i < o->n_below; i++)
+    if (!place(o->below[i], depth + 1, move)) return false;
+  return true;
 }
 
 bool moe__object_place(moe_object *o, bool move) {
-  walker w = {{walk_field}, place, NULL, 0, move, o->depth};
-  return place(&w, o) == MOE_OK;
+  return place(o, o->depth, move);
 }
 
-static moe_status reset(walker *w, moe_object *o) {
+static void reset(moe_object *o) {
   moe_state_free(o->type, o->state);
   o->state = NULL;
-  return visit_children(o, &w->visitor);
+  for (size_t i = 0; i < o->n_below; i++) reset(o->below[i]);
 }
 
 moe_status moe_object_reset(moe_call *call, moe_object *o) {
-  walker w = {{walk_field}, reset, call, 0, true, 0};
   MOE_TRY(moe_object_check_idle(call, o, true));
-  return reset(&w, o);
+  reset(o);
+  return MOE_OK;
 }
 
-static moe_status weigh(walker *w, moe_object *o);
+typedef struct weigher {
+  moe_visitor visitor;
+  size_t bytes;
+} weigher;
 
-static moe_status weigh_field(moe_visitor *v, const moe_field *f) {
-  walker *w = (walker *)v;
+static moe_status weigh(moe_visitor *v, const moe_field *f) {
+  weigher *w = (weigher *)v;
   if (f->kind == MOE_FIELD_ARRAY || f->kind == MOE_FIELD_GROWING)
     w->bytes += f->n * moe_dtype_size(f->dtype);
   if (f->kind == MOE_FIELD_TEXTS) {
@@ -494,17 +446,21 @@ static moe_status weigh_field(moe_visitor *v, const moe_field *f) {
       w->bytes += sizeof(char *) + strlen(t->items[i]) + 1;
   }
   if (f->kind == MOE_FIELD_LABELS) w->bytes += f->n * sizeof(moe_label);
-  return walk_field(v, f);
-}
-
-static moe_status weigh(walker *w, moe_object *o) {
-  w->bytes += sizeof *o + o->type->params_size;
-  if (o->state != NULL) w->bytes += o->type->state_size;
-  return moe_object_visit(o, &w->visitor);
+  if (f->kind == MOE_FIELD_CHILD) {
+    moe_object *child = *(moe_object **)f->at;
+    if (child != NULL) w->bytes += moe_object_bytes(child);
+  }
+  if (f->kind == MOE_FIELD_CHILDREN) {
+    const moe_children *c = f->at;
+    for (size_t i = 0; i < c->n; i++)
+      w->bytes += moe_object_bytes(c->items[i]);
+  }
+  return MOE_OK;
 }
 
 size_t moe_object_bytes(const moe_object *o) {
-  walker w = {{weigh_field}, weigh, NULL, 0, false, 0};
-  weigh(&w, (moe_object *)o);
+  weigher w = {{weigh}, sizeof *o + o->type->params_size};
+  if (o->state != NULL) w.bytes += o->type->state_size;
+  moe_object_visit((moe_object *)o, &w.visitor);
   return w.bytes;
 }

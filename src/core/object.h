@@ -248,9 +248,8 @@ struct moe_object {
   atomic_int refs, uses;
   int depth;    /* below MOE_DEEPEST */
   bool fitting; /* a job is open on it */
-  bool leaf;    /* no parameter of its type is an object; … */
-  uint8_t children, children_end; /* … of others these may be, or all where the
-                                     end is 0 */
+  moe_object **below; /* n_below: the objects in its parameters, in order */
+  size_t n_below, room_below;
   void *params, *state;
 };
 

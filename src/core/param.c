@@ -431,8 +431,18 @@ typedef struct change {
   moe_cell cell;
 } change;
 
+/* Room for the objects that a change brings; `more`: those that others do. */
+static moe_status make_room(moe_call *call, const change *c, size_t *more) {
+  moe_object *o = c->object;
+  if (c->param->kind == MOE_CHILD) ++*more;
+  if (c->param->kind == MOE_CHILDREN) *more += c->cell.children.n;
+  return moe_reserve(call, &o->below, &o->room_below, o->n_below, *more,
+                     sizeof(moe_object *));
+}
+
 static moe_status prepare(moe_call *call, moe_object *o, const moe_value *map,
                           change *changes) {
+  size_t more = 0;
   for (size_t i = 0; i < map->n; i++) {
     change *c = &changes[i];
     moe_object *owner = o;
@@ -446,6 +456,7 @@ static moe_status prepare(moe_call *call, moe_object *o, const moe_value *map,
     c->object = owner;
     c->param = param;
     MOE_TRY(set_cell(call, owner, param, &map->items[i], &c->cell));
+    if (param->family != NULL) MOE_TRY(make_room(call, c, &more));
   }
   return MOE_OK;
 }
@@ -458,6 +469,7 @@ static void exchange(change *c) {
   memcpy(&before, field, size);
   memcpy(field, &c->cell, size);
   c->cell = before;
+  if (c->param->family != NULL) moe__object_gather(c->object);
 }
 
 static bool place(const change *c, bool move) {

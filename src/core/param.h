@@ -23,6 +23,9 @@ void moe__cell_default(const moe_param *p, moe_cell *cell);
 void moe__cell_absent(const moe_param *p, moe_cell *cell);
 void moe__cell_free(const moe_param *p, moe_cell *cell);
 
+/* Lists the objects in the parameters anew, for whom there is room. */
+void moe__object_gather(moe_object *o);
+
 /* False when there is no room at its depth for the object with all below it;
    with `move` what is below it goes as deep as it must. */
 bool moe__object_place(moe_object *o, bool move);
