@@ -20,21 +20,26 @@ static inline __attribute__((always_inline)) double moe_quad_sum(
   return sum[0] + sum[1];
 }
 
+/* The choice is made when the program or the library is loaded: short vectors
+   would feel what it costs. */
 #ifdef __x86_64__
 #define MOE_COMPILE_KERNELS                                                 \
   COMPILE_FOR(portable, )                                                   \
   COMPILE_FOR(avx2, __attribute__((target("avx2"))))                        \
   COMPILE_FOR(avx512, __attribute__((target("avx512f,avx512dq,avx512vl")))) \
-  static const kernels *best(void) {                                        \
+  static const kernels *chosen = &portable;                                 \
+  __attribute__((constructor)) static void choose(void) {                   \
+    __builtin_cpu_init();                                                   \
+    if (__builtin_cpu_supports("avx2")) chosen = &avx2;                     \
     if (__builtin_cpu_supports("avx512dq") &&                               \
         __builtin_cpu_supports("avx512vl"))                                 \
-      return &avx512;                                                       \
-    return __builtin_cpu_supports("avx2") ? &avx2 : &portable;              \
-  }
+      chosen = &avx512;                                                     \
+  }                                                                         \
+  static inline const kernels *best(void) { return chosen; }
 #else
 #define MOE_COMPILE_KERNELS \
   COMPILE_FOR(portable, )   \
-  static const kernels *best(void) { return &portable; }
+  static inline const kernels *best(void) { return &portable; }
 #endif
 
 #endif

@@ -246,10 +246,10 @@ KERNEL void track(const double *restrict x, double share, double farthest,
 KERNEL void average(const double *restrict x, double share,
                     double *restrict mean, size_t n) {
   double rest = 1 - share;
-  for (size_t j = 0; j < n; j++) {
-    double moved = rest * mean[j] + share * x[j];
-    mean[j] = x[j] == x[j] ? moved : mean[j];
-  }
+  size_t j = 0;
+  for (; j + QUAD <= n; j += QUAD)
+    *(moe_quad *)(mean + j) = rest * MOE_QUAD(mean + j) + share * MOE_QUAD(x + j);
+  for (; j < n; j++) mean[j] = rest * mean[j] + share * x[j];
 }
 
 /* ---------------------------------------------------------------- dispatch */

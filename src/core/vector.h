@@ -12,7 +12,7 @@ double moe_dot(const double *a, const double *b, size_t n);
 /* Whether no item is infinite or NaN. */
 bool moe_is_finite(const double *x, size_t n);
 
-/* mean becomes (1 − share) mean + share x, but where x is NaN. */
+/* mean becomes (1 − share) mean + share x. */
 void moe_average(const double *x, double share, double *mean, size_t n);
 
 /* y += a x. */

@@ -122,12 +122,13 @@ moe_status moe_intake_follow(moe_call *call, moe_intake *in,
 
 /* --------------------------------------------------------------------- rows */
 
-void moe_intake_count(moe_intake *in, const double *x) {
-  if (!in->keeps_holes) moe_average(x, 1 / ++in->rows, in->mean, in->n);
-}
-
-bool moe_intake_passes(const moe_intake *in, const double *x) {
-  return !in->spreads && (in->keeps_holes || moe_is_finite(x, in->n));
+void moe_intake_count(moe_intake *in, const double *x, bool whole) {
+  double share = 1 / ++in->rows, rest = 1 - share;
+  if (whole)
+    moe_average(x, share, in->mean, in->n);
+  else
+    for (size_t j = 0; j < in->n; j++)
+      if (x[j] == x[j]) in->mean[j] = rest * in->mean[j] + share * x[j];
 }
 
 /* One indicator of MOE_LEVEL_SLOTS; none where the value is missing. */

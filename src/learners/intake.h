@@ -49,11 +49,8 @@ moe_status moe_intake_follow(moe_call *call, moe_intake *in,
                              const moe_intake *from);
 
 /* Counts a row that is learned from: n doubles, with codes in the nominal
-   columns, NaN where missing. */
-void moe_intake_count(moe_intake *in, const double *x);
-
-/* True where the learner may see such a row as it is. */
-bool moe_intake_passes(const moe_intake *in, const double *x);
+   columns, NaN where missing; of which a `whole` one has none. */
+void moe_intake_count(moe_intake *in, const double *x, bool whole);
 
 /* The row as the learner sees it: moe_intake_width doubles. */
 void moe_intake_encode(const moe_intake *in, const double *x, double *out);

@@ -5,6 +5,7 @@
 
 #include "intake.h"
 #include "rows.h"
+#include "vector.h"
 
 enum {
   MOE_CLASSIFIES = 1 << 0,
@@ -43,6 +44,8 @@ typedef struct moe_example {
   double weight;        /* above 0; of advance: anything */
   const double *answer; /* what predict_one says of x now, or NULL where nobody
                            has asked */
+  double norm;          /* |x|² where it is known that x has neither holes nor
+                           anything infinite; 0 where it is not */
 } moe_example;
 
 /* Numbers that a job tells the history, one a round: a loss, for instance. */
@@ -215,6 +218,14 @@ static inline bool moe_learner_knows_nothing(const moe_object *o) {
          !(moe_learner_type_of(o)->traits & MOE_TRAINED);
 }
 
+/* Of a sample of n features: that x holds nothing but finite numbers; |x|². */
+static inline bool moe_example_is_whole(const moe_example *s, size_t n) {
+  return s->norm > 0 || moe_is_finite(s->x, n);
+}
+static inline double moe_example_norm(const moe_example *s, size_t n) {
+  return s->norm > 0 ? s->norm : moe_dot(s->x, s->x, n);
+}
+
 /* The task parameter of types that can do both, and its choices. */
 enum { MOE_TASK_AUTO, MOE_TASK_CLASSIFICATION, MOE_TASK_REGRESSION };
 extern const char *const moe_task_choices[];
@@ -296,18 +307,19 @@ size_t moe_learner_context_window(const moe_object *o);
    outside, and whose own `uses` protect the child: a child without a state
    becomes one that knows the parent's columns, levels and, of classes, labels;
    `outputs` and `labels` are those of a gate's experts (else 0 and NULL).  The
-   levels that the parent has met since are handed on by moe__follow_levels. */
+   levels that the parent has met since are handed on by moe__follow_levels.  To
+   predict, of the sample nothing but x and norm is looked at. */
 moe_status moe__open_child(moe_call *call, moe_object *child,
                            const moe_fitted *parent, moe_task task,
                            size_t outputs, const moe_labels *labels);
 moe_status moe__follow_levels(moe_call *call, moe_object *child,
                               const moe_fitted *parent);
 moe_status moe__predict_one(moe_call *call, const moe_object *o,
-                            const double *x, double *out);
+                            const moe_example *s, double *out);
 moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s);
 moe_status moe__advance(moe_call *call, moe_object *o, const moe_example *s);
-moe_status moe__logits_one(moe_call *call, const moe_object *o, const double *x,
-                           double *out);
+moe_status moe__logits_one(moe_call *call, const moe_object *o,
+                           const moe_example *s, double *out);
 
 /* What stream types put into their type record. */
 moe_status moe_stream_begin(moe_call *call, moe_job *job);

@@ -83,7 +83,7 @@ moe_status moe__encode_rows(moe_call *call, const moe_object *o,
     bool learned = learns != NULL && weights[i] > 0;
     MOE_TRY(read_row(call, learns, x, i, codes, learned, raw));
     moe_intake_encode(in, raw, rows + i * width);
-    if (learned) moe_intake_count(learns, raw);
+    if (learned && !in->keeps_holes) moe_intake_count(learns, raw, false);
   }
   *out = moe_rows_of_doubles(rows, x->n, width);
   return MOE_OK;
@@ -284,16 +284,22 @@ moe_status moe_learner_learn(moe_call *call, moe_object *o,
 
 /* ----------------------------------------------------------- single samples */
 
-/* The sample as the object sees it, itself or in the call's scratch. */
-static moe_status take_in(moe_call *call, const moe_object *o, const double *x,
-                          const double **out) {
-  const moe_intake *in = &moe_learner_fitted(o)->intake;
-  double *own;
-  *out = x;
-  if (!in->open || moe_intake_passes(in, x)) return MOE_OK;
-  MOE_SCRATCH(call, own, moe_learner_fitted(o)->n_features);
-  moe_intake_encode(in, x, own);
-  *out = own;
+/* Whether the object sees the sample as it comes. */
+static bool passes(const moe_fitted *f, const moe_example *s) {
+  const moe_intake *in = &f->intake;
+  return !in->open || (!in->spreads && (in->keeps_holes ||
+                                        moe_example_is_whole(s, in->n)));
+}
+
+/* The sample as it sees it, in the call's scratch. */
+static moe_status encode(moe_call *call, const moe_fitted *f,
+                         const moe_example *s, moe_example *own) {
+  double *x;
+  MOE_SCRATCH(call, x, f->n_features);
+  moe_intake_encode(&f->intake, s->x, x);
+  *own = *s;
+  own->x = x;
+  own->norm = 0;
   return MOE_OK;
 }
 
@@ -334,64 +340,77 @@ void moe__know_nothing(const moe_fitted *f, size_t rows, double *out) {
 typedef moe_status (*ask_one)(moe_call *call, const moe_object *o,
                               const double *x, double *out);
 
-static moe_status answer(moe_call *call, const moe_object *o, const double *x,
-                         ask_one ask, double *out) {
+static moe_status answer_encoded(moe_call *call, const moe_object *o,
+                                 const moe_example *s, ask_one ask,
+                                 double *out) {
   moe_scratch_mark mark = moe_scratch_now(call);
-  const double *own;
-  MOE_TRY(take_in(call, o, x, &own));
-  moe_status status = ask(call, o, own, out);
-  if (own != x) moe_scratch_drop(call, mark);
-  return status;
+  moe_example own;
+  MOE_TRY(encode(call, o->state, s, &own));
+  MOE_TRY(ask(call, o, own.x, out));
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
 }
 
 moe_status moe__predict_one(moe_call *call, const moe_object *o,
-                            const double *x, double *out) {
+                            const moe_example *s, double *out) {
   const moe_learner_type *type = moe_learner_type_of(o);
+  ask_one ask = type->predict_one != NULL ? type->predict_one : predict_row;
   if (moe_learner_knows_nothing(o)) {
     moe__know_nothing(o->state, 1, out);
     return MOE_OK;
   }
-  return answer(call, o, x,
-                type->predict_one != NULL ? type->predict_one : predict_row,
-                out);
+  return passes(o->state, s) ? ask(call, o, s->x, out)
+                             : answer_encoded(call, o, s, ask, out);
 }
 
-moe_status moe__logits_one(moe_call *call, const moe_object *o, const double *x,
-                           double *out) {
-  const moe_learner_type *type = moe_learner_type_of(o);
+static moe_status take_logarithms(moe_call *call, const moe_object *o,
+                                  const moe_example *s, double *out) {
   const moe_fitted *f = o->state;
-  if (type->logits_one != NULL && !moe_learner_knows_nothing(o))
-    return answer(call, o, x, type->logits_one, out);
-  MOE_TRY(moe__predict_one(call, o, x, out));
+  MOE_TRY(moe__predict_one(call, o, s, out));
   for (size_t k = 0; k < f->n_outputs; k++)
     out[k] = log(out[k] > 1e-300 ? out[k] : 1e-300);
   return MOE_OK;
 }
 
+moe_status moe__logits_one(moe_call *call, const moe_object *o,
+                           const moe_example *s, double *out) {
+  ask_one ask = moe_learner_type_of(o)->logits_one;
+  if (ask == NULL || moe_learner_knows_nothing(o))
+    return take_logarithms(call, o, s, out);
+  return passes(o->state, s) ? ask(call, o, s->x, out)
+                             : answer_encoded(call, o, s, ask, out);
+}
+
+typedef moe_status (*teach_one)(moe_call *call, moe_object *o,
+                                const moe_example *s);
+
+static moe_status teach_encoded(moe_call *call, moe_object *o,
+                                const moe_example *s, teach_one teach) {
+  moe_scratch_mark mark = moe_scratch_now(call);
+  moe_example own;
+  MOE_TRY(encode(call, o->state, s, &own));
+  MOE_TRY(teach(call, o, &own));
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
 moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s) {
   const moe_learner_type *type = moe_learner_type_of(o);
-  moe_scratch_mark mark = moe_scratch_now(call);
+  teach_one teach = type->learn_one != NULL ? type->learn_one : learn_row;
   moe_fitted *f = o->state;
-  moe_example own = *s;
-  MOE_TRY(take_in(call, o, s->x, &own.x));
-  moe_status status = type->learn_one != NULL ? type->learn_one(call, o, &own)
-                                              : learn_row(call, o, &own);
-  if (own.x != s->x) moe_scratch_drop(call, mark);
-  if (status != MOE_OK) return status;
-  if (f->intake.open) moe_intake_count(&f->intake, s->x);
+  bool as_is = passes(f, s);
+  MOE_TRY(as_is ? teach(call, o, s) : teach_encoded(call, o, s, teach));
+  if (f->intake.open && !f->intake.keeps_holes)
+    moe_intake_count(&f->intake, s->x, as_is);
   f->n_seen++;
   return MOE_OK;
 }
 
 moe_status moe__advance(moe_call *call, moe_object *o, const moe_example *s) {
-  const moe_learner_type *type = moe_learner_type_of(o);
-  moe_example own = *s;
-  if (type->advance == NULL) return MOE_OK;
-  moe_scratch_mark mark = moe_scratch_now(call);
-  MOE_TRY(take_in(call, o, s->x, &own.x));
-  moe_status status = type->advance(call, o, &own);
-  if (own.x != s->x) moe_scratch_drop(call, mark);
-  return status;
+  teach_one advance = moe_learner_type_of(o)->advance;
+  if (advance == NULL) return MOE_OK;
+  return passes(o->state, s) ? advance(call, o, s)
+                             : teach_encoded(call, o, s, advance);
 }
 
 size_t moe_learner_context_window(const moe_object *o) {
@@ -432,16 +451,24 @@ static moe_status refuse_value(moe_call *call, const moe_object *o,
 static moe_status check_values(moe_call *call, const moe_object *o,
                                const double *x) {
   size_t n = moe_learner_fitted(o)->schema.n, bad = 0;
-  if (moe_is_finite(x, n)) return MOE_OK;
   for (size_t j = 0; j < n; j++)
     bad += isinf(x[j]) || (isnan(x[j]) && !takes_missing(o));
   return bad == 0 ? MOE_OK : refuse_value(call, o, x);
 }
 
+/* Its features, of which the square tells at once that all are there. */
+static moe_status check_features(moe_call *call, const moe_object *o,
+                                 moe_example *s) {
+  s->norm = moe_dot(s->x, s->x, moe_learner_fitted(o)->schema.n);
+  if (s->norm < INFINITY) return MOE_OK;
+  s->norm = 0;
+  return check_values(call, o, s->x);
+}
+
 static moe_status check_sample(moe_call *call, const moe_object *o,
-                               const moe_example *s) {
+                               moe_example *s) {
   const moe_fitted *f = o->state;
-  MOE_TRY(check_values(call, o, s->x));
+  MOE_TRY(check_features(call, o, s));
   if (!(s->weight >= 0) || isinf(s->weight))
     return moe_fail(call, MOE_EDATA,
                     "the weight must be a number of at least 0, got %g",
@@ -460,20 +487,23 @@ static moe_status check_sample(moe_call *call, const moe_object *o,
 
 moe_status moe_learner_learn_one(moe_call *call, moe_object *o,
                                  const moe_example *s) {
+  moe_example own = *s;
   MOE_TRY(check_started(call, o));
   if (!(moe_learner_type_of(o)->traits & MOE_ONLINE))
     return moe_fail(call, MOE_ESTATE, "%s cannot learn row by row; use fit",
                     o->type->name);
-  MOE_TRY(check_sample(call, o, s));
+  MOE_TRY(check_sample(call, o, &own));
   MOE_TRY(moe_object_check_idle(call, o, true));
-  return s->weight > 0 ? moe__learn_one(call, o, s) : moe__advance(call, o, s);
+  return s->weight > 0 ? moe__learn_one(call, o, &own)
+                       : moe__advance(call, o, &own);
 }
 
 moe_status moe_learner_predict_one(moe_call *call, const moe_object *o,
                                    const double *x, double *out) {
+  moe_example s = {.x = x};
   MOE_TRY(check_started(call, o));
-  MOE_TRY(check_values(call, o, x));
-  return moe__predict_one(call, o, x, out);
+  MOE_TRY(check_features(call, o, &s));
+  return moe__predict_one(call, o, &s, out);
 }
 
 /* ------------------------------------------------------------------ children

@@ -238,8 +238,9 @@ static void combine(const moe_object *object, double *f) {
 
 static moe_status ask_heads(moe_call *call, const one_vs_rest *o,
                             const double *x, double *out) {
+  const moe_example s = {.x = x};
   for (size_t h = 0; h < o->heads.n; h++)
-    MOE_TRY(moe__predict_one(call, o->heads.items[h], x, &out[h]));
+    MOE_TRY(moe__predict_one(call, o->heads.items[h], &s, &out[h]));
   return MOE_OK;
 }
 

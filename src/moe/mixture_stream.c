@@ -21,40 +21,6 @@ static const double MOST = 1e300;
 
 static double limit(double x) { return x < MOST ? x : MOST; }
 
-/* ----------------------------------------------------------- parts' verbs
-   Past the intake, where there is nothing to do for it. */
-
-static bool passes(const moe_step *t, const moe_fitted *f) {
-  return t->clean && !f->intake.spreads;
-}
-
-static moe_status ask(const moe_step *t, const moe_object *child, double *out) {
-  const moe_learner_type *type = moe_learner_type_of(child);
-  const moe_fitted *f = child->state;
-  return passes(t, f) && f->n_seen > 0 && type->predict_one != NULL
-             ? type->predict_one(t->call, child, t->s->x, out)
-             : moe__predict_one(t->call, child, t->s->x, out);
-}
-
-static moe_status teach(const moe_step *t, moe_object *child,
-                        const moe_example *s) {
-  const moe_learner_type *type = moe_learner_type_of(child);
-  moe_fitted *f = child->state;
-  if (!passes(t, f) || type->learn_one == NULL)
-    return moe__learn_one(t->call, child, s);
-  MOE_TRY(type->learn_one(t->call, child, s));
-  if (f->intake.open) moe_intake_count(&f->intake, s->x);
-  f->n_seen++;
-  return MOE_OK;
-}
-
-static moe_status pass_by(const moe_step *t, moe_object *child,
-                          const moe_example *s) {
-  return moe_learner_type_of(child)->advance == NULL
-             ? MOE_OK
-             : moe__advance(t->call, child, s);
-}
-
 /* ----------------------------------------------------------------- routing */
 
 static bool is_warming(const moe_stream *st, size_t e) {
@@ -88,12 +54,7 @@ static void lower(const moe_step *t, double *logits) {
 
 /* The gate's logits, with what balances in logits. */
 static moe_status find_logits(const moe_step *t, double *logits) {
-  const moe_object *gate = t->params->gate;
-  const moe_learner_type *type = moe_learner_type_of(gate);
-  const moe_fitted *f = gate->state;
-  bool fast = passes(t, f) && f->n_seen > 0 && type->logits_one != NULL;
-  MOE_TRY(fast ? type->logits_one(t->call, gate, t->s->x, logits)
-               : moe__logits_one(t->call, gate, t->s->x, logits));
+  MOE_TRY(moe__logits_one(t->call, t->params->gate, t->s, logits));
   if (t->options->balance == MOE_IN_LOGITS) add_bias(t, logits);
   return MOE_OK;
 }
@@ -131,7 +92,7 @@ static moe_status route(moe_step *t) {
   double *prepared = t->merit; /* which is not in use yet */
   t->has_logits = !is_plain(t);
   if (!t->has_logits) {
-    MOE_TRY(ask(t, t->params->gate, t->probs));
+    MOE_TRY(moe__predict_one(t->call, t->params->gate, t->s, t->probs));
     moe_route_probs(&t->params->route, t->n, t->probs, bias_of(t),
                     find_hushed(t->options, t->st), t->chosen, t->weights);
     return MOE_OK;
@@ -212,7 +173,8 @@ static const int32_t *list(const moe_step *t, bool all, int32_t *room,
 static moe_status ask_expert(const moe_step *t, size_t e, double *answer) {
   const moe_mixture *m = t->m;
   size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
-  MOE_TRY(ask(t, t->params->experts.items[e], answer));
+  MOE_TRY(
+      moe__predict_one(t->call, t->params->experts.items[e], t->s, answer));
   if (!t->classes) return MOE_OK;
   memcpy(t->plain + m->map_start[e], answer, n * sizeof *answer);
   moe__sharpen(answer, n, m->sharpness[e]);
@@ -315,11 +277,12 @@ static moe_status teach_expert(const moe_step *t, size_t e, double weight) {
   moe_object *child = t->params->experts.items[e];
   moe_example s = *t->s;
   if (t->classes) s.id = t->st->ids[e * t->width + (size_t)t->s->id];
-  if (!(weight > 0) || t->st->frozen[e]) return pass_by(t, child, &s);
+  if (!(weight > 0) || t->st->frozen[e])
+    return moe__advance(t->call, child, &s);
   s.weight = weight;
   const double *answer = t->classes ? t->plain : t->answers;
   s.answer = isnan(t->loss[e]) ? NULL : answer + t->m->map_start[e];
-  MOE_TRY(teach(t, child, &s));
+  MOE_TRY(moe__learn_one(t->call, child, &s));
   t->st->run[e].taught++;
   t->m->samples[e]++;
   return MOE_OK;
@@ -375,8 +338,10 @@ static moe_status teach_gate(const moe_step *t) {
   moe_example s = {.x = t->s->x,
                    .y = t->merit,
                    .weight = t->s->weight,
-                   .answer = asked ? t->probs : NULL};
-  return t->st->gate_frozen ? pass_by(t, gate, &s) : teach(t, gate, &s);
+                   .answer = asked ? t->probs : NULL,
+                   .norm = t->s->norm};
+  return t->st->gate_frozen ? moe__advance(t->call, gate, &s)
+                            : moe__learn_one(t->call, gate, &s);
 }
 
 /* The probabilities, now that the gate has learned and the balance has moved.
@@ -415,7 +380,6 @@ static moe_step step_of(moe_call *call, const moe_object *o,
       .width = m->fitted.n_outputs,
       .selects = moe_route_width(&p->route, n),
       .share = 2 / ((double)moe__streaming_of(p->stream)->span + 1),
-      .clean = moe_is_finite(s->x, m->fitted.n_features),
       .classes = m->fitted.task == MOE_CLASSIFICATION,
       .is_number = m->fitted.task == MOE_REGRESSION && m->fitted.n_outputs == 1,
       .chosen = st->lists,

@@ -138,7 +138,6 @@ typedef struct moe_step {
   const moe_example *s;
   size_t n, width, selects; /* experts, outputs, at most selected */
   double share;             /* of the newest in a mean */
-  bool clean;               /* x has no holes */
   bool classes, is_number;  /* the targets are these */
   bool has_logits;
   size_t n_chosen, n_asked;

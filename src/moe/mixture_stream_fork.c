@@ -106,7 +106,7 @@ static moe_status run_fork(const moe_step *t, size_t e, moe_object *fork) {
   moe_run *run = &t->st->run[e];
   moe_example s = *t->s;
   if (!fits(t, fork, e)) return moe__fork(t, e);
-  MOE_TRY(moe__predict_one(t->call, fork, s.x, t->fork));
+  MOE_TRY(moe__predict_one(t->call, fork, &s, t->fork));
   if (!isnan(t->loss[e])) {
     run->compared++;
     run->lead += (compare(t, e, t->fork) - run->lead) / run->compared;
