@@ -338,6 +338,8 @@ static bool same_shape(const moe_object *a, const moe_object *b) {
 }
 
 static void exchange_settings(moe_object *a, moe_object *b) {
+  a->changes++;
+  b->changes++;
   for (const moe_param *p = a->type->params; p->name != NULL; p++) {
     void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
     moe_cell held;

@@ -469,6 +469,7 @@ static void exchange(change *c) {
   memcpy(&before, field, size);
   memcpy(field, &c->cell, size);
   c->cell = before;
+  c->object->changes++;
   if (c->param->family != NULL) moe__object_gather(c->object);
 }
 

@@ -218,6 +218,12 @@ static inline bool moe_learner_knows_nothing(const moe_object *o) {
          !(moe_learner_type_of(o)->traits & MOE_TRAINED);
 }
 
+/* A sample of n features, finite or missing, to be answered. */
+static inline moe_example moe_example_of(const double *x, size_t n) {
+  double norm = moe_dot(x, x, n);
+  return (moe_example){.x = x, .norm = norm < INFINITY ? norm : 0};
+}
+
 /* Of a sample of n features: that x holds nothing but finite numbers; |x|². */
 static inline bool moe_example_is_whole(const moe_example *s, size_t n) {
   return s->norm > 0 || moe_is_finite(s->x, n);

@@ -447,7 +447,6 @@ static moe_status refuse_value(moe_call *call, const moe_object *o,
                               : "infinite");
 }
 
-/* Any bit pattern of Inf (and NaN, where that is not allowed). */
 static moe_status check_values(moe_call *call, const moe_object *o,
                                const double *x) {
   size_t n = moe_learner_fitted(o)->schema.n, bad = 0;
@@ -456,17 +455,15 @@ static moe_status check_values(moe_call *call, const moe_object *o,
   return bad == 0 ? MOE_OK : refuse_value(call, o, x);
 }
 
-/* Its features, of which the square tells at once that all are there. */
+/* Any bit pattern of Inf (and NaN, where that is not allowed); the length tells
+   of most samples that there is none. */
 static moe_status check_features(moe_call *call, const moe_object *o,
-                                 moe_example *s) {
-  s->norm = moe_dot(s->x, s->x, moe_learner_fitted(o)->schema.n);
-  if (s->norm < INFINITY) return MOE_OK;
-  s->norm = 0;
-  return check_values(call, o, s->x);
+                                 const moe_example *s) {
+  return s->norm > 0 ? MOE_OK : check_values(call, o, s->x);
 }
 
 static moe_status check_sample(moe_call *call, const moe_object *o,
-                               moe_example *s) {
+                               const moe_example *s) {
   const moe_fitted *f = o->state;
   MOE_TRY(check_features(call, o, s));
   if (!(s->weight >= 0) || isinf(s->weight))
@@ -489,6 +486,7 @@ moe_status moe_learner_learn_one(moe_call *call, moe_object *o,
                                  const moe_example *s) {
   moe_example own = *s;
   MOE_TRY(check_started(call, o));
+  own.norm = moe_example_of(s->x, moe_learner_fitted(o)->schema.n).norm;
   if (!(moe_learner_type_of(o)->traits & MOE_ONLINE))
     return moe_fail(call, MOE_ESTATE, "%s cannot learn row by row; use fit",
                     o->type->name);
@@ -500,8 +498,8 @@ moe_status moe_learner_learn_one(moe_call *call, moe_object *o,
 
 moe_status moe_learner_predict_one(moe_call *call, const moe_object *o,
                                    const double *x, double *out) {
-  moe_example s = {.x = x};
   MOE_TRY(check_started(call, o));
+  const moe_example s = moe_example_of(x, moe_learner_fitted(o)->schema.n);
   MOE_TRY(check_features(call, o, &s));
   return moe__predict_one(call, o, &s, out);
 }

@@ -29,24 +29,19 @@ static bool is_warming(const moe_stream *st, size_t e) {
 
 /* Marks experts that are not heard yet, for they warm in shadow; where all of
    them do, none is marked.  NULL where none is. */
-static const unsigned char *find_hushed(const moe_streaming *options,
-                                        const moe_stream *st) {
+static const unsigned char *find_hushed(const moe_step *t) {
   size_t n = 0;
-  if (!st->has_warmup || options->warming != MOE_IN_SHADOW) return NULL;
-  for (size_t e = 0; e < st->n; e++) n += st->warms[e] = is_warming(st, e);
-  return n > 0 && n < st->n ? st->warms : NULL;
-}
-
-static void add_bias(const moe_step *t, double *logits) {
-  for (size_t e = 0; e < t->n; e++) logits[e] += t->m->bias[e];
+  if (!t->st->shadows) return NULL;
+  for (size_t e = 0; e < t->n; e++) n += t->warms[e] = is_warming(t->st, e);
+  return n > 0 && n < t->n ? t->warms : NULL;
 }
 
 /* What warms is not heard, or has a logit lower by up to 5. */
 static void lower(const moe_step *t, double *logits) {
-  const unsigned char *hushed = find_hushed(t->options, t->st);
+  const unsigned char *hushed = find_hushed(t);
   for (size_t e = 0; hushed != NULL && e < t->n; e++)
     if (hushed[e]) logits[e] = -INFINITY;
-  if (t->options->warming != MOE_BY_PENALTY) return;
+  if (t->st->shadows || !t->st->has_warmup) return;
   for (size_t e = 0; e < t->n; e++)
     if (is_warming(t->st, e))
       logits[e] -= 5 * (1 - t->st->run[e].taught / t->st->warmup[e]);
@@ -55,56 +50,45 @@ static void lower(const moe_step *t, double *logits) {
 /* The gate's logits, with what balances in logits. */
 static moe_status find_logits(const moe_step *t, double *logits) {
   MOE_TRY(moe__logits_one(t->call, t->params->gate, t->s, logits));
-  if (t->options->balance == MOE_IN_LOGITS) add_bias(t, logits);
+  if (t->options->balance != MOE_IN_LOGITS) return MOE_OK;
+  for (size_t e = 0; e < t->n; e++) logits[e] += t->m->bias[e];
   return MOE_OK;
 }
 
-/* Whether the gate's own probabilities are what is routed by. */
-static bool is_plain(const moe_step *t) {
-  const moe_route_config *route = &t->params->route;
-  return route->score == MOE_SOFTMAX && route->temperature == 1 &&
-         t->options->balance != MOE_IN_LOGITS &&
-         !(t->st->has_warmup && t->options->warming == MOE_BY_PENALTY);
-}
-
-/* What counts in the selection: a stream's, or what a fit has left. */
 static const double *bias_of(const moe_step *t) {
-  int balance = t->options->balance;
-  bool biased =
-      balance == MOE_BY_INTEGRAL || balance == MOE_BY_QUANTILE ||
-      (balance == MOE_LEAVE_LOAD && t->params->balance == MOE_BY_BIAS);
-  return biased ? t->m->bias : NULL;
+  return t->st->biased ? t->m->bias : NULL;
 }
 
-/* By logits that are given; they differ from the gate's where `changed`. */
-static void route_logits(const moe_step *t, double *logits, bool changed) {
-  const moe_route_config *config = &t->params->route;
-  bool own =
-      !changed && config->score == MOE_SOFTMAX && config->temperature == 1;
-  moe_route_row(config, t->n, logits, bias_of(t), own ? t->probs : t->scores,
-                t->chosen, t->weights);
-  if (own) return;
+static void route_logits(const moe_step *t, const double *logits,
+                         double *scores) {
+  moe_route_row(&t->params->route, t->n, logits, bias_of(t), scores, t->chosen,
+                t->weights);
+}
+
+/* By other logits than the gate's. */
+static void route_changed(const moe_step *t, const double *logits) {
+  route_logits(t, logits, t->scores);
   memcpy(t->probs, t->logits, t->n * sizeof(double));
   moe_softmax(t->probs, 1, t->n);
 }
 
 static moe_status route(moe_step *t) {
-  double *prepared = t->merit; /* which is not in use yet */
-  t->has_logits = !is_plain(t);
-  if (!t->has_logits) {
+  double *lowered = t->merit; /* which is not in use yet */
+  t->has_logits = !t->st->plain;
+  if (t->st->plain) {
     MOE_TRY(moe__predict_one(t->call, t->params->gate, t->s, t->probs));
     moe_route_probs(&t->params->route, t->n, t->probs, bias_of(t),
-                    find_hushed(t->options, t->st), t->chosen, t->weights);
+                    find_hushed(t), t->chosen, t->weights);
     return MOE_OK;
   }
   MOE_TRY(find_logits(t, t->logits));
-  if (!t->st->has_warmup) {
-    route_logits(t, t->logits, false);
+  if (t->st->in_logits) {
+    route_logits(t, t->logits, t->probs);
     return MOE_OK;
   }
-  memcpy(prepared, t->logits, t->n * sizeof(double));
-  lower(t, prepared);
-  route_logits(t, prepared, true);
+  memcpy(lowered, t->logits, t->n * sizeof(double));
+  lower(t, lowered);
+  route_changed(t, lowered);
   return MOE_OK;
 }
 
@@ -115,8 +99,8 @@ static moe_status route_noisily(moe_step *t) {
   MOE_TRY(find_logits(t, t->logits));
   for (size_t e = 0; e < t->n; e++)
     t->merit[e] = t->logits[e] + noise * moe_random_normal(&t->st->random);
-  if (t->st->has_warmup) lower(t, t->merit);
-  route_logits(t, t->merit, true);
+  lower(t, t->merit);
+  route_changed(t, t->merit);
   return MOE_OK;
 }
 
@@ -142,25 +126,14 @@ static void explore(moe_step *t) {
     }
 }
 
-static void choose(moe_step *t) {
-  t->n_chosen = 0;
-  while (t->n_chosen < t->selects && t->chosen[t->n_chosen] >= 0) t->n_chosen++;
-  if (t->options->explore > 0) explore(t);
+static size_t count_chosen(const moe_step *t) {
+  size_t n = 0;
+  while (n < t->st->selects && t->chosen[n] >= 0) n++;
+  return n;
 }
 
-static bool is_hushed(const moe_step *t, size_t e) {
-  return t->st->has_warmup && t->options->warming == MOE_IN_SHADOW &&
-         is_warming(t->st, e);
-}
-
-/* All, or the chosen and those that warm in shadow, into a list of that room.
- */
-static const int32_t *list(const moe_step *t, bool all, int32_t *room,
-                           size_t *n) {
-  *n = all ? t->n : t->n_chosen;
-  if (all) return t->st->everyone;
-  if (!t->st->has_warmup || t->options->warming != MOE_IN_SHADOW)
-    return t->chosen;
+/* The chosen and those that warm in shadow, in a list of that room. */
+static const int32_t *add_shadows(const moe_step *t, int32_t *room, size_t *n) {
   memcpy(room, t->chosen, t->n_chosen * sizeof *room);
   for (size_t e = 0; e < t->n; e++)
     if (is_warming(t->st, e) && !is_listed(t->chosen, t->n_chosen, e))
@@ -168,16 +141,27 @@ static const int32_t *list(const moe_step *t, bool all, int32_t *room,
   return room;
 }
 
+/* All, or the chosen and who else listens. */
+static inline const int32_t *list(const moe_step *t, bool all, int32_t *room,
+                                  size_t *n) {
+  *n = all ? t->n : t->n_chosen;
+  if (all) return t->st->everyone;
+  return t->st->shadows ? add_shadows(t, room, n) : t->chosen;
+}
+
 /* ----------------------------------------------------------------- answers */
 
-static moe_status ask_expert(const moe_step *t, size_t e, double *answer) {
+static void sharpen(const moe_step *t, size_t e, double *answer) {
   const moe_mixture *m = t->m;
   size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
-  MOE_TRY(
-      moe__predict_one(t->call, t->params->experts.items[e], t->s, answer));
-  if (!t->classes) return MOE_OK;
   memcpy(t->plain + m->map_start[e], answer, n * sizeof *answer);
   moe__sharpen(answer, n, m->sharpness[e]);
+}
+
+static moe_status ask_expert(const moe_step *t, size_t e) {
+  double *answer = t->answers + t->m->map_start[e];
+  MOE_TRY(moe__predict_one(t->call, t->params->experts.items[e], t->s, answer));
+  if (t->st->classes) sharpen(t, e, answer);
   return MOE_OK;
 }
 
@@ -189,24 +173,25 @@ static void add_answer(const moe_mixture *m, size_t e, const double *answer,
     if (map[k] >= 0) to[map[k]] += weight * answer[k];
 }
 
-static void mix_numbers(const moe_step *t, double *out) {
+static void mix_numbers(const moe_step *t, size_t n, double *out) {
   double sum = 0;
-  for (size_t i = 0; i < t->selects && t->chosen[i] >= 0; i++)
-    sum += t->weights[i] * t->answers[t->m->map_start[t->chosen[i]]];
+  for (size_t i = 0; i < n; i++)
+    sum += t->weights[i] * t->answers[t->chosen[i]];
   *out = sum;
 }
 
-static void mix(const moe_step *t, double *out) {
-  const int32_t *indices = t->chosen;
-  if (t->is_number) {
-    mix_numbers(t, out);
+/* The answers of the n best. */
+static void mix(const moe_step *t, size_t n, double *out) {
+  if (t->st->is_number) {
+    mix_numbers(t, n, out);
     return;
   }
-  for (size_t k = 0; k < t->width; k++) out[k] = 0;
-  for (size_t i = 0; i < t->selects && indices[i] >= 0; i++)
-    add_answer(t->m, (size_t)indices[i],
-               t->answers + t->m->map_start[indices[i]], t->weights[i], out);
-  if (t->classes) moe_normalise(out, 1, t->width);
+  memset(out, 0, t->width * sizeof *out);
+  for (size_t i = 0; i < n; i++) {
+    size_t e = (size_t)t->chosen[i];
+    add_answer(t->m, e, t->answers + t->m->map_start[e], t->weights[i], out);
+  }
+  if (t->st->classes) moe_normalise(out, 1, t->width);
 }
 
 /* ----------------------------------------------------------------- verdicts */
@@ -246,13 +231,12 @@ static moe_status ask_experts(moe_step *t) {
     t->loss[e] = t->merit[e] = (double)NAN;
   for (size_t i = 0; i < t->n_asked; i++) {
     size_t e = (size_t)t->asked[i];
-    MOE_TRY(ask_expert(t, e, t->answers + t->m->map_start[e]));
-    if (t->classes)
+    MOE_TRY(ask_expert(t, e));
+    if (t->st->classes)
       judge_class(t, e);
     else
       judge_value(t, e, precision);
   }
-  mix(t, t->mixed);
   return MOE_OK;
 }
 
@@ -273,16 +257,17 @@ static void find_shares(const moe_step *t, double *shares) {
   for (size_t e = 0; e < t->n; e++) shares[e] = most > 0 ? shares[e] / most : 1;
 }
 
-static moe_status teach_expert(const moe_step *t, size_t e, double weight) {
+/* `own` is the sample, as far as it is the same for all. */
+static moe_status teach_expert(const moe_step *t, size_t e, double weight,
+                               moe_example *own) {
   moe_object *child = t->params->experts.items[e];
-  moe_example s = *t->s;
-  if (t->classes) s.id = t->st->ids[e * t->width + (size_t)t->s->id];
+  const double *answers = t->st->classes ? t->plain : t->answers;
+  own->weight = weight;
+  own->answer = isnan(t->loss[e]) ? NULL : answers + t->m->map_start[e];
+  if (t->st->classes) own->id = t->st->ids[e * t->width + (size_t)t->s->id];
   if (!(weight > 0) || t->st->frozen[e])
-    return moe__advance(t->call, child, &s);
-  s.weight = weight;
-  const double *answer = t->classes ? t->plain : t->answers;
-  s.answer = isnan(t->loss[e]) ? NULL : answer + t->m->map_start[e];
-  MOE_TRY(moe__learn_one(t->call, child, &s));
+    return moe__advance(t->call, child, own);
+  MOE_TRY(moe__learn_one(t->call, child, own));
   t->st->run[e].taught++;
   t->m->samples[e]++;
   return MOE_OK;
@@ -291,24 +276,27 @@ static moe_status teach_expert(const moe_step *t, size_t e, double weight) {
 /* By its share; what is next to nothing is nothing. */
 static moe_status teach_by_share(const moe_step *t) {
   double *shares = t->scores; /* not needed any more */
+  moe_example own = *t->s;
   find_shares(t, shares);
   for (size_t e = 0; e < t->n; e++) {
-    double share = is_hushed(t, e) ? 1 : shares[e] > 1e-9 ? shares[e] : 0;
-    MOE_TRY(teach_expert(t, e, share * t->s->weight));
+    bool hushed = t->st->shadows && is_warming(t->st, e);
+    double share = hushed ? 1 : shares[e] > 1e-9 ? shares[e] : 0;
+    MOE_TRY(teach_expert(t, e, share * t->s->weight, &own));
   }
   return MOE_OK;
 }
 
 /* Those that do not learn it see it pass, where that means anything. */
 static moe_status teach_experts(const moe_step *t) {
+  moe_example own = *t->s;
   size_t n;
   if (t->st->teach == MOE_TEACH_BY_SHARE) return teach_by_share(t);
   const int32_t *taught =
       list(t, t->st->teach == MOE_TEACH_ALL, t->st->lists + 2 * t->n, &n);
   for (size_t i = 0; i < n; i++)
-    MOE_TRY(teach_expert(t, (size_t)taught[i], t->s->weight));
+    MOE_TRY(teach_expert(t, (size_t)taught[i], t->s->weight, &own));
   for (size_t e = 0; t->st->remembers && n < t->n && e < t->n; e++)
-    if (!is_listed(taught, n, e)) MOE_TRY(teach_expert(t, e, 0));
+    if (!is_listed(taught, n, e)) MOE_TRY(teach_expert(t, e, 0, &own));
   return MOE_OK;
 }
 
@@ -363,44 +351,47 @@ moe_status moe__measure_again(moe_step *t) {
 
 /* --------------------------------------------------------------- one sample */
 
+/* With room for what a prediction needs, before what learning does, and n
+   indices. */
 static moe_step step_of(moe_call *call, const moe_object *o,
-                        const moe_example *s, moe_stream *st, double *room) {
+                        const moe_example *s, moe_stream *st, double *room,
+                        int32_t *chosen) {
   const moe_mixture_params *p = o->params;
   moe_mixture *m = o->state;
-  size_t n = st->n;
-  return (moe_step){
-      .call = call,
-      .object = (moe_object *)o,
-      .options = moe__streaming_of(p->stream),
-      .params = p,
-      .m = m,
-      .st = st,
-      .s = s,
-      .n = n,
-      .width = m->fitted.n_outputs,
-      .selects = moe_route_width(&p->route, n),
-      .share = 2 / ((double)moe__streaming_of(p->stream)->span + 1),
-      .classes = m->fitted.task == MOE_CLASSIFICATION,
-      .is_number = m->fitted.task == MOE_REGRESSION && m->fitted.n_outputs == 1,
-      .chosen = st->lists,
-      .logits = room,
-      .probs = room + n,
-      .scores = room + 2 * n,
-      .weights = room + 3 * n,
-      .merit = room + 4 * n,
-      .loss = room + 5 * n,
-      .mixed = room + 6 * n,
-      .fork = room + 6 * n + m->fitted.n_outputs,
-      .answers = room + 6 * n + 2 * m->fitted.n_outputs,
-      .plain = room + 6 * n + 2 * m->fitted.n_outputs + m->map_length};
+  size_t n = st->n, columns = m->map_length;
+  double *answers = room + 5 * n, *loss = answers + 2 * columns;
+  return (moe_step){.call = call,
+                    .object = (moe_object *)o,
+                    .options = moe__streaming_of(p->stream),
+                    .params = p,
+                    .m = m,
+                    .st = st,
+                    .s = s,
+                    .n = n,
+                    .width = m->fitted.n_outputs,
+                    .logits = room,
+                    .probs = room + n,
+                    .scores = room + 2 * n,
+                    .weights = room + 3 * n,
+                    .merit = room + 4 * n,
+                    .answers = answers,
+                    .plain = answers + columns,
+                    .loss = loss,
+                    .mixed = loss + n,
+                    .fork = loss + n + m->fitted.n_outputs,
+                    .chosen = chosen,
+                    .warms = st->warms};
 }
 
 static moe_status learn(moe_step *t) {
   MOE_TRY(t->options->noise > 0 ? route_noisily(t) : route(t));
-  choose(t);
+  t->n_chosen = count_chosen(t);
+  size_t heard = t->n_chosen;
+  if (t->options->explore > 0) explore(t);
   MOE_TRY(ask_experts(t));
+  mix(t, heard, t->mixed);
   MOE_TRY(teach_experts(t));
-  if (t->classes && t->params->calibrate) calibrate_experts(t);
+  if (t->st->classes && t->params->calibrate) calibrate_experts(t);
   return teach_gate(t);
 }
 
@@ -418,7 +409,7 @@ moe_status moe__stream_learn_one(moe_call *call, moe_object *o,
                                  const moe_example *s) {
   MOE_TRY(moe__stream_follow(call, o));
   moe_stream *st = &((moe_mixture *)o->state)->stream;
-  moe_step t = step_of(call, o, s, st, st->room);
+  moe_step t = step_of(call, o, s, st, st->room, st->lists);
   MOE_TRY(learn_guarded(&t));
   MOE_TRY(moe__track(&t));
   MOE_TRY(moe__mend(&t));
@@ -457,59 +448,72 @@ size_t moe__stream_window(const moe_object *o) {
    An expert of the host may predict with the mixture that it is in, so each
    prediction has a room of its own. */
 
-static moe_status borrow(moe_call *call, const moe_object *o,
-                         const moe_example *s, moe_stream *st, moe_step *out) {
-  const moe_mixture *m = o->state;
+/* `aside` is for a stream whose settings have changed since it last learned. */
+static moe_status begin(moe_call *call, const moe_object *o,
+                        const moe_example *s, moe_stream *aside,
+                        moe_step *out) {
+  moe_mixture *m = o->state;
+  moe_stream *st = &m->stream;
   double *room;
-  *st = m->stream;
-  MOE_SCRATCH(call, room, st->room_size);
-  MOE_SCRATCH(call, st->lists, st->n);
-  if (st->has_warmup) MOE_SCRATCH(call, st->warms, st->n);
-  *out = step_of(call, o, s, st, room);
+  int32_t *chosen;
+  if (!moe__stream_is_current(o)) {
+    MOE_TRY(moe__mixture_check(call, o));
+    *aside = *st;
+    moe__stream_find_way(o, aside);
+    st = aside;
+  }
+  MOE_SCRATCH(call, room, 5 * st->n + 2 * m->map_length);
+  MOE_SCRATCH(call, chosen, st->n);
+  *out = step_of(call, o, s, st, room, chosen);
+  if (st->shadows) MOE_SCRATCH(call, out->warms, st->n);
   return MOE_OK;
 }
 
 static moe_status predict(moe_step *t, double *out) {
-  const int32_t *indices = t->chosen;
   MOE_TRY(route(t));
-  for (size_t i = 0; i < t->selects && indices[i] >= 0; i++)
-    MOE_TRY(ask_expert(t, (size_t)indices[i],
-                       t->answers + t->m->map_start[indices[i]]));
-  mix(t, out);
+  t->n_chosen = count_chosen(t);
+  for (size_t i = 0; i < t->n_chosen; i++)
+    MOE_TRY(ask_expert(t, (size_t)t->chosen[i]));
+  mix(t, t->n_chosen, out);
   return MOE_OK;
 }
 
 moe_status moe__stream_predict_one(moe_call *call, const moe_object *o,
                                    const double *x, double *out) {
-  const moe_example s = {.x = x};
+  const moe_fitted *f = o->state;
+  const moe_example s = moe_example_of(x, f->n_features);
   moe_scratch_mark mark = moe_scratch_now(call);
-  moe_stream st;
+  moe_stream aside;
   moe_step t;
-  MOE_TRY(moe__stream_check(call, o));
-  MOE_TRY(borrow(call, o, &s, &st, &t));
-  if (st.calls_host) moe_object_use(o, 1);
+  MOE_TRY(begin(call, o, &s, &aside, &t));
+  bool calls_host = t.st->calls_host;
+  if (calls_host) moe_object_use(o, 1);
   moe_status status = predict(&t, out);
-  if (st.calls_host) moe_object_use(o, -1);
+  if (calls_host) moe_object_use(o, -1);
   moe_scratch_drop(call, mark);
   return status;
 }
 
+/* What counts in the selection: a stream's, or what a fit has left. */
 const double *moe__stream_bias(const moe_object *o) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
-  const moe_step t = {
-      .options = moe__streaming_of(p->stream), .params = p, .m = o->state};
-  return bias_of(&t);
+  const moe_mixture *m = o->state;
+  int balance = moe__streaming_of(p->stream)->balance;
+  bool biased = balance == MOE_BY_INTEGRAL || balance == MOE_BY_QUANTILE ||
+                (balance == MOE_LEAVE_LOAD && p->balance == MOE_BY_BIAS);
+  return biased ? m->bias : NULL;
 }
 
 moe_status moe__stream_logits(moe_call *call, const moe_object *o,
                               const double *x, double *logits) {
-  const moe_example s = {.x = x};
+  const moe_fitted *f = o->state;
+  const moe_example s = moe_example_of(x, f->n_features);
   moe_scratch_mark mark = moe_scratch_now(call);
-  moe_stream st;
+  moe_stream aside;
   moe_step t;
-  MOE_TRY(borrow(call, o, &s, &st, &t));
+  MOE_TRY(begin(call, o, &s, &aside, &t));
   MOE_TRY(find_logits(&t, logits));
-  if (st.has_warmup) lower(&t, logits);
+  lower(&t, logits);
   moe_scratch_drop(call, mark);
   return MOE_OK;
 }

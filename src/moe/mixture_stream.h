@@ -118,13 +118,20 @@ typedef struct moe_stream {
   int32_t *everyone; /* n: 0, 1, … */
   int32_t *ids;      /* n_ids: each expert's class of each of the mixture's */
   int64_t *known;    /* n + 1: by which experts and gate are recognised, … */
-  int64_t settings;  /* … and what was set */
-  double *warmup;    /* n: samples */
+  uint32_t changes[2]; /* … and what was set, of the mixture and the stream */
+  double *warmup;      /* n: samples */
   uint8_t *frozen, *warms; /* n */
   size_t levels;           /* of the intake that the experts know */
+  size_t selects;          /* experts, at most */
+  double share;            /* of the newest sample in a mean */
   double most_entropy;     /* log n */
   enum moe_teach teach;    /* never by kind */
   bool gate_frozen, calls_host, has_warmup, remembers;
+  bool classes, is_number; /* the targets are these */
+  bool shadows;            /* what warms is not heard */
+  bool plain;     /* routing is by the gate's own probabilities, … */
+  bool in_logits; /* … or by its logits as they are, … */
+  bool biased;    /* … and a bias counts in the selection */
 } moe_stream;
 
 /* One sample on its way through a mixture. */
@@ -136,23 +143,22 @@ typedef struct moe_step {
   struct moe_mixture *m;
   moe_stream *st;
   const moe_example *s;
-  size_t n, width, selects; /* experts, outputs, at most selected */
-  double share;             /* of the newest in a mean */
-  bool classes, is_number;  /* the targets are these */
-  bool has_logits;
-  size_t n_chosen, n_asked;
-  int32_t *chosen;      /* the experts that are: best first, -1 for none; … */
-  const int32_t *asked; /* … and those that answered */
+  size_t n, width; /* experts, outputs */
   double *logits;  /* n, with what balances in logits, if they are needed */
   double *probs;   /* n, of the gate */
   double *scores;  /* n: by which was routed */
   double *weights; /* of the selected */
   double *merit;   /* n: log-likelihood; NaN: not asked */
   double *loss;    /* n; NaN: not asked */
-  double *mixed;   /* width: the mixture's answer */
-  double *fork;    /* width: a fork's */
   double *answers; /* of all experts, where the mixture's map has them */
   double *plain;   /* the same of classes, before they are sharpened */
+  double *mixed;   /* width: the mixture's answer */
+  double *fork;    /* width: a fork's */
+  int32_t *chosen; /* the experts that are: best first, -1 for none; … */
+  const int32_t *asked; /* … and those that answered */
+  uint8_t *warms;       /* n: those that are not heard yet */
+  size_t n_chosen, n_asked;
+  bool has_logits;
 } moe_step;
 
 /* ----------------------------------------------------- mixture_stream.c */
@@ -178,8 +184,11 @@ const double *moe__stream_bias(const moe_object *o);
 moe_status moe__stream_visit(moe_stream *st, moe_visitor *v);
 bool moe__stream_is_sound(const moe_object *o);
 
-/* MOE_ESTATE where it is not. */
-moe_status moe__stream_check(moe_call *call, const moe_object *o);
+/* Whether the state is up to date with experts, gate and settings. */
+bool moe__stream_is_current(const moe_object *o);
+
+/* What the settings say of each sample's way. */
+void moe__stream_find_way(const moe_object *o, moe_stream *st);
 
 /* Brings the state up to date where experts or gate are new or have changed:
    opens those without a state, and maps classes. */

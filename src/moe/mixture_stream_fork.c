@@ -71,7 +71,7 @@ bool moe__has_fork(const moe_step *t, size_t e) {
 /* How much better the fork was: its probability of the class less the
    expert's, or by how much its squared error is less, over the sum of both. */
 static double compare(const moe_step *t, size_t e, const double *answer) {
-  if (t->classes) return answer[t->s->id] - exp(-t->loss[e]);
+  if (t->st->classes) return answer[t->s->id] - exp(-t->loss[e]);
   double own = moe__squared_error(t->s->y, answer, t->width);
   double sum = own / 2 + t->loss[e] / 2;
   return sum > 0 ? (t->loss[e] - own) / 2 / sum : 0;

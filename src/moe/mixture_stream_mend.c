@@ -116,7 +116,7 @@ static bool may_revive(const moe_step *t, size_t e) {
 static moe_status raise_dead(const moe_step *t) {
   const moe_run *run = t->st->run;
   for (size_t e = 0; e < t->n; e++)
-    if (moe__is_dead(t->options, &run[e], t->n, t->selects) && may_revive(t, e))
+    if (moe__is_dead(t->options, &run[e], t->n, t->st->selects) && may_revive(t, e))
       MOE_TRY(revive(t, e));
   return MOE_OK;
 }
@@ -129,7 +129,7 @@ static moe_status raise_dead(const moe_step *t) {
 static double watch(const moe_step *t, size_t e) {
   moe_run *run = &t->st->run[e];
   bool open = t->options->drift.kind == MOE_DDM;
-  double error = !t->classes ? sqrt(t->loss[e])
+  double error = !t->st->classes ? sqrt(t->loss[e])
                  : open      ? t->loss[e]
                              : 1 - exp(-t->loss[e]);
   double before = run->errors > 0 ? run->error : error;
@@ -137,7 +137,7 @@ static double watch(const moe_step *t, size_t e) {
   run->error += (error - run->error) / run->errors;
   run->recent += (run->errors == 1 ? 1 : 0.05) * (error - run->recent);
   if (open) return before > 0 ? fmin(error / before, 1e6) : 1;
-  if (t->classes) return error;
+  if (t->st->classes) return error;
   return error + before > 0 ? error / (error + before) : 0.5;
 }
 

@@ -82,13 +82,9 @@ static void find_ids(const moe_mixture *m, size_t classes, int32_t *ids) {
         ids[e * classes + (size_t)m->map[k]] = (int32_t)(k - m->map_start[e]);
 }
 
-/* What else the derived arrays were made from. */
-static int64_t settings_of(const moe_object *o) {
-  const moe_mixture_params *p = params_of(o);
-  const moe_streaming *options = moe__streaming_of(p->stream);
-  return moe__address(options) + 3 * moe__address(p->frozen.items) +
-         5 * moe__address(options->warmups.items) + 7 * options->warmup +
-         11 * options->teach;
+/* How often it was set what the derived figures were made from. */
+static uint32_t changes_of(const moe_object *options) {
+  return options != NULL ? options->changes : 0;
 }
 
 /* A mixture with other arrays in the place of those that are derived. */
@@ -139,6 +135,28 @@ static enum moe_teach find_teaching(const moe_object *o) {
   return are_of_one_type(&p->experts) ? MOE_TEACH_BY_SHARE : MOE_TEACH_ALL;
 }
 
+void moe__stream_find_way(const moe_object *o, moe_stream *st) {
+  const moe_mixture_params *p = params_of(o);
+  const moe_streaming *options = moe__streaming_of(p->stream);
+  const moe_mixture *m = o->state;
+  bool softmax = p->route.score == MOE_SOFTMAX && p->route.temperature == 1;
+  bool penalty = st->has_warmup && options->warming == MOE_BY_PENALTY;
+  st->changes[0] = o->changes;
+  st->changes[1] = changes_of(p->stream);
+  st->selects = moe_route_width(&p->route, st->n);
+  st->share = 2 / ((double)options->span + 1);
+  st->most_entropy = log((double)st->n);
+  st->teach = find_teaching(o);
+  st->gate_frozen = moe__mixture_gate_is_frozen(o);
+  st->calls_host = (moe_learner_traits(o) & MOE_HOST_ONLY) != 0;
+  st->classes = m->fitted.task == MOE_CLASSIFICATION;
+  st->is_number = m->fitted.task == MOE_REGRESSION && m->fitted.n_outputs == 1;
+  st->shadows = st->has_warmup && options->warming == MOE_IN_SHADOW;
+  st->in_logits = softmax && !st->has_warmup;
+  st->plain = softmax && !penalty && options->balance != MOE_IN_LOGITS;
+  st->biased = moe__stream_bias(o) != NULL;
+}
+
 static void fill_derived(const moe_object *o, size_t classes) {
   const moe_mixture_params *p = params_of(o);
   const moe_streaming *options = moe__streaming_of(p->stream);
@@ -156,12 +174,8 @@ static void fill_derived(const moe_object *o, size_t classes) {
     st->has_warmup = st->has_warmup || st->warmup[e] > 0;
   }
   st->known[st->n] = moe__address(p->gate->state);
-  st->settings = settings_of(o);
-  st->most_entropy = log((double)st->n);
-  st->teach = find_teaching(o);
-  st->gate_frozen = moe__mixture_gate_is_frozen(o);
-  st->calls_host = (moe_learner_traits(o) & MOE_HOST_ONLY) != 0;
   st->levels = m->fitted.intake.levels.n;
+  moe__stream_find_way(o, st);
 }
 
 /* `classes` is the mixture's outputs, or will be. */
@@ -181,22 +195,27 @@ static moe_status make_derived(moe_call *call, moe_object *o, size_t classes) {
 
 /* ---------------------------------------------------------------- following */
 
-static bool is_current(const moe_object *o) {
+/* Experts may have met classes by themselves. */
+static bool have_classes(const moe_mixture *m, const moe_children *experts) {
+  for (size_t e = 0; e < experts->n; e++) {
+    const moe_fitted *f = experts->items[e]->state;
+    if ((int64_t)f->n_outputs != m->map_start[e + 1] - m->map_start[e])
+      return false;
+  }
+  return true;
+}
+
+bool moe__stream_is_current(const moe_object *o) {
   const moe_mixture_params *p = params_of(o);
   const moe_mixture *m = o->state;
   const moe_stream *st = &m->stream;
-  if (!st->open || st->n != p->experts.n || p->gate == NULL ||
-      p->gate->state == NULL ||
-      st->known[st->n] != moe__address(p->gate->state) ||
-      st->settings != settings_of(o))
+  if (!st->open || st->changes[0] != o->changes ||
+      st->changes[1] != changes_of(p->stream) || st->n != p->experts.n ||
+      p->gate == NULL || st->known[st->n] != moe__address(p->gate->state))
     return false;
-  for (size_t e = 0; e < st->n; e++) {
-    const moe_fitted *f = p->experts.items[e]->state;
-    if (st->known[e] != moe__address(f) ||
-        (int64_t)f->n_outputs != m->map_start[e + 1] - m->map_start[e])
-      return false;
-  }
-  return moe__stream_has_sizes(o);
+  for (size_t e = 0; e < st->n; e++)
+    if (st->known[e] != moe__address(p->experts.items[e]->state)) return false;
+  return !st->classes || have_classes(m, &p->experts);
 }
 
 static moe_status follow_levels(moe_call *call, moe_object *o) {
@@ -236,14 +255,11 @@ moe_status moe__stream_follow(moe_call *call, moe_object *o) {
   const moe_fitted *own = &m->fitted;
   if (!m->stream.open && own->n_seen > 0 && !own->intake.open)
     MOE_TRY(open_intake(call, o));
-  if (!is_current(o)) MOE_TRY(follow_parts(call, o, own->n_outputs));
+  if (!moe__stream_is_current(o)) MOE_TRY(follow_parts(call, o, own->n_outputs));
   return m->stream.levels == own->intake.levels.n ? MOE_OK
                                                   : follow_levels(call, o);
 }
 
-moe_status moe__stream_check(moe_call *call, const moe_object *o) {
-  return is_current(o) ? MOE_OK : moe__mixture_check(call, o);
-}
 
 moe_status moe__stream_add_class(moe_call *call, moe_object *o,
                                  size_t position) {
@@ -298,6 +314,8 @@ bool moe__stream_is_sound(const moe_object *o) {
 }
 
 moe_status moe__stream_rebuild(moe_call *call, moe_object *o) {
-  const moe_mixture *m = o->state;
-  return make_derived(call, o, m->fitted.n_outputs);
+  moe_mixture *m = o->state;
+  MOE_TRY(make_derived(call, o, m->fitted.n_outputs));
+  if (!moe__stream_has_sizes(o)) m->stream.changes[0] = ~o->changes;
+  return MOE_OK;
 }

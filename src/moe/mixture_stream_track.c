@@ -17,7 +17,7 @@ static void follow(double *mean, double x, double share) {
 /* An expert's output k, in the mixture's order; 0 for a class unknown to it. */
 static double answer_of(const moe_step *t, size_t i, size_t k) {
   size_t e = (size_t)t->asked[i];
-  int32_t column = t->classes ? t->st->ids[e * t->width + k] : (int32_t)k;
+  int32_t column = t->st->classes ? t->st->ids[e * t->width + k] : (int32_t)k;
   return column < 0 ? 0 : t->answers[t->m->map_start[e] + column];
 }
 
@@ -36,7 +36,7 @@ static double variance_of_numbers(const moe_step *t, double n) {
 /* The variance of what they say, summed over the outputs. */
 static double variance(const moe_step *t) {
   double sum = 0, n = (double)t->n_asked;
-  if (t->is_number) return variance_of_numbers(t, n);
+  if (t->st->is_number) return variance_of_numbers(t, n);
   for (size_t k = 0; k < t->width; k++) {
     double mean = 0, squares = 0;
     for (size_t i = 0; i < t->n_asked; i++) mean += answer_of(t, i, k);
@@ -56,15 +56,15 @@ static void track_disagreement(const moe_step *t) {
   double apart = sqrt(variance(t));
   if (!(apart < 1e300)) return;
   runs->disagreement = apart;
-  follow(&runs->mean_disagreement, apart, t->share);
-  follow(&runs->disagreement_cover, 1, t->share);
+  follow(&runs->mean_disagreement, apart, t->st->share);
+  follow(&runs->disagreement_cover, 1, t->st->share);
 }
 
 /* Whether the mixture's answers turn as they turned before: the sign of the
    product of their last two second differences. */
 static void track_turns(const moe_step *t) {
   moe_runs *runs = &t->st->runs;
-  double answer = t->mixed[t->classes ? t->s->id : 0];
+  double answer = t->mixed[t->st->classes ? t->s->id : 0];
   double change = answer - runs->answer, turn = change - runs->change;
   double agree = 0;
   if (!(fabs(turn) < 1e300)) return;
@@ -82,12 +82,12 @@ static void track_answers(const moe_step *t) {
   track_turns(t);
   for (size_t i = 0; i < t->n_asked; i++) {
     moe_run *run = &t->st->run[t->asked[i]];
-    follow(&run->loss, t->loss[t->asked[i]], t->share);
-    follow(&run->cover, 1, t->share);
+    follow(&run->loss, t->loss[t->asked[i]], t->st->share);
+    follow(&run->cover, 1, t->st->share);
   }
-  if (t->classes) return;
+  if (t->st->classes) return;
   follow(&runs->error, moe__squared_error(t->s->y, t->mixed, t->width),
-         t->share);
+         t->st->share);
 }
 
 /* ------------------------------------------------------------------ the load
@@ -103,7 +103,7 @@ static void centre(double *bias, size_t n) {
 
 /* Towards as many selections for each. */
 static void integrate(const moe_step *t) {
-  double target = (double)t->selects / (double)t->n;
+  double target = (double)t->st->selects / (double)t->n;
   for (size_t e = 0; e < t->n; e++)
     t->m->bias[e] += t->options->balance_rate * target;
   for (size_t i = 0; i < t->n_chosen; i++)
@@ -128,7 +128,7 @@ static moe_status follow_quantile(const moe_step *t) {
   size_t at = (size_t)(st->steps % MOE_WINDOW);
   moe_routing r = {.n = MOE_WINDOW,
                    .experts = t->n,
-                   .width = t->selects,
+                   .width = t->st->selects,
                    .probs = st->window};
   double *room;
   int32_t *held;
@@ -136,7 +136,7 @@ static moe_status follow_quantile(const moe_step *t) {
   if (at + 1 < MOE_WINDOW) return MOE_OK;
   moe_scratch_mark mark = moe_scratch_now(t->call);
   MOE_SCRATCH(t->call, room, moe_bias_room(MOE_WINDOW, t->n));
-  MOE_SCRATCH(t->call, held, t->selects + 1);
+  MOE_SCRATCH(t->call, held, t->st->selects + 1);
   moe_bias_step(MOE_BIAS_QUANTILE, t->options->balance_rate, &r, room, held,
                 t->m->bias);
   moe_scratch_drop(t->call, mark);
@@ -177,20 +177,20 @@ static double entropy_of(const moe_step *t) {
 static void track_routing(const moe_step *t) {
   moe_runs *runs = &t->st->runs;
   double entropy = t->n > 1 ? entropy_of(t) / t->st->most_entropy : 0;
-  double share = t->share;
+  double share = t->st->share;
   moe_run *run = t->st->run;
   for (size_t e = 0; e < t->n; e++) {
     follow(&run[e].used, t->probs[e], share);
     run[e].age++;
   }
-  follow(&runs->cover, 1, t->share);
+  follow(&runs->cover, 1, t->st->share);
   follow(&runs->entropy, entropy < 1 ? entropy : 1, 0.01);
 }
 
 moe_status moe__track(moe_step *t) {
   track_answers(t);
   moe_run *run = t->st->run;
-  double share = t->share;
+  double share = t->st->share;
   for (size_t e = 0; e < t->n; e++) run[e].load -= share * run[e].load;
   for (size_t i = 0; i < t->n_chosen; i++) run[t->chosen[i]].load += share;
   MOE_TRY(balance(t));
