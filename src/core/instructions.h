@@ -11,12 +11,13 @@
 typedef double moe_quad __attribute__((vector_size(4 * sizeof(double)),
                                        aligned(sizeof(double)), may_alias));
 #define MOE_QUAD(x) (*(const moe_quad *)(x))
+typedef double moe_pair __attribute__((vector_size(2 * sizeof(double))));
 
 /* (x0 + x2) + (x1 + x3) */
 static inline __attribute__((always_inline)) double moe_quad_sum(
     const moe_quad *x) {
-  typedef double pair __attribute__((vector_size(2 * sizeof(double))));
-  pair low = {(*x)[0], (*x)[1]}, high = {(*x)[2], (*x)[3]}, sum = low + high;
+  moe_pair low = {(*x)[0], (*x)[1]}, high = {(*x)[2], (*x)[3]};
+  moe_pair sum = low + high;
   return sum[0] + sum[1];
 }
 

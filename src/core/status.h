@@ -89,4 +89,8 @@ moe_status moe_fail(moe_call *call, moe_status status, const char *format, ...)
     if (try_status_ != MOE_OK) return try_status_; \
   } while (0)
 
+/* Of a function that is seldom needed: it stays out of the way of those that
+   every sample of a stream goes through. */
+#define MOE_RARE __attribute__((noinline, cold))
+
 #endif

@@ -3,6 +3,7 @@
    sets; the best that the CPU has is called. */
 #include "vector.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -132,15 +133,20 @@ KERNEL void softmax_few(double *z, size_t m, double most, int length) {
     if ((size_t)c < m) z[c] = x[c];
 }
 
-/* False where there is no finite largest item, or there are many. */
-KERNEL bool softmax_row(double *z, size_t m) {
+KERNEL double largest(const double *z, size_t m) {
   double most = -INFINITY;
-  for (size_t c = 0; c < m && m <= LANES; c++) most = z[c] > most ? z[c] : most;
+  for (size_t c = 0; c < m; c++) most = z[c] > most ? z[c] : most;
+  return most;
+}
+
+/* Of at most LANES items; false where there is no finite largest one. */
+KERNEL bool softmax_row(double *z, size_t m) {
+  double most = m == QUAD ? largest(z, QUAD) : largest(z, m);
   if (most - most != 0) return false;
-  if (m == LANES / 2)
-    softmax_run(z, most, LANES / 2);
-  else if (m < LANES / 2)
-    softmax_few(z, m, most, LANES / 2);
+  if (m == QUAD)
+    softmax_run(z, most, QUAD);
+  else if (m < QUAD)
+    softmax_few(z, m, most, QUAD);
   else
     softmax_few(z, m, most, LANES);
   return true;
@@ -167,6 +173,58 @@ KERNEL void products(const double *restrict x, size_t n, size_t d,
       products_of_group(x + i * d, d, w + c * d, m, z + i * m + c);
   for (; i < n; i++)
     for (size_t c = 0; c < m; c++) z[i * m + c] += dot(x + i * d, w + c * d, d);
+}
+
+/* The sums of four quads, each as moe_quad_sum adds it up. */
+KERNEL void sum_quads(const moe_quad *x, double *restrict out) {
+  for (int i = 0; i < QUAD; i += 2) {
+    moe_pair a = (moe_pair){x[i][0], x[i][1]} + (moe_pair){x[i][2], x[i][3]};
+    moe_pair b = (moe_pair){x[i + 1][0], x[i + 1][1]} +
+                 (moe_pair){x[i + 1][2], x[i + 1][3]};
+    moe_pair sum = (moe_pair){a[0], b[0]} + (moe_pair){a[1], b[1]};
+    out[i] = sum[0];
+    out[i + 1] = sum[1];
+  }
+}
+
+/* Four rows of w times x, in one pass over it: each with the bits of dot. */
+KERNEL void multiply_quad(const double *restrict w, const double *restrict x,
+                          size_t d, double *restrict z) {
+  moe_quad low[QUAD] = {{0}}, high[QUAD] = {{0}};
+  size_t j = 0;
+  for (; j + LANES <= d; j += LANES)
+#pragma GCC unroll 4
+    for (size_t c = 0; c < QUAD; c++) {
+      low[c] += MOE_QUAD(w + c * d + j) * MOE_QUAD(x + j);
+      high[c] += MOE_QUAD(w + c * d + j + QUAD) * MOE_QUAD(x + j + QUAD);
+    }
+#pragma GCC unroll 4
+  for (int c = 0; c < QUAD; c++) low[c] += high[c];
+  sum_quads(low, z);
+  if (j == d) return;
+  for (size_t c = 0; c < QUAD; c++) {
+    double rest = 0;
+    for (size_t i = j; i < d; i++) rest += x[i] * w[c * d + i];
+    z[c] += rest;
+  }
+}
+
+/* Four rows of g += their factors in a times x. */
+KERNEL void add_quad(const double *restrict a, const double *restrict x,
+                     size_t d, double *restrict g) {
+  double a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3];
+  double *g1 = g + d, *g2 = g1 + d, *g3 = g2 + d;
+  size_t j = 0;
+  for (; j + QUAD <= d; j += QUAD) {
+    moe_quad at = MOE_QUAD(x + j);
+    *(moe_quad *)(g + j) += a0 * at;
+    *(moe_quad *)(g1 + j) += a1 * at;
+    *(moe_quad *)(g2 + j) += a2 * at;
+    *(moe_quad *)(g3 + j) += a3 * at;
+  }
+  if (j == d) return;
+  for (size_t c = 0; c < QUAD; c++)
+    for (size_t i = j; i < d; i++) g[c * d + i] += a[c] * x[i];
 }
 
 /* g += Σ a[i·m] x_i over the GROUP rows of x, their first n items. */
@@ -261,6 +319,8 @@ typedef struct kernels {
   void (*exp)(double *, size_t);
   void (*tanh)(double *, size_t);
   bool (*softmax_row)(double *, size_t);
+  void (*multiply_quad)(const double *, const double *, size_t, double *);
+  void (*add_quad)(const double *, const double *, size_t, double *);
   void (*products)(const double *, size_t, size_t, const double *, size_t,
                    double *);
   void (*weighted_sums)(const double *, size_t, size_t, const double *, size_t,
@@ -290,6 +350,14 @@ typedef struct kernels {
   TARGET static void tanh_##NAME(double *x, size_t n) { tanh_all(x, n); }      \
   TARGET static bool softmax_row_##NAME(double *z, size_t m) {                 \
     return softmax_row(z, m);                                                  \
+  }                                                                            \
+  TARGET static void multiply_quad_##NAME(                                     \
+      const double *w, const double *x, size_t d, double *z) {                 \
+    multiply_quad(w, x, d, z);                                                 \
+  }                                                                            \
+  TARGET static void add_quad_##NAME(const double *a, const double *x,         \
+                                     size_t d, double *g) {                    \
+    add_quad(a, x, d, g);                                                      \
   }                                                                            \
   TARGET static void products_##NAME(const double *x, size_t n, size_t d,      \
                                      const double *w, size_t m, double *z) {   \
@@ -328,6 +396,8 @@ typedef struct kernels {
                                exp_##NAME,                                     \
                                tanh_##NAME,                                    \
                                softmax_row_##NAME,                             \
+                               multiply_quad_##NAME,                           \
+                               add_quad_##NAME,                                \
                                products_##NAME,                                \
                                weighted_sums_##NAME,                           \
                                gram_##NAME,                                    \
@@ -389,6 +459,39 @@ void moe_average(const double *x, double share, double *mean, size_t n) {
 
 /* ------------------------------------------------- built from these kernels */
 
+static inline double say(double product, double left, double bias) {
+  double z = product * left + bias;
+  z = z > -DBL_MAX ? z : -DBL_MAX; /* NaN too */
+  return z < DBL_MAX ? z : DBL_MAX;
+}
+
+bool moe_lines(const double *w, const double *bias, double left, size_t m,
+               const double *x, size_t d, double *z) {
+  const kernels *k = best();
+  double all = 0;
+  size_t c = 0;
+  for (; c + QUAD <= m; c += QUAD) {
+    double p[QUAD];
+    k->multiply_quad(w + c * d, x, d, p);
+    all += (p[0] + p[1]) + (p[2] + p[3]);
+    for (size_t i = 0; i < QUAD; i++) z[c + i] = say(p[i], left, bias[c + i]);
+  }
+  for (; c < m; c++) {
+    double p = k->dot(x, w + c * d, d);
+    all += p;
+    z[c] = say(p, left, bias[c]);
+  }
+  return all == all;
+}
+
+void moe_add_product(const double *r, size_t m, const double *x, size_t d,
+                     double *g) {
+  const kernels *k = best();
+  size_t c = 0;
+  for (; c + QUAD <= m; c += QUAD) k->add_quad(r + c, x, d, g + c * d);
+  for (; c < m; c++) k->axpy(r[c], x, g + c * d, d);
+}
+
 void moe_scale(double a, double *x, size_t n) {
   for (size_t j = 0; j < n; j++) x[j] *= a;
 }
@@ -403,8 +506,10 @@ void moe_normalise(double *p, size_t n, size_t m) {
   for (size_t i = 0; i < n; i++, p += m) {
     double sum = 0;
     for (size_t c = 0; c < m; c++) sum += p[c];
-    bool usable = sum > 0 && isfinite(sum);
-    for (size_t c = 0; c < m; c++) p[c] = usable ? p[c] / sum : 1 / (double)m;
+    if (sum > 0 && sum < INFINITY)
+      for (size_t c = 0; c < m; c++) p[c] /= sum;
+    else
+      for (size_t c = 0; c < m; c++) p[c] = 1 / (double)m;
   }
 }
 
@@ -417,9 +522,12 @@ static void subtract_most(double *z, size_t m) {
   }
 }
 
-void moe_softmax(double *z, size_t n, size_t m) {
-  if (n == 1 && best()->softmax_row(z, m)) return;
+static void softmax_rows(double *z, size_t n, size_t m) {
   for (size_t i = 0; i < n; i++) subtract_most(z + i * m, m);
   moe_exp(z, n * m);
   moe_normalise(z, n, m);
+}
+
+void moe_softmax(double *z, size_t n, size_t m) {
+  if (n != 1 || m > LANES || !best()->softmax_row(z, m)) softmax_rows(z, n, m);
 }

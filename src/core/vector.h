@@ -30,9 +30,19 @@ void moe_exp(double *x, size_t n);
 /* x becomes tanh x, each to 2^-51. */
 void moe_tanh(double *x, size_t n);
 
+/* What m lines say of one x: z_c = left (w_c · x) + bias_c with the rows of w
+   (m×d), the product that of moe_dot, and z never infinite or NaN.  False where
+   a product is NaN, as with one in x. */
+bool moe_lines(const double *w, const double *bias, double left, size_t m,
+               const double *x, size_t d, double *z);
+
 /* z (n×m) += x (n×d) wᵀ (m×d): each row's product with each weight vector. */
 void moe_products(const double *x, size_t n, size_t d, const double *w,
                   size_t m, double *z);
+
+/* g (m×d) += r xᵀ. */
+void moe_add_product(const double *r, size_t m, const double *x, size_t d,
+                     double *g);
 
 /* g (m×d) += rᵀ (n×m) x (n×d): the rows summed with m weights each. */
 void moe_weighted_sums(const double *r, size_t n, size_t m, const double *x,

@@ -122,13 +122,6 @@ static void answer(const moe_affine *a, const moe_rows *rows, size_t first,
   answer_read(a, rows, first, n, centre, x, z);
 }
 
-void moe_affine_answer_one(const moe_affine *a, const double *x, double *z) {
-  size_t m = a->fitted.n_outputs, d = a->fitted.n_features;
-  for (size_t c = 0; c < m; c++)
-    z[c] = moe_affine_limit(moe_dot(x, a->weights + c * d, d) * a->left +
-                            a->bias[c]);
-}
-
 typedef struct answering {
   const moe_affine *affine;
   const moe_rows *rows;

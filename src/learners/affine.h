@@ -30,8 +30,13 @@ moe_status moe_affine_apply(moe_call *call, const moe_affine *a,
                             const moe_rows *x, const double *centre,
                             double *out);
 
-/* The same of one row without missing values: n_outputs numbers. */
-void moe_affine_answer_one(const moe_affine *a, const double *x, double *z);
+/* The same of one row: n_outputs numbers.  False where a value is missing, and
+   with it the answer. */
+static inline bool moe_affine_answer_one(const moe_affine *a, const double *x,
+                                         double *z) {
+  return moe_lines(a->weights, a->bias, a->left, a->fitted.n_outputs, x,
+                   a->fitted.n_features, z);
+}
 
 /* The farthest outputs are beyond any use, but they are numbers. */
 static inline double moe_affine_limit(double z) {

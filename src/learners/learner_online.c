@@ -340,7 +340,7 @@ void moe__know_nothing(const moe_fitted *f, size_t rows, double *out) {
 typedef moe_status (*ask_one)(moe_call *call, const moe_object *o,
                               const double *x, double *out);
 
-static moe_status answer_encoded(moe_call *call, const moe_object *o,
+static MOE_RARE moe_status answer_encoded(moe_call *call, const moe_object *o,
                                  const moe_example *s, ask_one ask,
                                  double *out) {
   moe_scratch_mark mark = moe_scratch_now(call);
@@ -363,7 +363,7 @@ moe_status moe__predict_one(moe_call *call, const moe_object *o,
                              : answer_encoded(call, o, s, ask, out);
 }
 
-static moe_status take_logarithms(moe_call *call, const moe_object *o,
+static MOE_RARE moe_status take_logarithms(moe_call *call, const moe_object *o,
                                   const moe_example *s, double *out) {
   const moe_fitted *f = o->state;
   MOE_TRY(moe__predict_one(call, o, s, out));
@@ -384,7 +384,7 @@ moe_status moe__logits_one(moe_call *call, const moe_object *o,
 typedef moe_status (*teach_one)(moe_call *call, moe_object *o,
                                 const moe_example *s);
 
-static moe_status teach_encoded(moe_call *call, moe_object *o,
+static MOE_RARE moe_status teach_encoded(moe_call *call, moe_object *o,
                                 const moe_example *s, teach_one teach) {
   moe_scratch_mark mark = moe_scratch_now(call);
   moe_example own;

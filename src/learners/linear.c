@@ -73,14 +73,18 @@ static moe_status step(moe_call *call, moe_job *job) {
 
 static void end(moe_job *job) { moe_least_squares_end(job->work); }
 
+static double tolerance_of(const linear_params *p) {
+  return p->loss == MOE_LOSS_HUBER      ? p->delta
+         : p->loss == MOE_LOSS_QUANTILE ? p->quantile
+                                        : p->epsilon;
+}
+
 static moe_rule rule_of(const moe_object *o) {
   const linear_params *p = o->params;
   return (moe_rule){.own = &p->rule,
                     .step = p->rule.step,
                     .loss = p->loss,
-                    .tolerance = p->loss == MOE_LOSS_HUBER      ? p->delta
-                                 : p->loss == MOE_LOSS_QUANTILE ? p->quantile
-                                                                : p->epsilon,
+                    .tolerance = is_exact(o) ? 0 : tolerance_of(p),
                     .l2 = p->l2};
 }
 

@@ -475,7 +475,7 @@ static void learn_plain(moe_online *o, const moe_rule *rule,
                         const moe_example *s) {
   moe_affine *a = &o->affine;
   size_t d = a->fitted.n_features;
-  double norm = moe_dot(s->x, s->x, d), z;
+  double norm = moe_example_norm(s, d), z;
   if (s->answer != NULL)
     z = *s->answer;
   else
@@ -483,21 +483,24 @@ static void learn_plain(moe_online *o, const moe_rule *rule,
   double change = -find_smooth_length(rule, 1, s->weight, norm) * (z - *s->y);
   o->rows++;
   if (change == 0 || is_far(change, norm)) return;
-  moe_axpy(a->left == 1 ? change : change / a->left, s->x, a->weights, d);
   if (rule->own->intercept) *a->bias += change;
+  moe_axpy(a->left == 1 ? change : change / a->left, s->x, a->weights, d);
+}
+
+static moe_status learn_generally(moe_call *call, moe_online *o,
+                                  const moe_rule *rule, const moe_example *s) {
+  MOE_TRY(moe_online_prepare(call, o, rule->own));
+  learning q = begin(o, rule);
+  q.x = s->x;
+  learn(&q, s);
+  return MOE_OK;
 }
 
 moe_status moe_online_learn_one(moe_call *call, moe_object *object,
                                 const moe_rule *rule, const moe_example *s) {
   moe_online *o = object->state;
-  if (is_plain(o, rule)) {
-    learn_plain(o, rule, s);
-    return MOE_OK;
-  }
-  MOE_TRY(moe_online_prepare(call, o, rule->own));
-  learning q = begin(o, rule);
-  q.x = s->x;
-  learn(&q, s);
+  if (!is_plain(o, rule)) return learn_generally(call, o, rule, s);
+  learn_plain(o, rule, s);
   return MOE_OK;
 }
 

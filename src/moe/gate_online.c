@@ -23,7 +23,7 @@ enum {
 static const double LARGEST = 1e60;
 
 static size_t desk_size(const moe_fitted *f) {
-  return 2 * f->n_features + 4 * f->n_outputs;
+  return 3 * f->n_features + 4 * f->n_outputs;
 }
 
 moe_status moe_gate_stream_visit(moe_gate_stream *s, const moe_fitted *f,
@@ -62,17 +62,19 @@ static inline double limit(double x, double most) {
   return x < -most ? -most : x;
 }
 
-KERNEL void fill_all(const double *restrict x, size_t d,
-                     const double *restrict centre, double *restrict out) {
+/* x without holes, and no farther than steps can go. */
+static MOE_RARE void fill(const double *restrict x, size_t d,
+                 const double *restrict centre, double *restrict out) {
   for (size_t j = 0; j < d; j++)
     out[j] = limit(x[j] == x[j] ? x[j] : centre[j], LARGEST);
 }
 
-/* Counts x in means and variances where it has `share` of the weight so far; it
-   becomes u, and `standard` x̂. */
-KERNEL void measure_all(double share, const double *restrict factor, size_t d,
+/* Counts x in means and variances where it has `share` of the weight so far,
+   and finds x̂ and u. */
+KERNEL void measure_all(const double *restrict x, double share,
+                        const double *restrict factor, size_t d,
                         double *restrict mean, double *restrict variance,
-                        double *restrict x, double *restrict standard) {
+                        double *restrict standard, double *restrict u) {
   double rest = 1 - share;
   for (size_t j = 0; j < d; j++) {
     double gap = limit(x[j] - mean[j], 2 * LARGEST); /* a fit's is any mean */
@@ -80,124 +82,45 @@ KERNEL void measure_all(double share, const double *restrict factor, size_t d,
     variance[j] = rest * (variance[j] + share * gap * gap);
     mean[j] = centre;
     standard[j] = limit((x[j] - centre) * factor[j], FARTHEST);
-    x[j] = standard[j] * factor[j];
+    u[j] = standard[j] * factor[j];
   }
-}
-
-enum { QUAD = 4, TOGETHER = 4 /* rows of W that share a pass over x */ };
-
-/* Some rows of W times x, each sum in the order of moe_dot, so with its bits.
- */
-KERNEL void multiply_rows(const double *restrict w, int rows,
-                          const double *restrict x, size_t d,
-                          double *restrict z) {
-  moe_quad low[TOGETHER] = {{0}}, high[TOGETHER] = {{0}};
-  double rest[TOGETHER] = {0};
-  size_t j = 0;
-  for (; j + 2 * QUAD <= d; j += 2 * QUAD)
-    for (int e = 0; e < rows; e++) {
-      const double *at = w + (size_t)e * d + j;
-      low[e] += MOE_QUAD(at) * MOE_QUAD(x + j);
-      high[e] += MOE_QUAD(at + QUAD) * MOE_QUAD(x + j + QUAD);
-    }
-  for (; j < d; j++)
-    for (int e = 0; e < rows; e++) rest[e] += w[(size_t)e * d + j] * x[j];
-  for (int e = 0; e < rows; e++) {
-    moe_quad sum = low[e] + high[e];
-    z[e] = moe_quad_sum(&sum) + rest[e];
-  }
-}
-
-/* z = W x (m×d times d). */
-KERNEL void multiply_all(const double *restrict w, size_t m,
-                         const double *restrict x, size_t d,
-                         double *restrict z) {
-  size_t e = 0;
-  for (; e + TOGETHER <= m; e += TOGETHER)
-    multiply_rows(w + e * d, TOGETHER, x, d, z + e);
-  for (; e < m; e++) multiply_rows(w + e * d, 1, x, d, z + e);
-}
-
-/* Some rows of W += r uᵀ. */
-KERNEL void add_rows(const double *restrict r, int rows,
-                     const double *restrict u, size_t d, double *restrict w) {
-  size_t j = 0;
-  for (; j + QUAD <= d; j += QUAD)
-    for (int e = 0; e < rows; e++)
-      *(moe_quad *)(w + (size_t)e * d + j) += r[e] * MOE_QUAD(u + j);
-  if (j == d) return;
-  for (; j < d; j++)
-    for (int e = 0; e < rows; e++) w[(size_t)e * d + j] += r[e] * u[j];
-}
-
-/* W (m×d) += r uᵀ. */
-KERNEL void add_product(const double *restrict r, size_t m,
-                        const double *restrict u, size_t d,
-                        double *restrict w) {
-  size_t e = 0;
-  for (; e + TOGETHER <= m; e += TOGETHER)
-    add_rows(r + e, TOGETHER, u, d, w + e * d);
-  for (; e < m; e++) add_rows(r + e, 1, u, d, w + e * d);
 }
 
 typedef struct kernels {
-  void (*fill)(const double *, size_t, const double *, double *);
-  void (*measure)(double, const double *, size_t, double *, double *, double *,
-                  double *);
-  void (*multiply)(const double *, size_t, const double *, size_t, double *);
-  void (*add)(const double *, size_t, const double *, size_t, double *);
+  void (*measure)(const double *, double, const double *, size_t, double *,
+                  double *, double *, double *);
 } kernels;
 
-#define COMPILE_FOR(NAME, TARGET)                                             \
-  TARGET static void fill_##NAME(const double *x, size_t d,                   \
-                                 const double *centre, double *out) {         \
-    fill_all(x, d, centre, out);                                              \
-  }                                                                           \
-  TARGET static void measure_##NAME(double share, const double *factor,       \
-                                    size_t d, double *mean, double *variance, \
-                                    double *x, double *standard) {            \
-    measure_all(share, factor, d, mean, variance, x, standard);               \
-  }                                                                           \
-  TARGET static void multiply_##NAME(const double *w, size_t m,               \
-                                     const double *x, size_t d, double *z) {  \
-    multiply_all(w, m, x, d, z);                                              \
-  }                                                                           \
-  TARGET static void add_##NAME(const double *r, size_t m, const double *u,   \
-                                size_t d, double *w) {                        \
-    add_product(r, m, u, d, w);                                               \
-  }                                                                           \
-  static const kernels NAME = {fill_##NAME, measure_##NAME, multiply_##NAME,  \
-                               add_##NAME};
+#define COMPILE_FOR(NAME, TARGET)                                            \
+  TARGET static void measure_##NAME(                                         \
+      const double *x, double share, const double *factor, size_t d,         \
+      double *mean, double *variance, double *standard, double *u) {         \
+    measure_all(x, share, factor, d, mean, variance, standard, u);           \
+  }                                                                          \
+  static const kernels NAME = {measure_##NAME};
 
 MOE_COMPILE_KERNELS
 
 /* ------------------------------------------------------------------ answers
  */
 
-/* False where a value is missing, and with it an answer. */
-static bool find_logits(const moe_affine *a, const double *x, double *z) {
-  const double *restrict bias = a->bias, left = a->left;
-  size_t m = a->fitted.n_outputs;
-  double sum = 0;
-  best()->multiply(a->weights, m, x, a->fitted.n_features, z);
-  for (size_t e = 0; e < m; e++) {
-    sum += z[e];
-    z[e] = moe_affine_limit(z[e] * left + bias[e]);
-  }
-  return sum == sum;
+static MOE_RARE moe_status fill_and_answer(moe_call *call, const moe_affine *a,
+                                           const double *centre,
+                                           const double *x, double *z) {
+  size_t d = a->fitted.n_features;
+  double *own;
+  moe_scratch_mark mark = moe_scratch_now(call);
+  MOE_SCRATCH(call, own, d);
+  fill(x, d, centre, own);
+  moe_affine_answer_one(a, own, z);
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
 }
 
 moe_status moe_gate_logits(moe_call *call, const moe_affine *a,
                            const double *centre, const double *x, double *z) {
-  size_t d = a->fitted.n_features;
-  double *own;
-  if (find_logits(a, x, z)) return MOE_OK;
-  moe_scratch_mark mark = moe_scratch_now(call);
-  MOE_SCRATCH(call, own, d);
-  best()->fill(x, d, centre, own);
-  find_logits(a, own, z);
-  moe_scratch_drop(call, mark);
-  return MOE_OK;
+  return moe_affine_answer_one(a, x, z) ? MOE_OK
+                                        : fill_and_answer(call, a, centre, x, z);
 }
 
 void moe_gate_stream_answer(const moe_gate_stream *s, double *q, size_t n,
@@ -270,38 +193,32 @@ static void find_factors(const moe_gate_stream *s, const double *mean,
 
 /* What need not be done for every sample; none of it changes an answer but by
    decay. */
-static void maintain(const moe_gate_learner *g) {
+static MOE_RARE void maintain(const moe_gate_learner *g, bool early) {
   moe_gate_stream *s = g->stream;
-  moe_affine *a = g->affine;
-  bool early = s->steps <= EARLY;
-  if (!early && s->steps % SELDOM != 0) return;
   if (g->standardize && s->steps >= FEW)
-    find_factors(s, *g->centre, a->fitted.n_features);
+    find_factors(s, *g->centre, g->affine->fitted.n_features);
   if (g->rule->decay > 0)
     decay(g, g->rule->online_lr * g->rule->decay * (early ? 1 : SELDOM));
 }
 
-/* Where a step goes: u, in the place of x, 1 − uᵀμ and 1 + |x̂|². */
+/* Where a step goes: u, 1 − uᵀμ and 1 + |x̂|². */
 typedef struct direction {
-  double *u; /* n_features, and behind it room for as many */
+  const double *u; /* n_features */
   double bias, length;
 } direction;
 
 /* Means and variances remember about MEMORY samples. */
-static void find_direction(const moe_gate_learner *g, double weight,
-                           direction *to) {
+static direction standardize(const moe_gate_learner *g, const double *x,
+                             double weight, double *room) {
   moe_gate_stream *s = g->stream;
   size_t d = g->affine->fitted.n_features;
-  double *standard = to->u + d, *mean = *g->centre;
-  if (!g->standardize) {
-    to->length = 1 + moe_dot(to->u, to->u, d);
-    return;
-  }
+  double *u = room, *standard = room + d, *mean = *g->centre;
   s->rows = fmin(s->rows * (1 - 1.0 / MEMORY) + weight, DBL_MAX);
-  best()->measure(weight / s->rows, s->factor, d, mean, s->variance, to->u,
-                  standard);
-  to->bias = 1 - moe_dot(to->u, mean, d);
-  to->length = 1 + moe_dot(standard, standard, d);
+  best()->measure(x, weight / s->rows, s->factor, d, mean, s->variance,
+                  standard, u);
+  return (direction){.u = u,
+                     .bias = 1 - moe_dot(u, mean, d),
+                     .length = 1 + moe_dot(standard, standard, d)};
 }
 
 /* What a sample tells of the experts. */
@@ -341,7 +258,7 @@ static lesson prepare(const moe_gate_learner *g, const moe_example *e,
   if (answered)
     memset(z, 0, m * sizeof *z);
   else
-    find_logits(g->affine, x, z);
+    moe_affine_answer_one(g->affine, x, z);
   weigh(e->y, m, z);
   for (size_t k = 0; k < m; k++) {
     l.asked[k] = e->y[k] == e->y[k];
@@ -352,16 +269,13 @@ static lesson prepare(const moe_gate_learner *g, const moe_example *e,
 }
 
 /* q less the hard target. */
-static bool find_hard_slope(const double *y, const double *q, size_t m,
-                            double *restrict slope) {
-  size_t best_one = m;
-  double most = -INFINITY;
-  for (size_t e = 0; e < m; e++) {
-    slope[e] = q[e];
-    if (!(y[e] > most || (y[e] == y[e] && best_one == m))) continue;
-    best_one = e;
-    most = y[e];
-  }
+static bool find_hard_slope(const double *restrict y, const double *restrict q,
+                            size_t m, double *restrict slope) {
+  size_t best_one = 0;
+  while (best_one < m && y[best_one] != y[best_one]) best_one++;
+  for (size_t e = best_one; e < m; e++)
+    if (y[e] > y[best_one]) best_one = e;
+  for (size_t e = 0; e < m; e++) slope[e] = q[e];
   if (best_one < m) slope[best_one] -= 1;
   return best_one < m;
 }
@@ -394,7 +308,7 @@ static void descend(const moe_gate_learner *g, const direction *to,
     slope[e] *= -step;
     bias[e] += slope[e] * to->bias;
   }
-  best()->add(slope, m, to->u, a->fitted.n_features, a->weights);
+  moe_add_product(slope, m, to->u, a->fitted.n_features, a->weights);
 }
 
 /* Those hypotheses are compared that say something of the experts asked; the
@@ -430,7 +344,15 @@ static bool moves_only(const moe_gate_learner *g) {
 
 const double *moe_gate_stream_moved(const moe_gate_stream *s,
                                     const moe_fitted *f) {
-  return s->moved && s->desk != NULL ? s->desk + 2 * f->n_features : NULL;
+  return s->moved && s->desk != NULL ? s->desk + 3 * f->n_features : NULL;
+}
+
+/* The sample's features as steps see them, in place or in that room. */
+static const double *see(const moe_gate_learner *g, const moe_example *e,
+                         double *room) {
+  if (e->norm > 0 && e->norm < LARGEST * LARGEST) return e->x;
+  fill(e->x, g->affine->fitted.n_features, *g->centre, room);
+  return room;
 }
 
 moe_status moe_gate_learn_one(moe_call *call, const moe_gate_learner *g,
@@ -439,20 +361,24 @@ moe_status moe_gate_learn_one(moe_call *call, const moe_gate_learner *g,
   size_t d = g->affine->fitted.n_features, m = g->affine->fitted.n_outputs;
   if (s->desk == NULL || (g->rule->prior > 0 && s->prior == NULL))
     MOE_TRY(moe_gate_stream_open(call, g));
-  double *x = s->desk, *z = x + 2 * d, *slope = z + 3 * m;
-  direction to = {x, 1, 1};
-  best()->fill(e->x, d, *g->centre, x);
+  double *z = s->desk + 3 * d, *slope = z + 3 * m;
+  const double *x = see(g, e, s->desk);
   lesson l = prepare(g, e, x, z);
   bool told = g->rule->target == MOE_TARGET_BEST_EXPERT
                   ? find_hard_slope(e->y, l.q, m, slope)
                   : find_soft_slope(&l, m, slope);
   s->steps++;
-  find_direction(g, e->weight, &to);
+  direction to =
+      g->standardize
+          ? standardize(g, x, e->weight, s->desk + d)
+          : (direction){x, 1,
+                        1 + (x == e->x ? e->norm : moe_dot(x, x, d))};
   if (told && g->rule->online_lr > 0) descend(g, &to, e->weight, slope);
   s->moved = told && moves_only(g);
   for (size_t k = 0; s->moved && k < m; k++) z[k] = slope[k] * to.length;
   if (s->prior != NULL) follow(g->rule, &l, e->weight, m, s->prior);
-  maintain(g);
+  if (s->steps <= EARLY || s->steps % SELDOM == 0)
+    maintain(g, s->steps <= EARLY);
   return MOE_OK;
 }
 

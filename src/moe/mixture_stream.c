@@ -37,7 +37,7 @@ static const unsigned char *find_hushed(const moe_step *t) {
 }
 
 /* What warms is not heard, or has a logit lower by up to 5. */
-static void lower(const moe_step *t, double *logits) {
+static MOE_RARE void lower(const moe_step *t, double *logits) {
   const unsigned char *hushed = find_hushed(t);
   for (size_t e = 0; hushed != NULL && e < t->n; e++)
     if (hushed[e]) logits[e] = -INFINITY;
@@ -93,7 +93,7 @@ static moe_status route(moe_step *t) {
 }
 
 /* Where a sample is learned there may be noise in its logits. */
-static moe_status route_noisily(moe_step *t) {
+static MOE_RARE moe_status route_noisily(moe_step *t) {
   double noise = t->options->noise;
   t->has_logits = true;
   MOE_TRY(find_logits(t, t->logits));
@@ -114,7 +114,7 @@ static bool is_listed(const int32_t *list, size_t n, size_t e) {
 }
 
 /* One of those that are not chosen is chosen too. */
-static void explore(moe_step *t) {
+static MOE_RARE void explore(moe_step *t) {
   size_t others = t->n - t->n_chosen;
   moe_random *random = &t->st->random;
   if (others == 0 || moe_random_unit(random) >= t->options->explore) return;
@@ -133,7 +133,7 @@ static size_t count_chosen(const moe_step *t) {
 }
 
 /* The chosen and those that warm in shadow, in a list of that room. */
-static const int32_t *add_shadows(const moe_step *t, int32_t *room, size_t *n) {
+static MOE_RARE const int32_t *add_shadows(const moe_step *t, int32_t *room, size_t *n) {
   memcpy(room, t->chosen, t->n_chosen * sizeof *room);
   for (size_t e = 0; e < t->n; e++)
     if (is_warming(t->st, e) && !is_listed(t->chosen, t->n_chosen, e))

@@ -23,11 +23,10 @@ static double answer_of(const moe_step *t, size_t i, size_t k) {
 
 static double variance_of_numbers(const moe_step *t, double n) {
   double mean = 0, squares = 0;
-  for (size_t i = 0; i < t->n_asked; i++)
-    mean += t->answers[t->m->map_start[t->asked[i]]];
+  for (size_t i = 0; i < t->n_asked; i++) mean += t->answers[t->asked[i]];
   mean /= n;
   for (size_t i = 0; i < t->n_asked; i++) {
-    double apart = t->answers[t->m->map_start[t->asked[i]]] - mean;
+    double apart = t->answers[t->asked[i]] - mean;
     squares += apart * apart;
   }
   return squares / (n - 1);
