@@ -224,29 +224,40 @@ static void offer_groups(best *b, size_t groups, size_t kept, size_t experts) {
     offer(b, (size_t)held[g] * size, ((size_t)held[g] + 1) * size);
 }
 
-/* The same of a few experts, where there is nothing to pass over. */
-static size_t select_few(const candidates *c, size_t experts, size_t k,
+/* The same of a few bare keys, where there is nothing to pass over. */
+static size_t select_few(const double *keys, size_t experts, size_t k,
                          int32_t *held) {
-  double keys[FEW], made[FEW], floor = -INFINITY;
-  const double *from = c->keys;
+  double floor = -INFINITY;
   size_t n = 0;
-  if (c->bias != NULL || c->closed != NULL || c->logits != from) {
-    for (size_t i = 0; i < experts; i++) made[i] = key_of(c, i);
-    from = made;
-  }
   for (size_t i = 0; i < experts; i++) {
-    double key = from[i];
+    double key = keys[i];
     if (!(key > floor)) continue;
     size_t at = n < k ? n++ : n - 1;
-    for (; at > 0 && key > keys[at - 1]; at--) {
-      keys[at] = keys[at - 1];
-      held[at] = held[at - 1];
-    }
-    keys[at] = key;
+    for (; at > 0 && key > keys[held[at - 1]]; at--) held[at] = held[at - 1];
     held[at] = (int32_t)i;
-    if (n == k) floor = keys[k - 1];
+    if (n == k) floor = keys[held[k - 1]];
   }
   return n;
+}
+
+static MOE_RARE size_t select_among(const candidates *all, size_t experts,
+                                    size_t k, int32_t *held) {
+  double keys[FEW];
+  best b = {.c = *all, .k = k, .held = held, .floor = -INFINITY};
+  if (k > 0 && experts <= FEW) {
+    for (size_t i = 0; i < experts; i++) keys[i] = key_of(all, i);
+    return select_few(keys, experts, k, held);
+  }
+  offer(&b, 0, experts);
+  return sort(&b);
+}
+
+static MOE_RARE size_t select_in_groups(const moe_route_config *config,
+                                        const candidates *all, size_t experts,
+                                        size_t k, int32_t *held) {
+  best b = {.c = *all, .k = k, .held = held, .floor = -INFINITY};
+  offer_groups(&b, (size_t)config->groups, (size_t)config->top_groups, experts);
+  return sort(&b);
 }
 
 /* Without a bias the logits are compared: they keep apart what the scores,
@@ -256,20 +267,15 @@ size_t moe__route_select(const moe_route_config *config, size_t experts,
                          const double *probs, const unsigned char *closed,
                          int32_t *indices) {
   bool grouped = config->top_groups > 0 && config->top_groups < config->groups;
+  if (bias == NULL && closed == NULL && !grouped && k > 0 && experts <= FEW)
+    return select_few(logits, experts, k, indices);
   const candidates all = {.keys = bias != NULL || grouped ? probs : logits,
                           .stride = 1,
                           .bias = bias,
                           .logits = logits,
                           .closed = closed};
-  if (!grouped && k > 0 && experts <= FEW)
-    return select_few(&all, experts, k, indices);
-  best b = {.c = all, .k = k, .held = indices, .floor = -INFINITY};
-  if (grouped)
-    offer_groups(&b, (size_t)config->groups, (size_t)config->top_groups,
-                 experts);
-  else
-    offer(&b, 0, experts);
-  return sort(&b);
+  return grouped ? select_in_groups(config, &all, experts, k, indices)
+                 : select_among(&all, experts, k, indices);
 }
 
 /* ------------------------------------------------------------------ weights
@@ -297,34 +303,34 @@ void moe__route_weigh(const moe_route_config *config, size_t n,
     moe_normalise(weights, 1, n);
 }
 
+/* Selects and weighs, once there are scores. */
+static void choose(const moe_route_config *config, size_t experts,
+                   const double *logits, const double *bias,
+                   const double *probs, const unsigned char *closed,
+                   int32_t *indices, double *weights) {
+  size_t width = moe_route_width(config, experts);
+  size_t n = moe__route_select(config, experts, width, logits, bias, probs,
+                               closed, indices);
+  n = cut(config, n, probs, indices);
+  moe__route_weigh(config, n, logits, probs, indices, weights);
+  for (; n < width; n++) {
+    indices[n] = -1;
+    weights[n] = 0;
+  }
+}
+
 void moe_route_probs(const moe_route_config *config, size_t experts,
                      const double *probs, const double *bias,
                      const unsigned char *closed, int32_t *indices,
                      double *weights) {
-  size_t width = moe_route_width(config, experts);
-  size_t n = moe__route_select(config, experts, width, probs, bias, probs,
-                               closed, indices);
-  n = cut(config, n, probs, indices);
-  moe__route_weigh(config, n, probs, probs, indices, weights);
-  for (size_t i = n; i < width; i++) {
-    indices[i] = -1;
-    weights[i] = 0;
-  }
+  choose(config, experts, probs, bias, probs, closed, indices, weights);
 }
 
 void moe_route_row(const moe_route_config *config, size_t experts,
                    const double *logits, const double *bias, double *probs,
                    int32_t *indices, double *weights) {
-  size_t width = moe_route_width(config, experts), n;
   moe__route_scores(config, experts, logits, probs);
-  n = moe__route_select(config, experts, width, logits, bias, probs, NULL,
-                        indices);
-  n = cut(config, n, probs, indices);
-  moe__route_weigh(config, n, logits, probs, indices, weights);
-  for (size_t i = n; i < width; i++) {
-    indices[i] = -1;
-    weights[i] = 0;
-  }
+  choose(config, experts, logits, bias, probs, NULL, indices, weights);
 }
 
 size_t moe_routing_rows(const moe_routing *r, size_t e, int32_t *rows,
