@@ -454,8 +454,7 @@ static moe_status weigh(moe_visitor *v, const moe_field *f) {
   }
   if (f->kind == MOE_FIELD_CHILDREN) {
     const moe_children *c = f->at;
-    for (size_t i = 0; i < c->n; i++)
-      w->bytes += moe_object_bytes(c->items[i]);
+    for (size_t i = 0; i < c->n; i++) w->bytes += moe_object_bytes(c->items[i]);
   }
   return MOE_OK;
 }

@@ -246,9 +246,9 @@ enum { MOE_DEEPEST = 64 /* objects within objects */ };
 struct moe_object {
   const moe_type *type;
   atomic_int refs, uses;
-  int depth;    /* below MOE_DEEPEST */
-  bool fitting; /* a job is open on it */
-  uint32_t changes;    /* of its parameters, since it was made */
+  int depth;          /* below MOE_DEEPEST */
+  bool fitting;       /* a job is open on it */
+  uint32_t changes;   /* of its parameters, since it was made */
   moe_object **below; /* n_below: the objects in its parameters, in order */
   size_t n_below, room_below;
   void *params, *state;

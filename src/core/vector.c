@@ -306,7 +306,8 @@ KERNEL void average(const double *restrict x, double share,
   double rest = 1 - share;
   size_t j = 0;
   for (; j + QUAD <= n; j += QUAD)
-    *(moe_quad *)(mean + j) = rest * MOE_QUAD(mean + j) + share * MOE_QUAD(x + j);
+    *(moe_quad *)(mean + j) =
+        rest * MOE_QUAD(mean + j) + share * MOE_QUAD(x + j);
   for (; j < n; j++) mean[j] = rest * mean[j] + share * x[j];
 }
 
@@ -351,8 +352,8 @@ typedef struct kernels {
   TARGET static bool softmax_row_##NAME(double *z, size_t m) {                 \
     return softmax_row(z, m);                                                  \
   }                                                                            \
-  TARGET static void multiply_quad_##NAME(                                     \
-      const double *w, const double *x, size_t d, double *z) {                 \
+  TARGET static void multiply_quad_##NAME(const double *w, const double *x,    \
+                                          size_t d, double *z) {               \
     multiply_quad(w, x, d, z);                                                 \
   }                                                                            \
   TARGET static void add_quad_##NAME(const double *a, const double *x,         \

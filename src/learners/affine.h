@@ -7,6 +7,7 @@
 
 #include "learner.h"
 #include "loss.h"
+#include "vector.h"
 
 typedef struct moe_affine {
   moe_fitted fitted;
@@ -30,18 +31,21 @@ moe_status moe_affine_apply(moe_call *call, const moe_affine *a,
                             const moe_rows *x, const double *centre,
                             double *out);
 
-/* The same of one row: n_outputs numbers.  False where a value is missing, and
-   with it the answer. */
-static inline bool moe_affine_answer_one(const moe_affine *a, const double *x,
-                                         double *z) {
-  return moe_lines(a->weights, a->bias, a->left, a->fitted.n_outputs, x,
-                   a->fitted.n_features, z);
-}
-
 /* The farthest outputs are beyond any use, but they are numbers. */
 static inline double moe_affine_limit(double z) {
   z = z > -DBL_MAX ? z : -DBL_MAX; /* NaN too */
   return z < DBL_MAX ? z : DBL_MAX;
+}
+
+/* The same of one row: n_outputs numbers.  False where a value is missing, and
+   with it the answer. */
+static inline bool moe_affine_answer_one(const moe_affine *a, const double *x,
+                                         double *z) {
+  size_t m = a->fitted.n_outputs, d = a->fitted.n_features;
+  if (m != 1) return moe_lines(a->weights, a->bias, a->left, m, x, d, z);
+  double product = moe_dot(a->weights, x, d);
+  *z = moe_affine_limit(product * a->left + *a->bias);
+  return product == product;
 }
 
 /* The weights as one run of numbers, those of W first, then those of b:

@@ -143,6 +143,7 @@ static moe_status learn_singly(moe_call *call, moe_object *o,
     if (y->ids != NULL) s.id = y->ids[at];
     if (y->values != NULL) s.y = y->values + at * y->width;
     MOE_TRY(read_row(call, in, &run->x, i, codes, s.weight > 0, x));
+    s.norm = moe_example_of(x, run->x.d).norm;
     MOE_TRY(s.weight > 0 ? moe__learn_one(call, o, &s)
                          : moe__advance(call, o, &s));
   }
@@ -287,8 +288,8 @@ moe_status moe_learner_learn(moe_call *call, moe_object *o,
 /* Whether the object sees the sample as it comes. */
 static bool passes(const moe_fitted *f, const moe_example *s) {
   const moe_intake *in = &f->intake;
-  return !in->open || (!in->spreads && (in->keeps_holes ||
-                                        moe_example_is_whole(s, in->n)));
+  return !in->open ||
+         (!in->spreads && (in->keeps_holes || moe_example_is_whole(s, in->n)));
 }
 
 /* The sample as it sees it, in the call's scratch. */
@@ -341,8 +342,8 @@ typedef moe_status (*ask_one)(moe_call *call, const moe_object *o,
                               const double *x, double *out);
 
 static MOE_RARE moe_status answer_encoded(moe_call *call, const moe_object *o,
-                                 const moe_example *s, ask_one ask,
-                                 double *out) {
+                                          const moe_example *s, ask_one ask,
+                                          double *out) {
   moe_scratch_mark mark = moe_scratch_now(call);
   moe_example own;
   MOE_TRY(encode(call, o->state, s, &own));
@@ -364,7 +365,7 @@ moe_status moe__predict_one(moe_call *call, const moe_object *o,
 }
 
 static MOE_RARE moe_status take_logarithms(moe_call *call, const moe_object *o,
-                                  const moe_example *s, double *out) {
+                                           const moe_example *s, double *out) {
   const moe_fitted *f = o->state;
   MOE_TRY(moe__predict_one(call, o, s, out));
   for (size_t k = 0; k < f->n_outputs; k++)
@@ -385,7 +386,8 @@ typedef moe_status (*teach_one)(moe_call *call, moe_object *o,
                                 const moe_example *s);
 
 static MOE_RARE moe_status teach_encoded(moe_call *call, moe_object *o,
-                                const moe_example *s, teach_one teach) {
+                                         const moe_example *s,
+                                         teach_one teach) {
   moe_scratch_mark mark = moe_scratch_now(call);
   moe_example own;
   MOE_TRY(encode(call, o->state, s, &own));
@@ -559,6 +561,7 @@ moe_status moe_stream_learn(moe_call *call, moe_object *o,
     size_t at = moe_rows_at(&batch->x, i);
     moe_example s = {.x = x, .weight = moe_batch_weight(batch, i)};
     moe_rows_doubles(&batch->x, i, 1, x);
+    s.norm = moe_example_of(x, batch->x.d).norm;
     if (y->ids != NULL) s.id = y->ids[at];
     if (y->values != NULL) s.y = y->values + at * y->width;
     if (s.weight > 0)

@@ -64,7 +64,7 @@ static inline double limit(double x, double most) {
 
 /* x without holes, and no farther than steps can go. */
 static MOE_RARE void fill(const double *restrict x, size_t d,
-                 const double *restrict centre, double *restrict out) {
+                          const double *restrict centre, double *restrict out) {
   for (size_t j = 0; j < d; j++)
     out[j] = limit(x[j] == x[j] ? x[j] : centre[j], LARGEST);
 }
@@ -91,12 +91,12 @@ typedef struct kernels {
                   double *, double *, double *);
 } kernels;
 
-#define COMPILE_FOR(NAME, TARGET)                                            \
-  TARGET static void measure_##NAME(                                         \
-      const double *x, double share, const double *factor, size_t d,         \
-      double *mean, double *variance, double *standard, double *u) {         \
-    measure_all(x, share, factor, d, mean, variance, standard, u);           \
-  }                                                                          \
+#define COMPILE_FOR(NAME, TARGET)                                    \
+  TARGET static void measure_##NAME(                                 \
+      const double *x, double share, const double *factor, size_t d, \
+      double *mean, double *variance, double *standard, double *u) { \
+    measure_all(x, share, factor, d, mean, variance, standard, u);   \
+  }                                                                  \
   static const kernels NAME = {measure_##NAME};
 
 MOE_COMPILE_KERNELS
@@ -119,8 +119,9 @@ static MOE_RARE moe_status fill_and_answer(moe_call *call, const moe_affine *a,
 
 moe_status moe_gate_logits(moe_call *call, const moe_affine *a,
                            const double *centre, const double *x, double *z) {
-  return moe_affine_answer_one(a, x, z) ? MOE_OK
-                                        : fill_and_answer(call, a, centre, x, z);
+  return moe_affine_answer_one(a, x, z)
+             ? MOE_OK
+             : fill_and_answer(call, a, centre, x, z);
 }
 
 void moe_gate_stream_answer(const moe_gate_stream *s, double *q, size_t n,
@@ -289,24 +290,30 @@ static bool find_soft_slope(const lesson *l, size_t m, double *restrict slope) {
   return true;
 }
 
-/* A step down the slope. */
+/* How far a step goes. */
+static double find_length(const moe_gate_rule *r, const direction *to,
+                          double weight, const double *slope, size_t m) {
+  double square = 0;
+  for (size_t e = 0; r->clip > 0 && e < m; e++) square += slope[e] * slope[e];
+  square *= weight * weight * to->length;
+  if (square > r->clip * r->clip) weight *= r->clip / sqrt(square);
+  double step = limit(r->online_lr * weight, LARGEST);
+  return r->implicit ? step / (1 + step * to->length / 2) : step;
+}
+
+/* A step down the slope; `moved` becomes what it adds to the sample's z, if
+   columns are as they come. */
 static void descend(const moe_gate_learner *g, const direction *to,
-                    double weight, double *restrict slope) {
+                    double weight, double *restrict slope,
+                    double *restrict moved) {
   moe_affine *a = g->affine;
-  const moe_gate_rule *r = g->rule;
   size_t m = a->fitted.n_outputs;
   double *restrict bias = a->bias;
-  if (r->clip > 0) {
-    double square = 0;
-    for (size_t e = 0; e < m; e++) square += slope[e] * slope[e];
-    square *= weight * weight * to->length;
-    if (square > r->clip * r->clip) weight *= r->clip / sqrt(square);
-  }
-  double step = limit(r->online_lr * weight, LARGEST);
-  if (r->implicit) step /= 1 + step * to->length / 2;
+  double step = find_length(g->rule, to, weight, slope, m);
   for (size_t e = 0; e < m; e++) {
     slope[e] *= -step;
     bias[e] += slope[e] * to->bias;
+    moved[e] = slope[e] * to->length;
   }
   moe_add_product(slope, m, to->u, a->fitted.n_features, a->weights);
 }
@@ -371,11 +378,9 @@ moe_status moe_gate_learn_one(moe_call *call, const moe_gate_learner *g,
   direction to =
       g->standardize
           ? standardize(g, x, e->weight, s->desk + d)
-          : (direction){x, 1,
-                        1 + (x == e->x ? e->norm : moe_dot(x, x, d))};
-  if (told && g->rule->online_lr > 0) descend(g, &to, e->weight, slope);
+          : (direction){x, 1, 1 + (x == e->x ? e->norm : moe_dot(x, x, d))};
+  if (told && g->rule->online_lr > 0) descend(g, &to, e->weight, slope, z);
   s->moved = told && moves_only(g);
-  for (size_t k = 0; s->moved && k < m; k++) z[k] = slope[k] * to.length;
   if (s->prior != NULL) follow(g->rule, &l, e->weight, m, s->prior);
   if (s->steps <= EARLY || s->steps % SELDOM == 0)
     maintain(g, s->steps <= EARLY);

@@ -133,7 +133,8 @@ static size_t count_chosen(const moe_step *t) {
 }
 
 /* The chosen and those that warm in shadow, in a list of that room. */
-static MOE_RARE const int32_t *add_shadows(const moe_step *t, int32_t *room, size_t *n) {
+static MOE_RARE const int32_t *add_shadows(const moe_step *t, int32_t *room,
+                                           size_t *n) {
   memcpy(room, t->chosen, t->n_chosen * sizeof *room);
   for (size_t e = 0; e < t->n; e++)
     if (is_warming(t->st, e) && !is_listed(t->chosen, t->n_chosen, e))
@@ -196,13 +197,6 @@ static void mix(const moe_step *t, size_t n, double *out) {
 
 /* ----------------------------------------------------------------- verdicts */
 
-double moe__squared_error(const double *y, const double *p, size_t n) {
-  double sum = 0;
-  if (n == 1) return limit((*y - *p) * (*y - *p));
-  for (size_t k = 0; k < n; k++) sum += (y[k] - p[k]) * (y[k] - p[k]);
-  return limit(sum);
-}
-
 /* −ln p of the class; its probability in the expert's answer, if it has it. */
 static double class_loss(const moe_step *t, size_t e) {
   int32_t k = t->st->ids[e * t->width + (size_t)t->s->id];
@@ -246,12 +240,14 @@ static moe_status ask_experts(moe_step *t) {
    largest of those that were asked: so that the best one learns as if it were
    alone. */
 static void find_shares(const moe_step *t, double *shares) {
+  const double *merit = t->merit, *probs = t->probs;
   double top = -INFINITY, most = 0;
+  for (size_t e = 0; e < t->n; e++) top = merit[e] > top ? merit[e] : top;
   for (size_t e = 0; e < t->n; e++)
-    if (t->merit[e] > top) top = t->merit[e];
+    shares[e] = merit[e] > -INFINITY ? merit[e] - top : -INFINITY;
+  moe_exp(shares, t->n);
   for (size_t e = 0; e < t->n; e++) {
-    bool asked = !isnan(t->merit[e]);
-    shares[e] = asked ? t->probs[e] * exp(t->merit[e] - top) : 0;
+    shares[e] *= probs[e];
     most = shares[e] > most ? shares[e] : most;
   }
   for (size_t e = 0; e < t->n; e++) shares[e] = most > 0 ? shares[e] / most : 1;

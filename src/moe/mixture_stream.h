@@ -129,9 +129,9 @@ typedef struct moe_stream {
   bool gate_frozen, calls_host, has_warmup, remembers;
   bool classes, is_number; /* the targets are these */
   bool shadows;            /* what warms is not heard */
-  bool plain;     /* routing is by the gate's own probabilities, … */
-  bool in_logits; /* … or by its logits as they are, … */
-  bool biased;    /* … and a bias counts in the selection */
+  bool plain;              /* routing is by the gate's own probabilities, … */
+  bool in_logits;          /* … or by its logits as they are, … */
+  bool biased;             /* … and a bias counts in the selection */
 } moe_stream;
 
 /* One sample on its way through a mixture. */
@@ -168,7 +168,6 @@ moe_status moe__stream_learn_one(moe_call *call, moe_object *o,
 moe_status moe__stream_predict_one(moe_call *call, const moe_object *o,
                                    const double *x, double *out);
 moe_status moe__measure_again(moe_step *t);
-double moe__squared_error(const double *y, const double *p, size_t n);
 moe_status moe__stream_advance(moe_call *call, moe_object *o,
                                const moe_example *s);
 size_t moe__stream_window(const moe_object *o);
@@ -178,6 +177,14 @@ size_t moe__stream_window(const moe_object *o);
 moe_status moe__stream_logits(moe_call *call, const moe_object *o,
                               const double *x, double *logits);
 const double *moe__stream_bias(const moe_object *o);
+
+/* |y − p|² of n numbers, but never infinite. */
+static inline double moe__squared_error(const double *y, const double *p,
+                                        size_t n) {
+  double sum = (*y - *p) * (*y - *p);
+  for (size_t k = 1; k < n; k++) sum += (y[k] - p[k]) * (y[k] - p[k]);
+  return sum < 1e300 ? sum : 1e300;
+}
 
 /* ------------------------------------------------ mixture_stream_open.c */
 

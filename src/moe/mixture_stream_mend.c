@@ -116,7 +116,8 @@ static bool may_revive(const moe_step *t, size_t e) {
 static moe_status raise_dead(const moe_step *t) {
   const moe_run *run = t->st->run;
   for (size_t e = 0; e < t->n; e++)
-    if (moe__is_dead(t->options, &run[e], t->n, t->st->selects) && may_revive(t, e))
+    if (moe__is_dead(t->options, &run[e], t->n, t->st->selects) &&
+        may_revive(t, e))
       MOE_TRY(revive(t, e));
   return MOE_OK;
 }
@@ -130,8 +131,8 @@ static double watch(const moe_step *t, size_t e) {
   moe_run *run = &t->st->run[e];
   bool open = t->options->drift.kind == MOE_DDM;
   double error = !t->st->classes ? sqrt(t->loss[e])
-                 : open      ? t->loss[e]
-                             : 1 - exp(-t->loss[e]);
+                 : open          ? t->loss[e]
+                                 : 1 - exp(-t->loss[e]);
   double before = run->errors > 0 ? run->error : error;
   run->errors++;
   run->error += (error - run->error) / run->errors;

@@ -255,11 +255,11 @@ moe_status moe__stream_follow(moe_call *call, moe_object *o) {
   const moe_fitted *own = &m->fitted;
   if (!m->stream.open && own->n_seen > 0 && !own->intake.open)
     MOE_TRY(open_intake(call, o));
-  if (!moe__stream_is_current(o)) MOE_TRY(follow_parts(call, o, own->n_outputs));
+  if (!moe__stream_is_current(o))
+    MOE_TRY(follow_parts(call, o, own->n_outputs));
   return m->stream.levels == own->intake.levels.n ? MOE_OK
                                                   : follow_levels(call, o);
 }
-
 
 moe_status moe__stream_add_class(moe_call *call, moe_object *o,
                                  size_t position) {

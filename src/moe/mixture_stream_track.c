@@ -177,21 +177,25 @@ static void track_routing(const moe_step *t) {
   moe_runs *runs = &t->st->runs;
   double entropy = t->n > 1 ? entropy_of(t) / t->st->most_entropy : 0;
   double share = t->st->share;
-  moe_run *run = t->st->run;
-  for (size_t e = 0; e < t->n; e++) {
-    follow(&run[e].used, t->probs[e], share);
-    run[e].age++;
+  const double *p = t->probs;
+  for (moe_run *run = t->st->run, *end = run + t->n; run < end; run++) {
+    run->used += share * (*p++ - run->used);
+    run->age++;
   }
-  follow(&runs->cover, 1, t->st->share);
+  follow(&runs->cover, 1, share);
   follow(&runs->entropy, entropy < 1 ? entropy : 1, 0.01);
 }
 
-moe_status moe__track(moe_step *t) {
-  track_answers(t);
+static void track_load(const moe_step *t) {
   moe_run *run = t->st->run;
   double share = t->st->share;
   for (size_t e = 0; e < t->n; e++) run[e].load -= share * run[e].load;
   for (size_t i = 0; i < t->n_chosen; i++) run[t->chosen[i]].load += share;
+}
+
+moe_status moe__track(moe_step *t) {
+  track_answers(t);
+  track_load(t);
   MOE_TRY(balance(t));
   if (t->options->measure == MOE_AFTER_LEARNING) MOE_TRY(moe__measure_again(t));
   track_routing(t);
