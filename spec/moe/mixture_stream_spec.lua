@@ -251,6 +251,18 @@ describe("a mixture on a stream", function()
     assert.is_false(plain:dump() == many:dump())
   end)
 
+  it("answers by settings that were changed since it last learned", function()
+    local X, y = lines(100, 8)
+    local m = teach(mixture { top_k = 2 }, X, y)
+    local before = m:predict_one(X[1])
+    m:set_params { top_k = 1 }
+    local alone = m:predict_one(X[1])
+    assert.equal(m:predict({ X[1] })[1], alone)
+    assert.not_equal(before, alone)
+    m:set_params { top_k = 2 }
+    assert.equal(before, m:predict_one(X[1]))
+  end)
+
   it("gives a sample's weight to the gate too", function()
     local function gate_after(weight)
       local m = moe.mixture {
