@@ -305,9 +305,13 @@ KERNEL void average(const double *restrict x, double share,
                     double *restrict mean, size_t n) {
   double rest = 1 - share;
   size_t j = 0;
-  for (; j + QUAD <= n; j += QUAD)
-    *(moe_quad *)(mean + j) =
-        rest * MOE_QUAD(mean + j) + share * MOE_QUAD(x + j);
+  for (; j + LANES <= n; j += LANES) {
+    moe_quad *low = (moe_quad *)(mean + j),
+             *high = (moe_quad *)(mean + j + QUAD);
+    *low = rest * *low + share * MOE_QUAD(x + j);
+    *high = rest * *high + share * MOE_QUAD(x + j + QUAD);
+  }
+  if (j == n) return;
   for (; j < n; j++) mean[j] = rest * mean[j] + share * x[j];
 }
 

@@ -124,11 +124,15 @@ moe_status moe_gate_logits(moe_call *call, const moe_affine *a,
              : fill_and_answer(call, a, centre, x, z);
 }
 
+static void blend(const double *restrict v, size_t m, double *restrict q) {
+  double rest = v[m];
+  for (size_t e = 0; e < m; e++) q[e] = rest * q[e] + v[e];
+}
+
 void moe_gate_stream_answer(const moe_gate_stream *s, double *q, size_t n,
                             size_t m) {
-  const double *v = s->prior;
-  for (size_t i = 0; v != NULL && i < n; i++, q += m)
-    for (size_t e = 0; e < m; e++) q[e] = v[m] * q[e] + v[e];
+  for (size_t i = 0; s->prior != NULL && i < n; i++)
+    blend(s->prior, m, q + i * m);
 }
 
 /* ----------------------------------------------------------------- learning */

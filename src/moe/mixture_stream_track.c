@@ -112,13 +112,13 @@ static void integrate(const moe_step *t) {
 
 /* Towards a load of 1 / n, however many are selected. */
 static void follow_load(const moe_step *t) {
-  double target = 1 / (double)t->n;
+  double target = 1 / (double)t->n, rate = t->options->balance_rate;
   const moe_run *run = t->st->run;
-  double rate = t->options->balance_rate, *bias = t->m->bias;
+  double *restrict bias = t->m->bias, *restrict logits = t->logits;
   for (size_t e = 0; e < t->n; e++) {
     double step = rate * (target - run[e].load);
     bias[e] += step;
-    t->logits[e] += step;
+    logits[e] += step;
   }
 }
 
