@@ -1,29 +1,29 @@
 #include "recursive.h"
 
-#include <math.h>
+#include <float.h>
 #include <string.h>
 
 #include "instructions.h"
 
 #define LEAST 1e-60
 #define KERNEL static inline __attribute__((always_inline))
+#define QUAD(x) (*(moe_quad *)(x))
 
 enum {
-  BLOCK = 8, /* numbers: columns of U are filled up with zeros */
-  HELD = 4   /* blocks of the gain that stay in registers */
+  GROUP = MOE_RECURSIVE_GROUP, /* columns of U that are as long, and a vector */
+  RUN = 32                     /* columns that are gone through together */
 };
-
-size_t moe_recursive_width(size_t n) { return (n + BLOCK - 1) / BLOCK * BLOCK; }
 
 /* Column j has j + 1 numbers, in moe_recursive_width(j + 1). */
 size_t moe_recursive_size(size_t n) {
-  size_t blocks = n / BLOCK, rest = n % BLOCK;
-  return BLOCK * (blocks + 1) * (BLOCK / 2 * blocks + rest);
+  size_t groups = n / GROUP, rest = n % GROUP;
+  return GROUP * (groups + 1) * (GROUP / 2 * groups + rest);
 }
 
 void moe_recursive_start(moe_recursive *r, double prior) {
   double *u = r->unit;
   memset(u, 0, moe_recursive_size(r->n) * sizeof *u);
+  memset(r->spread, 0, moe_recursive_width(r->n) * sizeof *r->spread);
   for (size_t j = 0; j < r->n; j++) {
     u[j] = 1;
     r->spread[j] = prior;
@@ -31,149 +31,162 @@ void moe_recursive_start(moe_recursive *r, double prior) {
   }
 }
 
-#define VECTOR(n) __attribute__((vector_size((n) * sizeof(double))))
-typedef double block VECTOR(BLOCK);
-typedef double half VECTOR(BLOCK / 2);
-typedef double quarter VECTOR(BLOCK / 4);
-
-KERNEL void load(const double *x, block *b) { memcpy(b, x, sizeof *b); }
-KERNEL void store(const block *b, double *x) { memcpy(x, b, sizeof *b); }
-
-/* In halves: lanes 0 … 3 with 4 … 7, and so on. */
-KERNEL double sum_of(const block *b) {
-  half low, high;
-  quarter left, right;
-  memcpy(&low, b, sizeof low);
-  memcpy(&high, (const double *)b + BLOCK / 2, sizeof high);
-  low += high;
-  memcpy(&left, &low, sizeof left);
-  memcpy(&right, (const double *)&low + BLOCK / 4, sizeof right);
-  left += right;
-  return left[0] + left[1];
+/* Uᵀ z for a group of columns with so many numbers each. */
+KERNEL void project_group(size_t length, const double *u, const double *z,
+                          double *f) {
+  moe_quad x = MOE_QUAD(z), a = x * MOE_QUAD(u), b = x * MOE_QUAD(u + length),
+           c = x * MOE_QUAD(u + 2 * length), d = x * MOE_QUAD(u + 3 * length);
+  for (size_t i = GROUP; i < length; i += GROUP) {
+    u += GROUP;
+    x = MOE_QUAD(z + i);
+    a += x * MOE_QUAD(u);
+    b += x * MOE_QUAD(u + length);
+    c += x * MOE_QUAD(u + 2 * length);
+    d += x * MOE_QUAD(u + 3 * length);
+  }
+  moe_quad ab =
+      (moe_quad){a[0], b[0], a[2], b[2]} + (moe_quad){a[1], b[1], a[3], b[3]};
+  moe_quad cd =
+      (moe_quad){c[0], d[0], c[2], d[2]} + (moe_quad){c[1], d[1], c[3], d[3]};
+  QUAD(f) = (moe_quad){ab[0], ab[1], cd[0], cd[1]} +
+            (moe_quad){ab[2], ab[3], cd[2], cd[3]};
 }
 
-KERNEL double dot(const double *a, const double *b, size_t blocks) {
-  block sum = {0}, x, y;
-  for (size_t k = 0; k < blocks; k++) {
-    load(a + k * BLOCK, &x);
-    load(b + k * BLOCK, &y);
-    sum += x * y;
-  }
-  return sum_of(&sum);
+/* The same of one column, to the same bits. */
+KERNEL double project(size_t length, const double *u, const double *z) {
+  moe_quad sum = MOE_QUAD(u) * MOE_QUAD(z);
+  for (size_t i = GROUP; i < length; i += GROUP)
+    sum += MOE_QUAD(u + i) * MOE_QUAD(z + i);
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 /* What a sample is learned by; `kept` is 1 / λ, `sum` r + zᵀ P z as far as the
-   columns have come. */
+   columns have come, `shrink` 1 / sum. */
 typedef struct learning {
   const double *z;
-  double kept, most, sum;
+  double kept, most, sum, shrink;
 } learning;
 
-/* What is known for sure could never be forgotten. */
-KERNEL double limit(double spread, double most) {
-  spread = spread > LEAST ? spread : LEAST;
-  return spread < most ? spread : most;
+typedef __typeof__((moe_quad){0} < (moe_quad){0}) choice;
+
+/* a where it is chosen, else b. */
+#define CHOOSE(chosen, a, b) \
+  ((moe_quad)(((chosen) & (choice)(a)) | (~(chosen) & (choice)(b))))
+
+/* What is known for sure could never be forgotten.  In vectors, by hand: four
+   numbers that are written singly are slow to read as one. */
+KERNEL void store_spread(const moe_quad *x, double limit, double *d) {
+  moe_quad spread = *x;
+  const moe_quad least = (moe_quad){0} + LEAST, most = (moe_quad){0} + limit;
+  spread = CHOOSE(spread > least, spread, least);
+  QUAD(d) = CHOOSE(spread < most, spread, most);
 }
 
-/* Bierman's recursion for n columns of so many blocks each: the gain, up to its
-   divisor, grows as the columns change. */
-KERNEL void learn_columns(size_t blocks, size_t n, double *restrict u,
-                          double *restrict d, learning *s,
-                          double *restrict gain) {
-  block held[HELD], own;
-  double shrink = 1 / s->sum, sum = s->sum;
-  for (size_t k = 0; k < blocks; k++) load(gain + k * BLOCK, &held[k]);
-  for (size_t j = 0; j < n; j++, u += blocks * BLOCK) {
-    double f = dot(u, s->z, blocks), v = d[j] * f, p = -f * shrink;
-    double before = sum;
-    sum += f * v;
-    shrink = 1 / sum;
-    for (size_t k = 0; k < blocks; k++) {
-      load(u + k * BLOCK, &own);
-      block changed = own + held[k] * p;
-      store(&changed, u + k * BLOCK);
-      held[k] += own * v;
+/* Given f = Uᵀ z of a group, finds v = D f, which the columns add to the gain,
+   and p, which the gain adds to the columns and f gives way to; changes D. */
+KERNEL void weigh(learning *s, double *restrict d, double *restrict f,
+                  double *restrict v) {
+  moe_quad own = MOE_QUAD(d) * MOE_QUAD(f), term = MOE_QUAD(f) * own;
+  moe_quad pairs = term + (moe_quad){0, term[0], 0, term[2]};
+  moe_quad sum = pairs + (moe_quad){0, 0, pairs[1], pairs[1]} + s->sum;
+  moe_quad before = {s->sum, sum[0], sum[1], sum[2]}, shrink = 1 / sum;
+  moe_quad last = {s->shrink, shrink[0], shrink[1], shrink[2]};
+  moe_quad spread = MOE_QUAD(d) * (before * shrink * s->kept);
+  s->sum = sum[3];
+  s->shrink = shrink[3];
+  QUAD(v) = own;
+  QUAD(f) = -MOE_QUAD(f) * last;
+  store_spread(&spread, s->most, d);
+}
+
+/* Changes n columns, and the gain by what they were. */
+KERNEL void change_columns(size_t n, size_t length, double *restrict u,
+                           const double *p, const double *v,
+                           double *restrict gain) {
+  for (size_t i = 0; i < length; i += GROUP, u += GROUP) {
+    moe_quad sum = MOE_QUAD(gain + i);
+    for (size_t j = 0; j < n; j++) {
+      moe_quad own = MOE_QUAD(u + j * length);
+      QUAD(u + j * length) = own + sum * p[j];
+      sum += own * v[j];
     }
-    double spread = d[j] * (before * shrink) * s->kept;
-    d[j] = limit(spread, s->most);
-  }
-  for (size_t k = 0; k < blocks; k++) store(&held[k], gain + k * BLOCK);
-  s->sum = sum;
-}
-
-/* The same with the gain in memory. */
-KERNEL void learn_long_columns(size_t blocks, size_t n, double *restrict u,
-                               double *restrict d, learning *s,
-                               double *restrict gain) {
-  for (size_t j = 0; j < n; j++, u += blocks * BLOCK) {
-    double f = dot(u, s->z, blocks), v = d[j] * f, p = -f / s->sum;
-    double before = s->sum;
-    s->sum += f * v;
-    for (size_t i = 0; i < blocks * BLOCK; i++) {
-      double own = u[i];
-      u[i] = own + gain[i] * p;
-      gain[i] += own * v;
-    }
-    double spread = d[j] * (before / s->sum) * s->kept;
-    d[j] = limit(spread, s->most);
+    QUAD(gain + i) = sum;
   }
 }
 
-/* Divides the gain by s->sum; infinities and what is not a number anywhere end
-   in one of these. */
-KERNEL bool divide(size_t blocks, const learning *s, double *gain) {
-  block all = {0}, own;
-  for (size_t k = 0; k < blocks; k++) {
-    load(gain + k * BLOCK, &own);
-    own *= 1 / s->sum;
-    all += own - own;
-    store(&own, gain + k * BLOCK);
+/* Bierman's recursion for n columns, the first of which has the number `first`
+   and starts at u: the gain, up to its divisor, grows.  Each of the steps is
+   done for all columns before the next, as nothing waits for the last sum
+   then.  Returns the end of the columns. */
+KERNEL double *learn_columns(size_t first, size_t n, double *u, double *d,
+                             learning *s, double *gain) {
+  double p[RUN], v[RUN];
+  size_t whole = n / GROUP * GROUP, length = first + GROUP, j;
+  const double *at = u;
+  for (j = 0; j < whole; at += GROUP * length, j += GROUP, length += GROUP)
+    project_group(length, at, s->z, p + j);
+  if (j < n) QUAD(p + j) = (moe_quad){0};
+  for (; j < n; at += length, j++) p[j] = project(length, at, s->z);
+  for (j = 0; j < n; j += GROUP) weigh(s, d + j, p + j, v + j);
+  for (j = 0, length = first + GROUP; j < whole; j += GROUP, length += GROUP) {
+    change_columns(GROUP, length, u, p + j, v + j, gain);
+    u += GROUP * length;
   }
-  return sum_of(&all) + (s->sum - s->sum) == 0 && s->sum > 0;
+  for (; j < n; u += length, j++)
+    change_columns(1, length, u, p + j, v + j, gain);
+  return u;
 }
 
-KERNEL bool learn(size_t n, double *u, double *d, learning *s, double *gain) {
-  size_t all = (n + BLOCK - 1) / BLOCK;
-  for (size_t k = 0; k < all; k++) store(&(block){0}, gain + k * BLOCK);
-  for (size_t blocks = 1, first = 0; first < n; blocks++, first += BLOCK) {
-    size_t count = n - first < BLOCK ? n - first : BLOCK;
-    switch (blocks) {
-      case 1: learn_columns(1, count, u, d + first, s, gain); break;
-      case 2: learn_columns(2, count, u, d + first, s, gain); break;
-      case 3: learn_columns(3, count, u, d + first, s, gain); break;
-      case 4: learn_columns(4, count, u, d + first, s, gain); break;
-      default: learn_long_columns(blocks, count, u, d + first, s, gain);
-    }
-    u += count * blocks * BLOCK;
+/* Divides the gain by s->sum, and tells its squared length; infinities and what
+   is not a number anywhere end in that. */
+KERNEL double divide(size_t n, const learning *s, double *gain) {
+  moe_quad sum = {0};
+  for (size_t i = 0; i < n; i += GROUP) {
+    moe_quad own = MOE_QUAD(gain + i) * s->shrink;
+    sum += own * own;
+    QUAD(gain + i) = own;
   }
-  return divide(all, s, gain);
+  return moe_quad_sum(&sum) + (s->sum - s->sum);
 }
 
-KERNEL double variance(size_t n, const double *u, const double *d,
-                       const double *z) {
+KERNEL double learn(const moe_recursive *r, const learning *start,
+                    double *gain) {
+  learning s = *start;
+  size_t n = r->n;
+  double *u = r->unit;
+  s.shrink = 1 / s.sum;
+  for (size_t i = 0; i < n; i += GROUP) QUAD(gain + i) = (moe_quad){0};
+  for (size_t first = 0; first < n; first += RUN)
+    u = learn_columns(first, n - first < RUN ? n - first : RUN, u,
+                      r->spread + first, &s, gain);
+  return divide(n, &s, gain);
+}
+
+KERNEL double variance(const moe_recursive *r, const double *z) {
+  const double *u = r->unit;
   double sum = 0;
-  for (size_t j = 0; j < n; j++) {
-    size_t blocks = j / BLOCK + 1;
-    double f = dot(u, z, blocks);
-    sum += d[j] * f * f;
-    u += blocks * BLOCK;
+  for (size_t j = 0; j < r->n; j++) {
+    size_t length = moe_recursive_width(j + 1);
+    double f = project(length, u, z);
+    sum += r->spread[j] * f * f;
+    u += length;
   }
   return sum;
 }
 
 typedef struct kernels {
-  bool (*learn)(size_t, double *, double *, learning *, double *);
-  double (*variance)(size_t, const double *, const double *, const double *);
+  double (*learn)(const moe_recursive *, const learning *, double *);
+  double (*variance)(const moe_recursive *, const double *);
 } kernels;
 
 #define COMPILE_FOR(NAME, TARGET)                                              \
-  TARGET static bool learn_##NAME(size_t n, double *u, double *d, learning *s, \
-                                  double *gain) {                              \
-    return learn(n, u, d, s, gain);                                            \
+  TARGET static double learn_##NAME(const moe_recursive *r, const learning *s, \
+                                    double *gain) {                            \
+    return learn(r, s, gain);                                                  \
   }                                                                            \
-  TARGET static double variance_##NAME(size_t n, const double *u,              \
-                                       const double *d, const double *z) {     \
-    return variance(n, u, d, z);                                               \
+  TARGET static double variance_##NAME(const moe_recursive *r,                 \
+                                       const double *z) {                      \
+    return variance(r, z);                                                     \
   }                                                                            \
   static const kernels NAME = {learn_##NAME, variance_##NAME};
 
@@ -181,9 +194,10 @@ MOE_COMPILE_KERNELS
 
 bool moe_recursive_learn(moe_recursive *r, const double *z, double noise,
                          double forgetting, double prior, double most,
-                         double *gain) {
-  learning s = {z, 1 / forgetting, most, noise};
-  if (best()->learn(r->n, r->unit, r->spread, &s, gain)) return true;
+                         double *gain, double *length) {
+  learning s = {.z = z, .kept = 1 / forgetting, .most = most, .sum = noise};
+  *length = best()->learn(r, &s, gain);
+  if (*length <= DBL_MAX) return true;
   moe_recursive_start(r, prior);
   memset(gain, 0, moe_recursive_width(r->n) * sizeof *gain);
   return false;
@@ -191,9 +205,11 @@ bool moe_recursive_learn(moe_recursive *r, const double *z, double noise,
 
 bool moe_recursive_gain(moe_recursive *r, const double *z, double noise,
                         double forgetting, double prior, double *gain) {
-  return moe_recursive_learn(r, z, noise, forgetting, prior, prior, gain);
+  double length;
+  return moe_recursive_learn(r, z, noise, forgetting, prior, prior, gain,
+                             &length);
 }
 
 double moe_recursive_variance(const moe_recursive *r, const double *z) {
-  return best()->variance(r->n, r->unit, r->spread, z);
+  return best()->variance(r, z);
 }

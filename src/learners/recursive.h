@@ -17,12 +17,16 @@
    moe_recursive_width(n) numbers, those behind the n-th 0. */
 typedef struct moe_recursive {
   size_t n;
-  double *unit;   /* moe_recursive_size(n): U's columns, each of whole blocks */
-  double *spread; /* n: D */
+  double *unit;   /* moe_recursive_size(n): U's columns, filled up with zeros */
+  double *spread; /* moe_recursive_width(n): D */
 } moe_recursive;
 
-/* SIZE_MAX for more features than 2^31. */
-size_t moe_recursive_width(size_t n);
+enum { MOE_RECURSIVE_GROUP = 4 };
+
+static inline size_t moe_recursive_width(size_t n) {
+  const size_t group = MOE_RECURSIVE_GROUP;
+  return (n + group - 1) / group * group;
+}
 size_t moe_recursive_size(size_t n);
 
 /* Each weight has the variance `prior`, and nothing to do with the others. */
@@ -33,10 +37,10 @@ void moe_recursive_start(moe_recursive *r, double prior);
 bool moe_recursive_gain(moe_recursive *r, const double *z, double noise,
                         double forgetting, double prior, double *gain);
 
-/* The same with variances up to `most`. */
+/* The same with variances up to `most`; tells the gain's squared length too. */
 bool moe_recursive_learn(moe_recursive *r, const double *z, double noise,
                          double forgetting, double prior, double most,
-                         double *gain);
+                         double *gain, double *length);
 
 /* zᵀ P z. */
 double moe_recursive_variance(const moe_recursive *r, const double *z);

@@ -70,9 +70,9 @@ static size_t work_size(const rls *r) {
 static moe_status visit(void *state, moe_visitor *v) {
   rls *r = state;
   MOE_TRY(moe_affine_visit(&r->affine, v));
-  size_t n = count_weights(r);
+  size_t n = count_weights(r), width = moe_recursive_width(n);
   MOE_TRY(moe_visit_array(v, "unit", MOE_F64, &r->unit, moe_recursive_size(n)));
-  MOE_TRY(moe_visit_array(v, "spread", MOE_F64, &r->spread, n));
+  MOE_TRY(moe_visit_array(v, "spread", MOE_F64, &r->spread, width));
   MOE_TRY(moe_visit_array(v, "error", MOE_F64, &r->error,
                           r->affine.fitted.n_outputs));
   MOE_TRY(moe_visit_scalar(v, "usual", MOE_F64, &r->usual));
@@ -93,7 +93,8 @@ static moe_status prepare(moe_call *call, rls *r, const rls_params *p) {
   if (r->error == NULL)
     MOE_TRY(moe_new_array(call, &r->error, m, sizeof *r->error));
   if (r->spread == NULL)
-    MOE_TRY(moe_new_array(call, &r->spread, n, sizeof *r->spread));
+    MOE_TRY(moe_new_array(call, &r->spread, moe_recursive_width(n),
+                          sizeof *r->spread));
   if (r->unit == NULL) {
     MOE_TRY(
         moe_new_array(call, &r->unit, moe_recursive_size(n), sizeof *r->unit));
@@ -114,13 +115,13 @@ static bool all_finite(const double *x, size_t n) {
 
 static moe_status check(moe_call *call, const moe_object *o) {
   const rls *r = o->state;
-  size_t n = count_weights(r);
+  size_t n = count_weights(r), width = moe_recursive_width(n);
   bool sound = moe_affine_is_finite(&r->affine) && isfinite(r->usual) &&
                r->forgetting > 0 && r->forgetting <= 1 &&
                all_finite(r->unit, moe_recursive_size(n)) &&
-               all_finite(r->spread, n) &&
+               all_finite(r->spread, width) &&
                all_finite(r->error, r->affine.fitted.n_outputs);
-  for (size_t j = 0; sound && j < n; j++) sound = r->spread[j] >= 0;
+  for (size_t j = 0; sound && j < width; j++) sound = r->spread[j] >= 0;
   if (sound) return MOE_OK;
   return moe_fail(call, MOE_EFORMAT, "rls: its numbers are not finite");
 }
@@ -138,11 +139,11 @@ static double within(double x, double low, double high) {
 static double forget(rls *r, const rls_params *p, const double *error,
                      double weight) {
   size_t m = r->affine.fitted.n_outputs;
-  double share = SHARE * weight, size = 0;
+  double share = SHARE * weight, part = 1 / (double)m, size = 0;
   for (size_t c = 0; c < m; c++) {
     double e = within(error[c], -FARTHEST, FARTHEST);
     r->error[c] = (1 - share) * r->error[c] + share * (e * e);
-    size += fabs(e) / (double)m;
+    size += fabs(e) * part;
   }
   r->usual = (1 - share) * r->usual + share * size;
   double ratio =
@@ -156,10 +157,10 @@ static double forget(rls *r, const rls_params *p, const double *error,
 }
 
 /* Weights that would not be finite are not taken. */
-static void move(rls *r, const double *error, const double *gain) {
+static void move(rls *r, const double *error, const double *gain,
+                 double length) {
   moe_affine *a = &r->affine;
   size_t d = a->fitted.n_features;
-  double length = moe_dot(gain, gain, d + 1);
   for (size_t c = 0; c < a->fitted.n_outputs; c++) {
     if (!(error[c] * error[c] * length < FARTHEST_SQUARED)) continue;
     moe_axpy(error[c], gain, a->weights + c * d, d);
@@ -167,25 +168,28 @@ static void move(rls *r, const double *error, const double *gain) {
   }
 }
 
-/* z = (x, 1) where there is a bias, the numbers behind it 0. */
+/* z = (x, 1) where there is a bias, the numbers behind it 0.  What stands there
+   is not written again, as it could not be read with its neighbours soon. */
 static const double *extend(rls *r, const rls_params *p, const double *x) {
   size_t d = r->affine.fitted.n_features;
+  double one = p->intercept ? 1 : 0;
   memcpy(r->work, x, d * sizeof *x);
-  r->work[d] = p->intercept ? 1 : 0;
+  if (r->work[d] != one) r->work[d] = one;
   return r->work;
 }
 
+/* Divisions that wait for nothing come first. */
 static void learn(rls *r, const rls_params *p, const moe_example *s,
                   const double *error) {
-  double weight = s->weight < 1 ? s->weight : 1;
+  double weight = s->weight < 1 ? s->weight : 1, noisy = 1 / s->weight, length;
   double *gain = r->work + work_size(r) / 2;
   moe_recursive covariance = covariance_of(r);
   r->forgetting = forget(r, p, error, weight);
   double kept = 1 - (1 - r->forgetting) * weight;
-  double noise = within(kept / s->weight, 1e-300, 1e300);
+  double noise = within(kept * noisy, 1e-300, 1e300);
   if (moe_recursive_learn(&covariance, extend(r, p, s->x), noise, kept,
-                          p->delta, p->delta * MOST_UNKNOWN, gain))
-    move(r, error, gain);
+                          p->delta, p->delta * MOST_UNKNOWN, gain, &length))
+    move(r, error, gain, length);
 }
 
 static moe_status learn_one(moe_call *call, moe_object *o,

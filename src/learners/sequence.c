@@ -51,7 +51,7 @@ moe_status moe_sequence_visit(void *state, moe_visitor *v) {
                           moe_size(outputs, width)));
   MOE_TRY(moe_visit_array(v, "unit", MOE_F64, &m->readout.unit,
                           moe_recursive_size(n)));
-  MOE_TRY(moe_visit_array(v, "spread", MOE_F64, &m->readout.spread, n));
+  MOE_TRY(moe_visit_array(v, "spread", MOE_F64, &m->readout.spread, width));
   MOE_TRY(moe_visit_derived(v, "next", MOE_F64, &m->next, m->n_memory));
   MOE_TRY(moe_visit_derived(v, "z", MOE_F64, &m->z, width));
   MOE_TRY(moe_visit_derived(v, "gain", MOE_F64, &m->gain, width));
@@ -97,7 +97,7 @@ moe_status moe_sequence_check(moe_call *call, const moe_object *o,
       all_within(m->memory, m->n_memory, -MOST, MOST) &&
       all_within(m->fixed, m->n_fixed, -MOST, MOST) &&
       all_within(m->weights, outputs * moe_recursive_width(n), -1e150, 1e150) &&
-      all_within(m->readout.spread, n, 0, 1e160);
+      all_within(m->readout.spread, moe_recursive_width(n), 0, 1e160);
   if (good && (kind->sound == NULL || kind->sound(m))) return MOE_OK;
   return moe_fail(call, MOE_EFORMAT, "%s: its memory is not usable",
                   o->type->name);
@@ -164,7 +164,7 @@ static moe_status open_parts(moe_call *call, const moe_sequence_params *p,
   MOE_TRY(moe_new_array(call, &m->links, shape.links, sizeof *m->links));
   MOE_TRY(new_unless(call, &m->weights, moe_size(outputs, width)));
   MOE_TRY(new_unless(call, &m->readout.unit, moe_recursive_size(n)));
-  MOE_TRY(new_unless(call, &m->readout.spread, n));
+  MOE_TRY(new_unless(call, &m->readout.spread, width));
   m->n_memory = shape.memory;
   m->n_fixed = shape.fixed;
   m->n_links = shape.links;
@@ -371,7 +371,7 @@ static moe_status widen(moe_call *call, const moe_sequence *m, size_t n,
                         sizeof *out->weights));
   MOE_TRY(
       moe_new_array(call, &r->unit, moe_recursive_size(n), sizeof *r->unit));
-  MOE_TRY(moe_new_array(call, &r->spread, n, sizeof *r->spread));
+  MOE_TRY(moe_new_array(call, &r->spread, width, sizeof *r->spread));
   moe_recursive_start(r, prior);
   memcpy(r->unit, m->readout.unit,
          moe_recursive_size(m->readout.n) * sizeof *r->unit);
