@@ -82,10 +82,11 @@ $B/libmoe.so: $(ENGINE) tools/libmoe.map
 	$(call say,link    $@)$(LINK) -shared $(ENGINE) -o $@ $(LIBS) \
 	  -Wl,-soname,libmoe.so,-z,defs,-z,nodelete,--version-script=tools/libmoe.map
 
+# A sample from Lua is some forty calls of its API: straight ones.
 define for_each_lua
 $B/$1/%.o: src/%.c
 	@mkdir -p $$(@D)
-	$$(call say,compile $$< for Lua $1)$$(COMPILE) -fvisibility=hidden \
+	$$(call say,compile $$< for Lua $1)$$(COMPILE) -fvisibility=hidden -fno-plt \
 	  $(if $(LIBEDIT),-DHAVE_LIBEDIT) $$(call headers,$1) $$(call sees,$$*) -c $$< -o $$@
 
 $B/$1/moe/core.so: $(BINDING:%=$B/$1/%) $B/libmoe.a tools/module.map
