@@ -34,12 +34,39 @@ describe("rows from Lua", function()
     assert.equal(2, c:predict_one { 1 })
   end)
 
-  it("must be numbers: nothing is converted", function()
-    refuses("X[2][1] must be a number, got string", fit, { { 1, 2 }, { "3", 4 } }, { 1, 2 })
-    refuses("X[1][2] must be a number, got boolean", fit, { { 1, true } }, { 1 })
+  it("must be numbers or strings by the column: nothing is converted", function()
+    refuses("X[1][1] must be a string, as others of its column are, got 1", fit,
+      { { 1, 2 }, { "3", 4 } }, { 1, 2 })
+    refuses("X[1][2] must be a number, a string without zero bytes, or false where missing, "
+      .. "got a boolean", fit, { { 1, true } }, { 1 })
+    refuses("X[1][1] must be a number, a string", fit, { { "a\0b" } }, { 1 })
+    refuses("X[2][2] must be a number, a string", fit, { { 1, "a" }, { 2, {} } }, { 1, 2 })
+    refuses("X[2] has 1 values, X[1] has 2", fit, { { 1, "a" }, { 2 } }, { 1, 2 })
     refuses("X[1][1] must be a number, got table", fit, { { {}, 1 } }, { 1 })
     refuses("X[2] must be an array of numbers, got a string", fit, { { 1 }, "row" }, { 1, 2 })
     refuses("X[1] must be an array", fit, { 1, 2, 3 }, { 1, 2, 3 })
+  end)
+
+  it("with strings among them are what single samples with strings are", function()
+    local rows, y = {}, {}
+    for i = 1, 60 do
+      local level = ({ "red", "green", "blue" })[1 + i % 3]
+      rows[i] = { i % 7, i % 11 == 0 and false or level, i % 5 == 0 and false or i % 4 }
+      y[i] = i % 3 == 0 and "yes" or "no"
+    end
+    for _, name in ipairs { "naive_bayes", "hoeffding_tree", "logistic" } do
+      local many, single = E[name] {}, E[name] {}
+      many:partial_fit(rows, y)
+      for i = 1, 60 do single:learn_one(rows[i], y[i]) end
+      local answers = many:predict(rows)
+      assert.same(single:predict(rows), answers)
+      for i = 1, 60 do assert.equal(single:predict_one(rows[i]), answers[i]) end
+      assert.equal("yes", many:predict_one { 3, "red", 1 })
+    end
+    local fitted = E.naive_bayes {}
+    fitted:fit(rows, y)
+    assert.equal("yes", fitted:predict({ { 3, "red", 1 } })[1])
+    refuses("column 2 holds strings", function() E.tree {}:fit(rows, y) end)
   end)
 
   it("may not be ragged, nor have holes or more behind them", function()

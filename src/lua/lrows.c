@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lmixed.h"
 #include "lmoe.h"
 #include "ltable.h"
 #include "ltensor.h"
@@ -18,9 +19,15 @@ static double check_number(lua_State *L, const char *what, size_t row,
   return lua_tonumber(L, -1);
 }
 
-/* n rows of equal width, as doubles; the width of an empty array is 0. */
+static bool is_mixed(lua_State *L) {
+  return lua_type(L, -1) == LUA_TSTRING || lua_isboolean(L, -1);
+}
+
+/* n rows of equal width, as doubles; the width of an empty array is 0.  NULL
+   where `mixed`, and one of them holds something else. */
 static double *check_matrix(lua_State *L, lmoe_call *c, int index,
-                            const char *what, size_t n, size_t *width) {
+                            const char *what, size_t n, size_t *width,
+                            bool mixed) {
   double *out = NULL;
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, index, (int)i + 1);
@@ -38,6 +45,10 @@ static double *check_matrix(lua_State *L, lmoe_call *c, int index,
                  (int)d, what, (int)*width);
     for (size_t j = 0; j < d; j++) {
       lua_rawgeti(L, -1, (int)j + 1);
+      if (mixed && is_mixed(L)) {
+        lua_pop(L, 2);
+        return NULL;
+      }
       out[i * d + j] = check_number(L, what, i, j);
       lua_pop(L, 1);
     }
@@ -100,8 +111,11 @@ void lmoe_check_rows(lua_State *L, lmoe_call *c, int index, moe_rows *out) {
     LMOE_TRY(L, c, moe_table_rows(&c->call, table, out));
   } else if (lua_istable(L, index)) {
     size_t n = lmoe_check_array(L, index, "X"), d = 0;
-    const double *x = check_matrix(L, c, index, "X", n, &d);
-    *out = moe_rows_of_doubles(x, n, d);
+    const double *x = check_matrix(L, c, index, "X", n, &d, true);
+    if (x != NULL || n == 0)
+      *out = moe_rows_of_doubles(x, n, d);
+    else
+      lmoe_check_mixed_rows(L, c, index, n, d, out);
   } else {
     luaL_error(L,
                "X must be a tensor, a sparse matrix, a table of columns or an "
@@ -479,7 +493,7 @@ void lmoe_check_target(lua_State *L, lmoe_call *c, int index,
     widen_tensor(L, c, tensor, out);
   } else if (is_wide_array(L, index)) {
     size_t width = 0;
-    const double *values = check_matrix(L, c, index, "y", n, &width);
+    const double *values = check_matrix(L, c, index, "y", n, &width, false);
     *out = (moe_target){
         .task = MOE_REGRESSION, .n = n, .values = values, .width = width};
   } else if (moe_learner_task(o, are_labelled(L, index, push, n)) ==
