@@ -372,6 +372,18 @@ describe("other gates, sample by sample", function()
     assert.same({ { 1, 0 }, { 0, 1 }, { 0.5, 0.5 } }, gate:forward(rows):totable())
   end)
 
+  it("one sample at a time, to the same bits", function()
+    local single, many = G.softmax {}, G.softmax {}
+    for i = 1, 20 do
+      local x, told = { i % 3, i % 5 }, { -(i % 3), -(i % 2) }
+      single:learn_one(x, told)
+      learn(many, x, told)
+    end
+    local x = { 1, 2 }
+    assert.same(many:forward_one(x), single:predict_one(x))
+    assert.equal(many:dump(), single:dump())
+  end)
+
   it("those that cannot say so", function()
     for _, name in ipairs { "gaussian", "knn" } do
       local ok, message = pcall(learn, G[name] {}, { 1 }, { -1, -2 })

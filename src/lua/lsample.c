@@ -456,7 +456,9 @@ static const luaL_Reg learner_methods[] = {
     {"test_then_learn", l_test_then_learn},
     {NULL, NULL}};
 
-static const luaL_Reg gate_methods[] = {{"forward_one", l_predict_proba_one},
+static const luaL_Reg gate_methods[] = {{"learn_one", l_learn_one},
+                                        {"predict_one", l_predict_one},
+                                        {"forward_one", l_predict_proba_one},
                                         {NULL, NULL}};
 
 static const void *find_family(lua_State *L, const char *family) {
