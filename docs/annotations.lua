@@ -1414,6 +1414,10 @@ function Learner:learn_many(X, y, options) end
 ---@return any # the learner
 function Learner:partial_fit(X, y, options) end
 
+---A new sequence begins: what `ar`, `esn` and `ssm` remember of the one before, in mixtures and pipelines too, is forgotten; what was learned from it stays.
+---@return any # the learner
+function Learner:reset_state() end
+
 ---Which experts a mixture asks about rows.
 ---@param X any rows as `predict` takes them
 ---@param options? table of routing for this call, as `moe.help "route"` lists them
@@ -1522,6 +1526,17 @@ function Gate:forward(X) end
 ---@param x table an array of numbers, or name → value
 ---@return any # place of the expert → probability
 function Gate:forward_one(x) end
+
+---Learns from one sample, in gates that are `online`.
+---@param x table an array of numbers, or name → value
+---@param y any an array: how much each expert should answer it
+---@param weight? number from 0 (1 unless given)
+function Gate:learn_one(x, y, weight) end
+
+---`forward_one` by the learners' name.
+---@param x table an array of numbers, or name → value
+---@return any # an array: the probability of each expert
+function Gate:predict_one(x) end
 
 ---What each feature contributes to the gate's logits, as of a learner.
 ---@param x table one sample, or rows, as of a learner

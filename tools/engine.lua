@@ -308,6 +308,11 @@
 -- @param[opt] options { weights }
 -- @return the learner
 
+--- A new sequence begins: what `ar`, `esn` and `ssm` remember of the one before, in
+-- mixtures and pipelines too, is forgotten; what was learned from it stays.
+-- @function Learner:reset_state
+-- @return the learner
+
 --- Which experts a mixture asks about rows.
 -- @function Learner:route
 -- @param X rows as `predict` takes them
@@ -342,6 +347,17 @@
 -- @function Gate:forward_one
 -- @param x an array of numbers, or name → value
 -- @return place of the expert → probability
+
+--- Learns from one sample, in gates that are `online`.
+-- @function Gate:learn_one
+-- @param x an array of numbers, or name → value
+-- @param y an array: how much each expert should answer it
+-- @param[opt=1] weight from 0
+
+--- `forward_one` by the learners' name.
+-- @function Gate:predict_one
+-- @param x an array of numbers, or name → value
+-- @return an array: the probability of each expert
 
 --- What each feature contributes to the gate's logits, as of a learner.
 -- @function Gate:contributions

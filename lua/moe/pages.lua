@@ -1372,6 +1372,13 @@ Learner:partial_fit(X [, y] [, options])
   y        as for `fit`
   options  { weights }
   returns  the learner]] },
+{ "Learner:reset_state", [[
+Learner:reset_state()
+  A new sequence begins: what `ar`, `esn` and `ssm` remember of the one
+  before, in mixtures and pipelines too, is forgotten; what was learned from
+  it stays.
+
+  returns  the learner]] },
 { "Learner:route", [[
 Learner:route(X [, options])
   Which experts a mixture asks about rows.
@@ -1574,6 +1581,19 @@ Gate:forward_one(x)
 
   x        an array of numbers, or name → value
   returns  place of the expert → probability]] },
+{ "Gate:learn_one", [[
+Gate:learn_one(x, y [, weight])
+  Learns from one sample, in gates that are `online`.
+
+  x       an array of numbers, or name → value
+  y       an array: how much each expert should answer it
+  weight  from 0 (1 unless given)]] },
+{ "Gate:predict_one", [[
+Gate:predict_one(x)
+  `forward_one` by the learners' name.
+
+  x        an array of numbers, or name → value
+  returns  an array: the probability of each expert]] },
 { "Gate:contributions", [[
 Gate:contributions(x)
   What each feature contributes to the gate's logits, as of a learner.

@@ -125,6 +125,7 @@ const moe_learner_type moe_ar = {
     .learn = moe_stream_learn,
     .learn_one = learn_one,
     .advance = advance,
+    .forget_past = moe_sequence_forget_past,
     .context_window = context_window,
     .add_class = add_class,
     .predict = moe_stream_predict,

@@ -156,6 +156,7 @@ const moe_learner_type moe_esn = {
     .learn = moe_stream_learn,
     .learn_one = learn_one,
     .advance = advance,
+    .forget_past = moe_sequence_forget_past,
     .context_window = moe_sequence_endless,
     .add_class = add_class,
     .predict = moe_stream_predict,

@@ -33,33 +33,82 @@ static bool is_frozen(const moe_object *o, const char *name,
   return false;
 }
 
-static unsigned add_child_traits(const moe_object *o, const char *name,
-                                 const moe_object *child, unsigned traits) {
-  unsigned t = moe_learner_traits(child);
-  if (!(t & MOE_ONLINE) && !is_frozen(o, name, child))
-    traits &= ~(unsigned)MOE_ONLINE;
-  return traits | (t & MOE_HOST_ONLY);
-}
-
 static bool is_learner(const char *family) {
   return strcmp(family, "learner") == 0 || strcmp(family, "gate") == 0;
 }
 
-unsigned moe_learner_traits(const moe_object *o) {
-  unsigned traits = moe_learner_type_of(o)->traits;
+/* What the object can do with its children, and the last of these (or NULL)
+   that cannot learn row by row, though it would have to. */
+typedef struct ability {
+  const moe_object *parent;
+  unsigned traits;
+  const char *name;
+  const moe_object *hindrance;
+} ability;
+
+static void add_child(ability *a, const char *name, const moe_object *child) {
+  unsigned t = moe_learner_traits(child);
+  a->traits |= t & MOE_HOST_ONLY;
+  if ((t & MOE_ONLINE) || is_frozen(a->parent, name, child)) return;
+  a->traits &= ~(unsigned)MOE_ONLINE;
+  a->name = name;
+  a->hindrance = child;
+}
+
+static ability find_ability(const moe_object *o) {
+  ability a = {.parent = o, .traits = moe_learner_type_of(o)->traits};
   for (const moe_param *p = o->type->params; p->name != NULL; p++) {
     const void *field = (const char *)o->params + p->offset;
     const moe_children *c = field;
     if (p->kind == MOE_CALLBACK && *(const bool *)field)
-      traits |= MOE_HOST_ONLY;
+      a.traits |= MOE_HOST_ONLY;
     if (p->family == NULL || !is_learner(p->family)) continue;
     if (p->kind == MOE_CHILD && *(moe_object *const *)field != NULL)
-      traits =
-          add_child_traits(o, p->name, *(moe_object *const *)field, traits);
+      add_child(&a, p->name, *(moe_object *const *)field);
     for (size_t i = 0; p->kind == MOE_CHILDREN && i < c->n; i++)
-      traits = add_child_traits(o, c->names[i], c->items[i], traits);
+      add_child(&a, c->names[i], c->items[i]);
   }
-  return traits;
+  return a;
+}
+
+unsigned moe_learner_traits(const moe_object *o) {
+  return find_ability(o).traits;
+}
+
+moe_status moe__check_online(moe_call *call, const moe_object *o) {
+  ability a = find_ability(o);
+  if (a.traits & MOE_ONLINE) return MOE_OK;
+  if (a.hindrance == NULL)
+    return moe_fail(call, MOE_ESTATE, "%s cannot learn row by row; use fit",
+                    o->type->name);
+  return moe_fail(call, MOE_ESTATE,
+                  "%s cannot learn row by row, as '%.60s' (%s) cannot; use fit",
+                  o->type->name, a.name, a.hindrance->type->name);
+}
+
+/* ---------------------------------------------------------- a new sequence */
+
+static moe_status forget(moe_visitor *v, moe_object *o) {
+  const moe_learner_type *type = moe_learner_type_of(o);
+  if (is_learner(o->type->family) && type->forget_past != NULL &&
+      o->state != NULL)
+    type->forget_past(o);
+  return moe_object_visit(o, v);
+}
+
+static moe_status forget_field(moe_visitor *v, const moe_field *f) {
+  moe_object **child = f->at;
+  const moe_children *children = f->at;
+  if (f->kind == MOE_FIELD_CHILD && *child != NULL) MOE_TRY(forget(v, *child));
+  for (size_t i = 0; f->kind == MOE_FIELD_CHILDREN && i < children->n; i++)
+    MOE_TRY(forget(v, children->items[i]));
+  return MOE_OK;
+}
+
+moe_status moe_learner_reset_state(moe_call *call, moe_object *o) {
+  moe_visitor v = {forget_field};
+  MOE_TRY(moe_object_check_idle(call, o, true));
+  return forget(&v, o);
 }
 
 const moe_object *moe_learner_answering(const moe_object *o) {

@@ -125,6 +125,10 @@ typedef struct moe_learner_type {
      predict, row by row, moves the memory; learn_one does.  NULL: no memory. */
   moe_status (*advance)(moe_call *call, moe_object *o, const moe_example *s);
 
+  /* Of such a learner: its memory is as it was before the first sample; what
+     was learned stays.  NULL: nothing to do. */
+  void (*forget_past)(moe_object *o);
+
   /* Samples that an answer depends on, the present one included; SIZE_MAX: all
      there were.  NULL: 1. */
   size_t (*context_window)(const moe_object *o);
@@ -306,6 +310,10 @@ moe_status moe_learner_predict_one(moe_call *call, const moe_object *o,
 moe_status moe_learner_add_label(moe_call *call, moe_object *o,
                                  const moe_label *label, int32_t *id);
 
+/* A new sequence begins: the object and all in it forget what came last, not
+   what they have learned. */
+moe_status moe_learner_reset_state(moe_call *call, moe_object *o);
+
 /* 1, or what the type says. */
 size_t moe_learner_context_window(const moe_object *o);
 
@@ -362,6 +370,9 @@ moe_status moe_learner_variance(moe_call *call, const moe_object *o,
                                 const moe_rows *x, double *out);
 
 /* ------------------------------------------------ among the learner's files */
+
+/* Refuses a learner that cannot learn row by row, naming the child at fault. */
+moe_status moe__check_online(moe_call *call, const moe_object *o);
 
 /* Refuses rows that the object cannot take, as its traits and intake say. */
 moe_status moe__check_rows(moe_call *call, const moe_object *o,

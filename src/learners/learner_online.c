@@ -265,9 +265,7 @@ static moe_status open_stream(moe_call *call, moe_object *o) {
 moe_status moe_learner_learn(moe_call *call, moe_object *o,
                              const moe_batch *batch) {
   bool fresh = o->state == NULL;
-  if (!(moe_learner_traits(o) & MOE_ONLINE))
-    return moe_fail(call, MOE_ESTATE, "%s cannot learn row by row; use fit",
-                    o->type->name);
+  MOE_TRY(moe__check_online(call, o));
   MOE_TRY(moe__check_batch(call, o, batch));
   if (fresh) MOE_TRY(moe__check_first_rows(call, o, &batch->x, true));
   MOE_TRY(moe_object_check_idle(call, o, true));

@@ -353,6 +353,14 @@ moe_status moe_sequence_advance(moe_call *call, moe_object *o,
   return MOE_OK;
 }
 
+/* Samples that come now move the memory before the readout learns, as the first
+   did. */
+void moe_sequence_forget_past(moe_object *o) {
+  moe_sequence *m = o->state;
+  if (m->memory != NULL) memset(m->memory, 0, m->n_memory * sizeof *m->memory);
+  m->steps = 0;
+}
+
 size_t moe_sequence_endless(const moe_object *o) {
   (void)o;
   return SIZE_MAX;

@@ -101,6 +101,7 @@ moe_status moe_sequence_advance(moe_call *call, moe_object *o,
 moe_status moe_sequence_add_class(moe_call *call, moe_object *o,
                                   size_t position,
                                   const moe_sequence_kind *kind);
+void moe_sequence_forget_past(moe_object *o);
 size_t moe_sequence_endless(const moe_object *o); /* SIZE_MAX */
 
 /* They, as a type's own. */

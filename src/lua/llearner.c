@@ -211,10 +211,23 @@ static int l_learn_many(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg learner_methods[] = {
-    {"predict", l_predict},        {"predict_proba", l_predict_proba},
-    {"classes", l_classes},        {"learn_many", l_learn_many},
-    {"partial_fit", l_learn_many}, {NULL, NULL}};
+/* reset_state(): a new sequence begins; what sequence experts remember of the
+   one before is forgotten, what was learned from it is not. */
+static int l_reset_state(lua_State *L) {
+  moe_object *o = lmoe_check_self(L);
+  lmoe_call *c = lmoe_begin(L);
+  lmoe_end(L, c, moe_learner_reset_state(&c->call, o));
+  lua_settop(L, 1);
+  return 1;
+}
+
+static const luaL_Reg learner_methods[] = {{"predict", l_predict},
+                                           {"predict_proba", l_predict_proba},
+                                           {"reset_state", l_reset_state},
+                                           {"classes", l_classes},
+                                           {"learn_many", l_learn_many},
+                                           {"partial_fit", l_learn_many},
+                                           {NULL, NULL}};
 
 static const luaL_Reg gate_methods[] = {
     {"forward", l_predict_proba}, {"partial_fit", l_learn_many}, {NULL, NULL}};
