@@ -902,7 +902,7 @@ function moe.streams.continuous_drift(options) end
 
 ---The rows of a CSV file of any size, in memory that does not grow: the same cells as moe.data.read_csv gives.  A column is of strings if it is named in `categorical`, or if a cell in the first 256 KB of the file is no number; what comes later must be as it was there.
 ---@param path string of the file
----@param options? table a table of; target: the column that is y; task: "classification" or "regression"; by what the target holds unless given; drop, categorical, missing: lists, as for read_csv; sep = ",", header = true
+---@param options? table a table of; target: the column that is y; task: "classification" or "regression"; by what the target holds unless given; drop, categorical, missing: lists, as for read_csv; sep = ",", header = true; A learner that begins with one of its samples knows the columns by their names.
 ---@return any # a Stream; or nil, message, code for a file that cannot be read.  A bad row in its middle, named by line and column, ends it: `s()` gives nil, message, code, and `s:iter()` raises
 function moe.streams.csv(path, options) end
 

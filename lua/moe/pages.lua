@@ -449,6 +449,8 @@ moe.streams.csv(path [, options])
                unless given
              drop, categorical, missing: lists, as for read_csv
              sep = ",", header = true
+           A learner that begins with one of its samples knows the columns by
+           their names.
   returns  a Stream; or nil, message, code for a file that cannot be read. A
            bad row in its middle, named by line and column, ends it: `s()`
            gives nil, message, code, and `s:iter()` raises]] },

@@ -216,6 +216,22 @@ describe("a stream of CSV", function()
     assert.is_true(resident() - first < 2000)
   end)
 
+  it("tells who learns from it the columns' names", function()
+    with_file("size,colour,price\n1,red,3\n2,blue,5\n3,red,7\n4,blue,9\n", function(path)
+      local s = csv(path, { target = "price" })
+      local model, delayed = moe.experts.linear {}, moe.experts.linear {}
+      for x, y in s:iter() do model:learn_one(x, y) end
+      local answer = model:predict_one { 2, "blue" }
+      assert.equal(answer, model:predict_one { size = 2, colour = "blue" })
+      assert.equal(answer, moe.undump(model:dump()):predict_one { colour = "blue", size = 2 })
+      assert.error_matches(function() model:predict_one { siz = 2 } end, "x.siz")
+      s:reset()
+      local X, y = s:take(4)
+      for i = 1, 4 do delayed:learn_one(X[i], y[i]) end
+      assert.equal(answer, delayed:predict_one { size = 2, colour = "blue" })
+    end)
+  end)
+
   it("survives every allocation that fails", function()
     with_file('a,b\n1,"x ""y"""\n2,z\n', function(path)
       assert.is_true(allocations.fail(function()

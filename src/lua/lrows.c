@@ -244,6 +244,28 @@ static const moe_schema *check_names(lua_State *L, lmoe_call *c, int index) {
   return new_schema(L, c, n, names);
 }
 
+/* The columns' names that an array's metatable tells (a stream from a file has
+   them there), or NULL: an array of d strings, which the call keeps alive. */
+static const moe_schema *find_names(lua_State *L, lmoe_call *c, int index,
+                                    size_t d) {
+  if (!lua_getmetatable(L, index)) return NULL;
+  int top = lua_gettop(L);
+  lua_pushliteral(L, "names");
+  lua_rawget(L, top);
+  bool good = lua_istable(L, -1) && lua_rawlen(L, -1) == d;
+  char **names = moe_scratch(&c->call, d, sizeof *names);
+  if (names == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  for (size_t j = 0; good && j < d; j++) {
+    good = lmoe_rawgeti(L, top + 1, (int)j + 1) == LUA_TSTRING;
+    if (good) names[j] = (char *)lua_tostring(L, -1);
+    lua_pop(L, 1);
+  }
+  lua_settop(L, top + 1);
+  if (good) lmoe_anchor(L, c);
+  lua_settop(L, top - 1);
+  return good ? new_schema(L, c, d, names) : NULL;
+}
+
 void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
                        const moe_schema *schema, moe_rows *out) {
   moe_tensor *tensor = lmoe_test_tensor(L, index);
@@ -274,7 +296,10 @@ void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
   else
     check_array_sample(L, index, &s);
   view_sample(L, c, &s, out);
-  if (named) out->schema = schema;
+  if (named)
+    out->schema = schema;
+  else if (schema == NULL)
+    out->schema = find_names(L, c, index, d);
 }
 
 /* ------------------------------------------------------------------ targets */

@@ -28,6 +28,7 @@ end
 --   task: "classification" or "regression"; by what the target holds unless given
 --   drop, categorical, missing: lists, as for read_csv
 --   sep = ",", header = true
+-- A learner that begins with one of its samples knows the columns by their names.
 -- @return a Stream; or nil, message, code for a file that cannot be read.  A bad row in
 -- its middle, named by line and column, ends it: `s()` gives nil, message, code, and
 -- `s:iter()` raises
@@ -43,7 +44,7 @@ return function(path, given)
   return stream.new {
     name = path, features = file.names, kinds = file.kinds, task = task,
     open = function()
-      local x = {}
+      local x = setmetatable({}, { names = file.names })
       if is_open then
         local began, why, kind = file.rewind()
         if not began then return function() return nil, why, kind end end

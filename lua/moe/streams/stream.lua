@@ -35,7 +35,7 @@ end
 local function copy(x)
   local own = {}
   for j = 1, #x do own[j] = x[j] end
-  return own
+  return setmetatable(own, getmetatable(x))
 end
 
 --- The next samples, copied.
