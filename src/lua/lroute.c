@@ -222,9 +222,10 @@ static const parser *get_parser(lua_State *L) {
 /* Pushes the box of a new one. */
 static lmoe_routed *push_routed(lua_State *L, lmoe_call *c) {
   lmoe_box *box = lmoe_push_box(L, LMOE_ROUTING);
-  lmoe_routed *w = box->pointer = new_array(L, c, 1, sizeof *w);
+  lmoe_routed *w = new_array(L, c, 1, sizeof *w);
+  *w = (lmoe_routed){.box = box};
   atomic_init(&w->refs, 1);
-  w->box = box;
+  box->pointer = w;
   w->config = get_parser(L)->defaults;
   return w;
 }
