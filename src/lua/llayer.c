@@ -219,7 +219,8 @@ static int l_answer(lua_State *L) {
   const moe_feed_forward *f = &h->layer.experts;
   int64_t shape[MOE_MAX_DIMS];
   lua_settop(L, 3);
-  lmoe_call *c = lmoe_begin_operation(L, 1, &x);
+  lmoe_call *c = lmoe_begin(L);
+  lmoe_put_on_tape(L, c, 1, &x);
   if (c->call.recording)
     luaL_error(L,
                "layer: it is for inference and gives no gradients; "
@@ -235,7 +236,9 @@ static int l_answer(lua_State *L) {
   moe_status status =
       moe_layer_forward(&c->call, refresh(h), &rows, out->f, NULL);
   if (status != MOE_OK) moe_tensor_release(out);
-  return lmoe_end_operation(L, c, status, out);
+  lmoe_end(L, c, status);
+  lmoe_push_tensor(L, out);
+  return 1;
 }
 
 /* half(): a copy of half width. */
