@@ -677,7 +677,7 @@ function moe.undump(bytes, options) end
 ---Sends rows to experts by their logits: the routing that mixtures use, by itself.
 ---@param logits any n×experts: rows as `predict` takes them
 ---@param options? table as listed below
----@return any # a Routing: indices (n×k, 0: none), weights (n×k), probs (n×experts), counts, rows, choices, dropped
+---@return any # a Routing: indices (n×k, 0: none), weights (n×k), probs (n×experts), counts, rows, choices, places, dropped
 function moe.route(logits, options) end
 
 ---A float32 tensor.
@@ -761,7 +761,7 @@ function moe.streaming(options) end
 function moe.experts.import(path, options) end
 
 ---A learner around a neural module.
----@param options table a table of; module: a module that gives rows × outputs, or function(inputs, outputs, seed) → module; loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights),; where the mean of all rows' weights is 1; optimizer: the name of one of moe.optim ("adamw"), or function(parameters) → optimiser; lr, weight_decay: the optimiser's own unless given; clip: the most that the norm of; the gradients may be; schedule: function(optimiser, steps) → one of; moe.optim.schedules; epochs (20), batch_size (32); warm_epochs: of a fit that goes on from the weights; there are, as each round of em is (epochs unless given); seed: of the order of rows and what is held out; unless given 0, or in a mixture one of; the mixture's seed and the expert's name; validation (0): the share of rows held out, to stop after `patience` (5) epochs; without a gain and return to the best; balance (0.01): the weight of the balance loss of a module that gives a routing; standardize (true): inputs have mean 0 and deviation 1 (of regression the targets do); classes: of the outputs, in their order; those of the rows, sorted, unless given; warm (false): each fit goes on from the weights there are, as one with the option; warm = true does; a copy's first fit does not
+---@param options table a table of; module: a module that gives rows × outputs, or function(inputs, outputs, seed) → module; loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights),; where the mean of all rows' weights is 1; optimizer: the name of one of moe.optim ("adamw"), or function(parameters) → optimiser; lr, weight_decay: the optimiser's own unless given; clip: the most that the norm of; the gradients may be; schedule: function(optimiser, steps) → one of; moe.optim.schedules; epochs (20), batch_size (32); warm_epochs: of a fit that goes on from the weights; there are, as each round of em is (epochs unless given); seed: of the order of rows and what is held out; unless given 0, or in a mixture one of; the mixture's seed and the expert's name; validation (0): the share of rows held out, to stop after `patience` (5) epochs; without a gain and return to the best; balance (0.01): the weight of the balance loss of a module that gives routings; standardize (true): inputs have mean 0 and deviation 1 (of regression the targets do); classes: of the outputs, in their order; those of the rows, sorted, unless given; warm (false): each fit goes on from the weights there are, as one with the option; warm = true does; a copy's first fit does not
 ---@return any # a learner; its `behind` is the network: { module, options, … }
 function moe.experts.network(options) end
 
