@@ -1908,7 +1908,8 @@ function Routing:retain() end
 ---@class moe.Schedule
 local Schedule = {}
 
----Sets the rate of the next step; to be called after each step (or epoch).
+---Sets the rates of the next step; to be called after each step (or epoch).
+---@return any # that of the first
 function Schedule:step() end
 
 ---Runs the stages, in order, on a mixture.

@@ -107,63 +107,79 @@ end)
 local Schedule = {}
 Schedule.__index = Schedule
 
---- Sets the rate of the next step; to be called after each step (or epoch).
-function Schedule:step()
-  self.steps = self.steps + 1
-  self.optimiser.lr = self.base * self.factor(self.steps)
-  return self.optimiser.lr
+-- Sets every rate; returns that of the first.
+local function set_rates(self)
+  local factor = self.factor(self.steps)
+  for _, one in ipairs(self.moved) do one.of[one.name] = one.base * factor end
+  return self.moved[1].base * factor
 end
 
-local function schedule(optimiser, factor)
-  local s = setmetatable({
-    optimiser = optimiser, base = optimiser.lr, factor = factor, steps = 0,
-  }, Schedule)
-  optimiser.lr = s.base * factor(0)
+--- Sets the rates of the next step; to be called after each step (or epoch).
+-- @return that of the first
+function Schedule:step()
+  self.steps = self.steps + 1
+  return set_rates(self)
+end
+
+-- What moves is the `lr` of an optimiser, the `bias_rate` of a sparse layer.
+local function schedule(moved, factor)
+  local s = setmetatable({ moved = {}, factor = factor, steps = 0 }, Schedule)
+  for i, of in ipairs(#moved > 0 and moved or { moved }) do
+    local name = of.lr and "lr" or "bias_rate"
+    if not of[name] then
+      error("schedules: an optimiser, a layer with a bias_rate, or a list of these expected", 2)
+    end
+    s.moved[i] = { of = of, name = name, base = of[name] }
+  end
+  set_rates(s)
   return s
 end
 
---- Functions of an optimiser that give a schedule: step { every, gamma }, cosine { steps,
--- least }, warmup { steps, after }, one_cycle { steps, most, start, final, share }.
+--- Functions that give a schedule of an optimiser's rate, of the `bias_rate` of a sparse
+-- layer, or of all in a list of these: step { every, gamma }, cosine { steps, least }, warmup
+-- { steps, total, least }, one_cycle { steps, start, final, share }.
 optim.schedules = {}
 
 --- The rate times gamma (0.1) each `every` steps.
-function optim.schedules.step(optimiser, options)
+function optim.schedules.step(moved, options)
   local o = check("step", options, {
     every = { "integer", min = 1, default = 1 }, gamma = rate(0.1),
   })
-  return schedule(optimiser, function(t) return o.gamma ^ math.floor(t / o.every) end)
+  return schedule(moved, function(t) return o.gamma ^ math.floor(t / o.every) end)
 end
 
 local function half_cosine(done) return 0.5 * (1 + math.cos(math.pi * math.min(1, done))) end
 
 --- Along half a cosine down to `least` (0) of the rate in `steps`.
-function optim.schedules.cosine(optimiser, options)
+function optim.schedules.cosine(moved, options)
   local o = check("cosine", options, { steps = { "integer", min = 1 }, least = share(0) })
-  return schedule(optimiser, function(t)
+  return schedule(moved, function(t)
     return o.least + (1 - o.least) * half_cosine(t / o.steps)
   end)
 end
 
---- Linearly up in `steps`, then constant, or along half a cosine down to 0 at `total`.
-function optim.schedules.warmup(optimiser, options)
+--- Linearly up in `steps`, then constant, or along half a cosine down to `least` (0) of the
+-- rate at `total`.
+function optim.schedules.warmup(moved, options)
   local o = check("warmup", options, {
-    steps = { "integer", min = 1 }, total = { "integer", min = 1 },
+    steps = { "integer", min = 1 }, total = { "integer", min = 1 }, least = share(0),
   })
-  return schedule(optimiser, function(t)
+  local function fall(t) return half_cosine((t - o.steps) / math.max(1, o.total - o.steps)) end
+  return schedule(moved, function(t)
     if t < o.steps then return (t + 1) / o.steps end
-    return o.total and half_cosine((t - o.steps) / math.max(1, o.total - o.steps)) or 1
+    return o.total and o.least + (1 - o.least) * fall(t) or 1
   end)
 end
 
 --- Up from rate / start (25) to the rate in a share (0.3) of the steps, then down to
 -- rate / start / final (1e4), both along half cosines (Smith & Topin 2017).
-function optim.schedules.one_cycle(optimiser, options)
+function optim.schedules.one_cycle(moved, options)
   local o = check("one_cycle", options, {
     steps = { "integer", min = 2 }, start = rate(25), final = rate(1e4), share = share(0.3),
   })
   local up = o.share * o.steps - 1
   local low, last = 1 / o.start, 1 / o.start / o.final
-  return schedule(optimiser, function(t)
+  return schedule(moved, function(t)
     if t <= up then return 1 + (low - 1) * half_cosine(t / up) end
     return last + (1 - last) * half_cosine((t - up) / (o.steps - 1 - up))
   end)

@@ -2071,7 +2071,9 @@ Routing:retain()
   What `moe.schedule` gives.]], {
 { "Schedule:step", [[
 Schedule:step()
-  Sets the rate of the next step; to be called after each step (or epoch).]] },
+  Sets the rates of the next step; to be called after each step (or epoch).
+
+  returns  that of the first]] },
 { "Schedule:fit", [[
 Schedule:fit(m, data [, options])
   Runs the stages, in order, on a mixture.

@@ -489,6 +489,38 @@ describe("the selection bias", function()
     end
   end)
 
+  it("moves by the rule and the rate of the moment, which a schedule may move too", function()
+    local layer = obedient { top_k = 1, renormalize = false, bias_update = "sign" }
+    local optimiser = moe.optim.sgd(layer:parameters(), { lr = 8 })
+    assert.equal(0.001, layer.bias_rate)
+    layer.bias_rate = 0.25
+    local s = moe.optim.schedules.cosine({ optimiser, layer }, { steps = 2 })
+    local function moved()
+      local before, most = layer.selection_bias:clone(), 0
+      layer(x)
+      s:step()
+      for e = 1, 4 do
+        most = math.max(most, math.abs(layer.selection_bias:get(e) - before:get(e)))
+      end
+      return most
+    end
+    -- Each goes a step up or down, and then the mean of all is taken off.
+    assert.is_true(moved() >= 0.25)
+    near(0.125, layer.bias_rate)
+    near(4, optimiser.lr)
+    local second = moved()
+    assert.is_true(second >= 0.125 - 1e-6 and second <= 0.25 + 1e-6)
+    near(0, moved())
+    near(0, layer.bias_rate)
+    -- By the size of the excess, which is of mean 0.
+    layer.bias_update, layer.bias_rate = "magnitude", 0.5
+    local before = layer.selection_bias:totable()
+    local _, routing = layer(x)
+    for e, count in ipairs(routing.counts:totable()) do
+      near(before[e] + 0.5 * (1 - count / 16), layer.selection_bias:get(e))
+    end
+  end)
+
   it("never lets a group win that lost", function()
     local layer = obedient {
       top_k = 2, score = "sigmoid", groups = 2, top_groups = 1, bias_update = "sign",

@@ -89,10 +89,25 @@ describe("moe.optim", function()
     same({ 2, 2, 1, 1, 0.5 }, rates("step", { every = 2, gamma = 0.5 }, 5))
     same({ 2, 2 * 0.5 * (1 + math.cos(math.pi / 4)), 1 }, rates("cosine", { steps = 4 }, 3))
     same({ 0.5, 1, 1.5, 2, 2 }, rates("warmup", { steps = 4 }, 5))
+    same({ 1, 2, 2, 0.5 + 1.5 * 0.5 * (1 + math.cos(math.pi / 4)), 1.25 },
+      rates("warmup", { steps = 2, total = 6, least = 0.25 }, 5))
     local cycle = rates("one_cycle", { steps = 10 }, 10)
     same({ 2 / 25 }, cycle)
     number(2, cycle[3], 1e-9)
     number(2 / 25 / 1e4, cycle[10], 1e-9)
+  end)
+
+  it("schedules of several at once", function()
+    local w = { moe.zeros(1):requires_grad() }
+    local a, b = moe.optim.sgd(w, { lr = 2 }), moe.optim.adam(w, { lr = 0.5 })
+    local s = moe.optim.schedules.step({ a, b }, { gamma = 0.5 })
+    number(1, s:step())
+    number(1, a.lr)
+    number(0.25, b.lr)
+    assert.error_matches(function()
+      local none = moe.optim.schedules.step(moe.nn.Linear { dim = 1, out_dim = 1 })
+      return none
+    end, "schedules: an optimiser, a layer with a bias_rate, or a list of these expected")
   end)
 
   it("clips gradients by their norm, and averages weights", function()

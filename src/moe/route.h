@@ -124,10 +124,9 @@ extern const char *const moe_router_choices[],
    0, 0, moe_bias_update_choices, 0, 0, \
    "how the selection bias follows the load: a step by the sign or by the " \
    "size of the excess, or to the quantile that balances the rows"}, \
-  {"bias_rate", MOE_REAL, offsetof(T, route.bias_rate), 0.001, 0, 1, 0, 0, \
-   MOE_ABOVE_MIN, \
+  {"bias_rate", MOE_REAL, offsetof(T, route.bias_rate), 0.001, 0, 1, 0, 0, 0, \
    "the step of the sign and magnitude updates; the share of the new bias in " \
-   "the quantile update"}
+   "the quantile update; 0 holds the bias"}
 /* clang-format on */
 
 /* Options of a routing without an owner: parameters only, no state. */

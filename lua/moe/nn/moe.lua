@@ -171,7 +171,8 @@ end
 -- (moe.route): score, renormalize, temperature, threshold, capacity_factor,
 -- eval_capacity_factor, min_capacity, drop_order, overflow, jitter, expert_dropout, groups,
 -- top_groups, bias_update (the bias is in the state as `selection_bias`, and moves in
--- training alone), bias_rate.
+-- training alone), bias_rate (0.001). layer.bias_update and layer.bias_rate may be set
+-- between steps, the rate also by a schedule of moe.optim.schedules; 0 holds the bias.
 function MoE:init(options)
   local o = check("MoE", with_preset(options), known, 3)
   check_experts(o)
@@ -191,6 +192,7 @@ function MoE:init(options)
   end
   if o.bias_update and o.bias_update ~= "fixed" then
     self.selection_bias = core.zeros(self.n_experts)
+    self.bias_update, self.bias_rate = o.bias_update, o.bias_rate or 0.001
   end
   if o.shared_experts > 0 then
     self.shared = transformer.FeedForward {
@@ -219,6 +221,7 @@ local function route_options(self, deviations, ids)
   local o = self._route
   self._step = self._step + 1
   o.training, o.ids, o.bias = self.training, ids, self.selection_bias
+  o.bias_update, o.bias_rate = self.bias_update, self.bias_rate
   o.seed = self:seed_of("route" .. self._step)
   o.noise = deviations or self.training and self.noise or nil
   return o
