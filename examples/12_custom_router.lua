@@ -25,10 +25,8 @@ local function rows(n, seed)
   end
   return X, moe.tensor(y)
 end
-
 local X, y = rows(2000, 1)
 local new_X, new_y = rows(1000, 2)
-
 local function train(name, gate)
   local layer = nn.MoE {
     dim = 2, hidden = 4, out_dim = 1, experts = 3, router = "switch", gate = gate, seed = 5,
@@ -45,13 +43,27 @@ local function train(name, gate)
     end
   end
   moe.no_grad(function()
-    local rmse = math.sqrt(F.mse((layer(new_X)), new_y):get(1))
-    print(("%-16s RMSE on new rows %.3f"):format(name, rmse))
+    print(("%-16s RMSE on new rows %.3f"):format(
+      name, math.sqrt(F.mse((layer(new_X)), new_y):get(1))))
   end)
+  return layer
+end
+-- Lines of the plane from -4 to 4: the number of the expert that answers at each point.
+local function map(layer)
+  local lines = {}
+  for i = 1, 11 do
+    local points = {}
+    for j = 1, 31 do points[j] = { (j - 16) / 15 * 4, (6 - i) / 5 * 4 } end
+    local _, routing = moe.no_grad(layer, moe.tensor(points))
+    lines[i] = table.concat(routing.indices:reshape(-1):totable())
+  end
+  return lines
 end
 
 local rings = Rings { experts = 3 }
-train("a linear gate", "linear")
-train("a gate of rings", rings)
-print("between the rings", (rings.radii:get(1, 1) + rings.radii:get(1, 2)) / 2,
-  (rings.radii:get(1, 2) + rings.radii:get(1, 3)) / 2)
+local linear, ringed = map(train("a linear gate", "linear")), map(train("a gate of rings", rings))
+print "\nwho answers where"
+for i, line in ipairs(linear) do print("  " .. line .. "    " .. ringed[i]) end
+local r = rings.radii:totable()[1]
+print(("\nthe law changes at 1 and 2, that gate at %.2f and %.2f"):format(
+  (r[1] + r[2]) / 2, (r[2] + r[3]) / 2))

@@ -1,18 +1,16 @@
 -- Fashion-MNIST (Debian's dataset-fashion-mnist): three networks, each pretrained on the
--- classes of its own group, then a router, then all together; what each stage bought.
---   moe examples/13_fashion.lua [training rows, 60000] [folder]
+-- classes of its own group, then a gate with the balance loss while they rest, then all
+-- together; what each stage bought, beside one network that does as much for a picture.
+--   moe examples/13_fashion.lua [training rows, 10000] [folder]
 local moe = require "moe"
 local nn, S = moe.nn, moe.stages
-local rows, folder = tonumber(arg[1]) or 60000, arg[2] or "/usr/share/datasets/fashion-mnist"
+local rows, folder = tonumber(arg[1]) or 10000, arg[2] or "/usr/share/datasets/fashion-mnist"
 
 local NAMES = {
   "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
 }
-local GROUPS = {
-  ["T-shirt"] = "tops", pullover = "tops", coat = "tops", shirt = "tops", dress = "long",
-  trouser = "long", sandal = "shoes", sneaker = "shoes", boot = "shoes", bag = "long",
-}
-
+local GROUPS = { trouser = "long", dress = "long", bag = "long", sandal = "shoes",
+  sneaker = "shoes", boot = "shoes" } -- the others are tops
 local function read(part, most)
   local path = folder .. "/" .. part .. "-%s-ubyte.gz"
   local X, message = moe.data.read_idx(path:format "images-idx3", { float = true })
@@ -21,7 +19,7 @@ local function read(part, most)
   local n, y, groups = math.min(most, #X), {}, {}
   for i = 1, n do
     y[i] = NAMES[ids:get(i) + 1]
-    groups[i] = GROUPS[y[i]]
+    groups[i] = GROUPS[y[i]] or "tops"
   end
   return X:rows(1, n):reshape(n, 784) / 255, y, groups
 end
@@ -30,40 +28,40 @@ if not X then
   print("13_fashion: " .. y .. "\n  apt-get install dataset-fashion-mnist gives it")
   return
 end
-local new_X, new_y = read("t10k", 10000)
-
-local function network(module, epochs, warm)
-  local expert = moe.experts.network {
-    module = module, classes = NAMES, epochs = epochs, batch_size = 64, lr = 1e-3, seed = 1,
-    standardize = false, warm = warm,
+local new_X, new_y = read("t10k", 5000)
+local function network(seed)
+  return moe.experts.network {
+    module = nn.FeedForward { dim = 784, hidden = 16, out_dim = #NAMES, seed = seed },
+    classes = NAMES, epochs = 6, batch_size = 64, lr = 2e-3, warm = true, standardize = false,
   }
-  return expert, expert:behind()
-end
-local function mlp(seed)
-  return network(nn.FeedForward { dim = 784, hidden = 128, out_dim = #NAMES, seed = seed }, 4)
 end
 local function say(what, model)
-  print(("%-32s accuracy on new rows %.4f"):format(what, model:score(new_X, new_y)))
+  print(("%-28s accuracy on new rows %.4f"):format(what, model:score(new_X, new_y)))
 end
-
--- Each expert learns its group; then the gate of a mixture who is to be asked.
-local tops, of_tops = mlp(1)
-local long, of_long = mlp(2)
-local shoes, of_shoes = mlp(3)
+say("one network", network(1):fit(X, y))
 local m = moe.mixture {
-  experts = { tops = tops, long = long, shoes = shoes }, gate = moe.gates.softmax {}, seed = 1,
+  experts = { tops = network(2), long = network(3), shoes = network(4) }, seed = 1,
+  gate = moe.gates.mlp { epochs = 6, lr = 0.002, load_balance = 0.01, standardize = false },
 }
-local function score() say("pretrained, and a gate", m) end
-moe.schedule { S.pretrain {}, S.gate {}, score }:fit(m, { X = X, y = y, subsets = subsets })
+local function then_say(what)
+  return function() say(what, m) end
+end
+local function say_experts()
+  for _, name in ipairs { "tops", "long", "shoes" } do say("expert of " .. name, m:expert(name)) end
+end
+moe.schedule {
+  S.pretrain {}, say_experts, S.gate { objective = "subsets" }, then_say "and a gate over them",
+  S.joint { rounds = 1 }, then_say "trained together",
+}:fit(m, { X = X, y = y, subsets = subsets })
 
--- The same networks in one layer: frozen while its router learns, then all together.
-local experts = { of_tops.module:clone(), of_long.module:clone(), of_shoes.module:clone() }
-for _, expert in ipairs(experts) do expert:trainable(false) end
-local layer, behind = network(nn.MoE {
-  dim = 784, out_dim = #NAMES, experts = experts, top_k = 2, gate = "mlp", gate_hidden = 64,
-}, 4, true)
-layer:fit(X, y)
-say("a layer of them, its router taught", layer)
-behind.module:trainable(true)
-layer:fit(X, y)
-say("all of it fine-tuned", layer)
+-- Who is asked: the mean weight of each expert, for the new rows of each class.
+local routing = m:route(new_X)
+print("\n" .. (" "):rep(10) .. table.concat(routing.names, "   "))
+for _, name in ipairs(NAMES) do
+  local sums, n = { 0, 0, 0 }, 0
+  for i, own in ipairs(new_y) do
+    n = n + (own == name and 1 or 0)
+    for e = 1, own == name and 3 or 0 do sums[e] = sums[e] + 100 * routing.probs:get(i, e) end
+  end
+  print(("%-10s%3.0f%%   %4.0f%%   %4.0f%%"):format(name, sums[1] / n, sums[2] / n, sums[3] / n))
+end
