@@ -358,6 +358,16 @@ describe("a layer of half width", function()
     end)
   end)
 
+  it("has its answers given back by moe.no_grad, as others are", function()
+    local half, inside = layer_of({}):half(), nil
+    local kept = moe.no_grad(function()
+      inside = half(x)
+      return half(x)
+    end)
+    assert.equal(12, #kept)
+    assert.error_matches(function() inside:get(1, 1) end, "given back")
+  end)
+
   it("refuses to be trained, and to give gradients, and says so", function()
     local half = layer_of({}):half()
     assert.error_matches(function() half:train() end, "for inference and cannot be trained")

@@ -212,32 +212,40 @@ static const int64_t *check_ids(lua_State *L, lmoe_call *c, int index,
   return ids;
 }
 
-/* answer(x [, ids]): to each row of the tensor; nothing is recorded. */
+/* The shape of the layer's answers to the rows of x. */
+static void shape_answers(lua_State *L, const moe_feed_forward *f,
+                          const moe_tensor *x, int64_t *shape) {
+  int last = x->ndim - 1;
+  if (x->dtype != MOE_F32 || x->shape[last] != (int64_t)f->dim)
+    luaL_error(L, "layer: rows of %d numbers expected, got %s", (int)f->dim,
+               moe_tensor_shape_text(x).text);
+  memcpy(shape, x->shape, sizeof x->shape);
+  shape[last] = (int64_t)f->out;
+}
+
+/* answer(x [, ids]): to each row of the tensor; nothing is recorded.  The call
+   comes first: it may set the collector going, whose finalisers may close what
+   is checked. */
 static int l_answer(lua_State *L) {
-  held *h = check_layer(L);
-  moe_tensor *x = lmoe_check_tensor(L, 2), *out;
-  const moe_feed_forward *f = &h->layer.experts;
-  int64_t shape[MOE_MAX_DIMS];
   lua_settop(L, 3);
   lmoe_call *c = lmoe_begin(L);
+  held *h = check_layer(L);
+  moe_tensor *x = lmoe_check_tensor(L, 2), *out;
+  int64_t shape[MOE_MAX_DIMS];
   lmoe_put_on_tape(L, c, 1, &x);
   if (c->call.recording)
     luaL_error(L,
                "layer: it is for inference and gives no gradients; "
                "moe.no_grad or x:detach() asks for none");
-  memcpy(shape, x->shape, sizeof shape);
-  if (x->dtype != MOE_F32 || shape[x->ndim - 1] != (int64_t)f->dim)
-    luaL_error(L, "layer: rows of %d numbers expected, got %s", (int)f->dim,
-               moe_tensor_shape_text(x).text);
-  shape[x->ndim - 1] = (int64_t)f->out;
-  moe_layer_rows rows = {.n = x->n / f->dim, .x = x->f};
+  shape_answers(L, &h->layer.experts, x, shape);
+  moe_layer_rows rows = {.n = x->n / h->layer.experts.dim, .x = x->f};
   rows.ids = check_ids(L, c, 3, rows.n);
   LMOE_TRY(L, c, moe_tensor_make(&c->call, MOE_F32, x->ndim, shape, &out));
   moe_status status =
       moe_layer_forward(&c->call, refresh(h), &rows, out->f, NULL);
   if (status != MOE_OK) moe_tensor_release(out);
   lmoe_end(L, c, status);
-  lmoe_push_tensor(L, out);
+  lmoe_push_made(L, out);
   return 1;
 }
 

@@ -106,6 +106,13 @@ int lmoe_end_operation(lua_State *L, lmoe_call *c, moe_status status,
   return 1;
 }
 
+void lmoe_push_made(lua_State *L, moe_tensor *t) {
+  lmoe_tape *tape = lmoe_desk_of(L)->tape;
+  lmoe_push_tensor(L, t);
+  charge_pools(L, tape);
+  if (tape->pauses > 0) lmoe_remember(L);
+}
+
 /* -------------------------------------------------------------------- no_grad
    One table has all that was made, so that moe.no_grad in each step makes no
    garbage. */

@@ -22,10 +22,11 @@ int lmoe_end_operation(lua_State *L, lmoe_call *c, moe_status status,
 int lmoe_end_copy(lua_State *L, lmoe_call *c, moe_status status,
                   moe_tensor *out);
 
-/* Makes a call of another kind such a call: it may raise, and its caller pushes
-   what it makes. */
+/* Makes a call of another kind such a call, as that of another family has to
+   be: it may raise, and its caller pushes what it makes. */
 void lmoe_put_on_tape(lua_State *L, lmoe_call *c, size_t n,
                       moe_tensor *const *inputs);
+void lmoe_push_made(lua_State *L, moe_tensor *t);
 
 /* Until the second, which gets what the first gave, nothing is recorded; what
    operations made in between is then given back, unless it is among the values
