@@ -305,6 +305,17 @@ describe("forward_one", function()
     assert.equal(1, layer:stats().tokens)
   end)
 
+  it("needs the weights that backward gave back, and says so", function()
+    local layer = layer_of {}
+    layer.w_in = layer.w_in:clone():requires_grad() * 2
+    layer:forward_one(x:rows(1, 1))
+    layer.w_in:sum():backward()
+    local verbs = { save = "nowhere", half = false, forward_one = list(x:rows(1, 1)) }
+    for verb, argument in pairs(verbs) do
+      assert.error_matches(function() layer[verb](layer, argument) end, "given back by backward")
+    end
+  end)
+
   it("needs the dimensions of the layer", function()
     assert.error_matches(function() layer_of({}):forward_one { 1, 2 } end, "6 numbers expected")
   end)

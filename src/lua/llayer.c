@@ -36,7 +36,18 @@ static int l_close(lua_State *L) {
   return 0;
 }
 
-static held *check_layer(lua_State *L) { return lmoe_check_box(L, 1, LAYER); }
+/* Checked once its call has begun: that may set the collector going, whose
+   finalisers may close anything. */
+static held *check_layer(lua_State *L) {
+  held *h = lmoe_check_box(L, 1, LAYER);
+  for (size_t i = 0; i < h->n_tensors; i++)
+    if (moe_tensor_is_gone(h->tensors[i]))
+      luaL_error(L,
+                 "layer: the value of one of its weights, %s, was given back "
+                 "by backward; t:retain() before it keeps it",
+                 moe_tensor_shape_text(h->tensors[i]).text);
+  return h;
+}
 
 /* Pushes a layer that holds nothing yet. */
 static held *push_layer(lua_State *L, lmoe_call *c, size_t bytes) {
@@ -223,9 +234,7 @@ static void shape_answers(lua_State *L, const moe_feed_forward *f,
   shape[last] = (int64_t)f->out;
 }
 
-/* answer(x [, ids]): to each row of the tensor; nothing is recorded.  The call
-   comes first: it may set the collector going, whose finalisers may close what
-   is checked. */
+/* answer(x [, ids]): to each row of the tensor; nothing is recorded. */
 static int l_answer(lua_State *L) {
   lua_settop(L, 3);
   lmoe_call *c = lmoe_begin(L);
@@ -251,8 +260,8 @@ static int l_answer(lua_State *L) {
 
 /* half(): a copy of half width. */
 static int l_half(lua_State *L) {
-  held *h = check_layer(L);
   lmoe_call *c = lmoe_begin(L);
+  held *h = check_layer(L);
   moe_object *o;
   LMOE_TRY(L, c, moe_layer_new(&c->call, refresh(h), true, &o));
   push_object(L, c, o);
@@ -262,9 +271,9 @@ static int l_half(lua_State *L) {
 
 /* save(path): true, or nil, message, code. */
 static int l_save(lua_State *L) {
-  held *h = check_layer(L);
   const char *path = luaL_checkstring(L, 2);
   lmoe_call *c = lmoe_begin(L);
+  held *h = check_layer(L);
   moe_object *o = h->object;
   if (o != NULL)
     moe_object_retain(o);
