@@ -125,4 +125,17 @@ describe("a tensor that requires gradients", function()
     end, x:detach() * 3, x):sum():backward()
     assert.same({ 3, 3 }, x.grad:totable())
   end)
+
+  it("refuses to go through an operation that is on its own way back", function()
+    local x = moe.tensor({ 1.5, -2 }):requires_grad()
+    local out, message
+    local value = x:detach() * 3
+    out = F.operation(function(g)
+      message = select(2, pcall(out.backward, out, { gradient = g }))
+      return g * 3
+    end, value, x * 1):retain()
+    out:backward { gradient = moe.ones(2) }
+    assert.matches("called by the backward of an operation in Lua", message)
+    assert.same({ 3, 3 }, x.grad:totable())
+  end)
 end)

@@ -186,6 +186,11 @@ static moe_status grow(moe_call *call, walk *w) {
 static moe_status push(moe_call *call, walk *w, moe_tensor *t) {
   size_t i;
   if (t->record->operation == NULL || t->record->queued) return MOE_OK;
+  if (t->record->working)
+    return moe_fail(call, MOE_ESTATE,
+                    "backward: called by the backward of %s, through which it "
+                    "would go",
+                    t->record->operation->name);
   if (w->n == w->room) MOE_TRY(grow(call, w));
   for (i = w->n++; i > 0; i = (i - 1) / 2) {
     moe_tensor *above = w->heap[(i - 1) / 2];
@@ -268,7 +273,10 @@ static moe_status visit(moe_call *call, walk *w, moe_tensor *t) {
   bool read = r->operation->reads & MOE_READS_OUTPUT;
   MOE_TRY(check_values(call, t));
   if (!w->keep && !read) give_value_back(t);
-  MOE_TRY(r->operation->backward(call, r, t, r->gradient->f));
+  r->working = true;
+  moe_status status = r->operation->backward(call, r, t, r->gradient->f);
+  r->working = false;
+  MOE_TRY(status);
   for (size_t i = 0; i < r->n_inputs; i++)
     if (r->inputs[i]->record != NULL && r->inputs[i]->record->gradient != NULL)
       MOE_TRY(push(call, w, r->inputs[i]));

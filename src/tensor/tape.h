@@ -31,7 +31,8 @@ struct moe_record {
   const moe_operation *operation; /* NULL: a leaf */
   moe_tensor *gradient;           /* of the tensor's shape; NULL: none yet */
   uint64_t depth;                 /* one more than that of the inputs */
-  bool retained, queued, spent; /* in a walk; after a walk that kept nothing */
+  bool retained, queued, working, spent; /* in a walk; its backward is called;
+                                            after a walk that kept nothing */
   size_t n_inputs;
   moe_tensor **inputs; /* retained; the record's own bytes follow them */
   uint32_t *versions;  /* n_inputs + 1: of their values, and of the output's */
