@@ -4,6 +4,16 @@
 
 #include "memory.h"
 
+/* The address sanitizer is to see who uses a block that lies idle. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define HIDE(memory, n) ASAN_POISON_MEMORY_REGION((memory), (n))
+#define SHOW(memory, n) ASAN_UNPOISON_MEMORY_REGION((memory), (n))
+#else
+#define HIDE(memory, n) ((void)0)
+#define SHOW(memory, n) ((void)0)
+#endif
+
 /* What stands before the memory of a block. */
 typedef struct head {
   moe_pool *pool; /* NULL: the system's */
@@ -92,6 +102,7 @@ static void *take_idle(moe_pool *p, size_t class) {
   shelf *s = &p->shelves[class];
   idle *top = s->top;
   if (top == NULL) return NULL;
+  SHOW(top, size_of(class));
   s->top = top->next;
   __builtin_prefetch(s->top, 1); /* the next to be taken, long out of cache */
   if (--s->n < s->least) s->least = s->n;
@@ -107,6 +118,7 @@ static void keep_idle(moe_pool *p, size_t class, void *memory) {
   s->n++;
   p->idle += size_of(class);
   if (class >= p->classes) p->classes = class + 1;
+  HIDE(memory, size_of(class));
 }
 
 static void free_idle(moe_pool *p, size_t class, size_t n) {
