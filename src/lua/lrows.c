@@ -72,16 +72,22 @@ static void release_tensor(void *t) { moe_tensor_release(t); }
 static void release_sparse(void *s) { moe_sparse_release(s); }
 static void release_table(void *t) { moe_table_release(t); }
 
+static const moe_tensor *view_tensor(lua_State *L, lmoe_call *c,
+                                     const moe_tensor *t) {
+  moe_tensor *view;
+  LMOE_TRY(L, c, moe_tensor_rows(&c->call, t, 0, t->shape[0], &view));
+  lmoe_hold(c, view, release_tensor);
+  return view;
+}
+
 static void check_tensor_rows(lua_State *L, lmoe_call *c, const moe_tensor *t,
                               moe_rows *out) {
-  moe_tensor *view;
   size_t d;
   if (t->ndim != 2 || t->dtype != MOE_F32)
     luaL_error(L,
                "X must be a float tensor of 2 dimensions (rows × columns); one "
                "sample goes to predict_one");
-  LMOE_TRY(L, c, moe_tensor_rows(&c->call, t, 0, t->shape[0], &view));
-  lmoe_hold(c, view, release_tensor);
+  const moe_tensor *view = view_tensor(L, c, t);
   d = (size_t)t->shape[1];
   *out = moe_rows_of_floats(view->f, (size_t)t->shape[0], d, d);
   if (view->names != NULL)
@@ -268,13 +274,12 @@ static const moe_schema *find_names(lua_State *L, lmoe_call *c, int index,
 
 void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
                        const moe_schema *schema, moe_rows *out) {
-  moe_tensor *tensor = lmoe_test_tensor(L, index);
+  const moe_tensor *tensor = lmoe_test_tensor(L, index);
   sample s;
   size_t d;
   if (tensor != NULL && tensor->ndim == 1 && tensor->dtype == MOE_F32) {
-    lmoe_hold(c, moe_tensor_retain(tensor), release_tensor);
     d = (size_t)tensor->shape[0];
-    *out = moe_rows_of_floats(tensor->f, 1, d, d);
+    *out = moe_rows_of_floats(view_tensor(L, c, tensor)->f, 1, d, d);
     return;
   }
   if (!lua_istable(L, index)) {
