@@ -92,6 +92,39 @@ describe("memory outside the heap", function()
     assert.is_true(most <= 128 * MIB, most / MIB .. " MiB")
   end)
 
+  it("has finalisers that close what is just being read", function()
+    local reads = {
+      function(t) return t:row(1) end, function(t) return t[2] end,
+      function(t) return t:reshape(-1) end, function(t) return t.shape end,
+      function(t) return t:totable() end, tostring,
+      function(t) return moe.F.concat({ t, t }, 1) end,
+      function(t) return moe.F.route(t, { top_k = 1 }) end,
+    }
+    local pause, closed = collectgarbage("setpause", 0), 0
+    local speed = collectgarbage("setstepmul", 10000)
+    local function leave_to_be_closed(t)
+      local function close()
+        closed = closed + 1
+        t:close()
+      end
+      if rawget(_G, "newproxy") then
+        getmetatable(newproxy(true)).__gc = close -- luacheck: ignore 113
+      else
+        setmetatable({}, { __gc = close })
+      end
+    end
+    for i = 1, 400 do -- the address sanitizer watches
+      local t, read = moe.randn { 6, 6 }, reads[i % #reads + 1]
+      leave_to_be_closed(t)
+      for _ = 1, 40 do
+        if not pcall(read, t) then break end
+      end
+    end
+    collectgarbage("setpause", pause)
+    collectgarbage("setstepmul", speed)
+    assert.is_true(closed > 0)
+  end)
+
   it("leaves no block behind when everything is gone", function()
     local X, y = data.clouds(30, 2, 2)
     local function life()

@@ -123,12 +123,12 @@ static int l_concat(lua_State *L) {
   int dim =
       (int)lmoe_check_integer(L, 2, "concat: dimension", 1, MOE_MAX_DIMS) - 1;
   moe_tensor **parts = lua_newuserdata(L, (n + 1) * sizeof *parts), *out;
+  lmoe_push_tensor_box(L);
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, 1, (int)i + 1);
     parts[i] = lmoe_check_tensor(L, -1);
     lua_pop(L, 1);
   }
-  lmoe_push_tensor_box(L);
   lmoe_call *c = lmoe_begin_operation(L, n, parts);
   moe_status status = moe_tensor_concat(&c->call, n, parts, dim, &out);
   return lmoe_end_operation(L, c, status, out);

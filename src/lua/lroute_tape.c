@@ -109,6 +109,8 @@ static int l_route(lua_State *L) {
   LMOE_TRY(L, c, moe_rows_check(&c->call, &x, false));
   lmoe_push_routed(L, c, &x, NULL, NULL, 2);
   int table = lua_gettop(L);
+  in[0] = lmoe_check_tensor(L, 1); /* finalisers may have closed them */
+  in[1] = get_field(L, 2, "noise");
   moe_tensor *out = get_field(L, table, "weights");
   LMOE_TRY(
       L, c,
@@ -178,8 +180,9 @@ static int l_routing_loss(lua_State *L) {
       L, c,
       moe_tape_record(&c->call, &loss_operation, &out, n_inputs, in, &own));
   lmoe_push_tensor(L, out);
+  w = lmoe_check_routed(L, 1); /* a finaliser may have closed it */
   if (own != NULL) {
-    size_t n = moe_size(3, in[0]->n);
+    size_t n = moe_size(3, w->r.n * w->r.experts);
     room = own->gradients =
         moe_pool_take(c->call.pool, moe_size(n, sizeof *room), true);
     if (room == NULL)

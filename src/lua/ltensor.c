@@ -127,9 +127,10 @@ static int l_close(lua_State *L) {
  */
 
 static void push_shape(lua_State *L, const moe_tensor *t) {
-  lua_createtable(L, t->ndim, 0);
-  for (int i = 0; i < t->ndim; i++) {
-    lmoe_push_number(L, (double)t->shape[i]);
+  const moe_tensor shown = *t; /* the table may set the collector going */
+  lua_createtable(L, shown.ndim, 0);
+  for (int i = 0; i < shown.ndim; i++) {
+    lmoe_push_number(L, (double)shown.shape[i]);
     lua_rawseti(L, -2, i + 1);
   }
 }
@@ -256,7 +257,7 @@ static void push_dtype(lua_State *L, const moe_tensor *t) {
 }
 
 static void push_names(lua_State *L, const moe_tensor *t) {
-  lmoe_push_names(L, t->names);
+  lmoe_push_names(L, t->names != NULL ? lmoe_push_view(L, 1)->names : NULL);
 }
 
 static void push_requires(lua_State *L, const moe_tensor *t) {
@@ -270,14 +271,27 @@ static const struct {
                   {"dtype", push_dtype},        {"names", push_names},
                   {"grad", lmoe_push_gradient}, {"requires", push_requires}};
 
-/* Row i as a view, or the number itself where rows have no dimension. */
-static int push_row(lua_State *L, const moe_tensor *t, int64_t i) {
+const moe_tensor *lmoe_push_view(lua_State *L, int index) {
+  lmoe_push_tensor_box(L);
+  const moe_tensor *t = lmoe_check_tensor(L, index);
+  moe_tensor *view;
+  lmoe_call *c = lmoe_begin_operation(L, 0, NULL);
+  moe_status status = moe_tensor_rows(&c->call, t, 0, t->shape[0], &view);
+  lmoe_end_copy(L, c, status, view);
+  return view;
+}
+
+/* Row i of argument 1 as a view, or the number itself where rows have no
+   dimension. */
+static int push_row(lua_State *L, int64_t i) {
+  const moe_tensor *t = lmoe_check_tensor(L, 1);
   moe_tensor *row = NULL;
   if (t->ndim == 1) {
     lmoe_push_item(L, t, (size_t)i);
     return 1;
   }
   lmoe_push_tensor_box(L);
+  t = lmoe_check_tensor(L, 1);
   lmoe_call *c = lmoe_begin_operation(L, 0, NULL);
   moe_status status = moe_tensor_row(&c->call, t, i, &row);
   return lmoe_end_copy(L, c, status, row);
@@ -290,7 +304,7 @@ static int index_by_number(lua_State *L, const moe_tensor *t) {
     lua_pushnil(L);
     return 1;
   }
-  return push_row(L, t, lmoe_check_integer(L, 2, "tensor: index", 1, n) - 1);
+  return push_row(L, lmoe_check_integer(L, 2, "tensor: index", 1, n) - 1);
 }
 
 static int l_index(lua_State *L) {
@@ -355,7 +369,7 @@ static int l_row(lua_State *L) {
   const moe_tensor *t = lmoe_check_tensor(L, 1);
   if (t->ndim == 1)
     return luaL_error(L, "row: a tensor of 1 dimension has no rows");
-  return push_row(L, t,
+  return push_row(L,
                   lmoe_check_integer(L, 2, "row: index", 1, t->shape[0]) - 1);
 }
 
@@ -372,10 +386,8 @@ static int l_select(lua_State *L) {
 
 /* reshape(lengths…) or reshape({ lengths… }); one may be -1. */
 static int l_reshape(lua_State *L) {
-  moe_tensor *t = lmoe_check_tensor(L, 1);
   int64_t shape[MOE_MAX_DIMS];
   int n = lua_gettop(L) - 1;
-  moe_tensor *out;
   if (n == 1 && lua_istable(L, 2)) {
     n = (int)lmoe_check_array(L, 2, "reshape: lengths");
     luaL_checkstack(L, n, "too many lengths");
@@ -389,6 +401,7 @@ static int l_reshape(lua_State *L) {
     shape[i] =
         lmoe_check_integer(L, i + 2, "reshape: length", -1, (int64_t)1 << 53);
   lmoe_push_tensor_box(L);
+  moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   lmoe_call *c = lmoe_begin_operation(L, 1, &t);
   moe_status status = moe_tensor_shape_as(&c->call, t, n, shape, &out);
   return lmoe_end_operation(L, c, status, out);
@@ -449,9 +462,8 @@ static size_t push_nested(lua_State *L, const moe_tensor *t, int dim,
 }
 
 static int l_totable(lua_State *L) {
-  const moe_tensor *t = lmoe_check_tensor(L, 1);
-  luaL_checkstack(L, MOE_MAX_DIMS + 1, "totable");
-  push_nested(L, t, 0, 0);
+  luaL_checkstack(L, MOE_MAX_DIMS + 2, "totable");
+  push_nested(L, lmoe_push_view(L, 1), 0, 0);
   return 1;
 }
 
@@ -461,7 +473,7 @@ static int next_row(lua_State *L) {
   const moe_tensor *t = lmoe_check_tensor(L, 1);
   int64_t i = lmoe_check_integer(L, 2, "iter: index", 0, INT64_MAX / 2);
   if (i >= t->shape[0]) return 0;
-  push_row(L, t, i);
+  push_row(L, i);
   lmoe_push_number(L, (double)i + 1);
   lua_insert(L, -2);
   return 2;

@@ -15,6 +15,10 @@
 void lmoe_push_tensor_box(lua_State *L);
 void lmoe_fill_tensor_box(lua_State *L, int index, moe_tensor *t);
 
+/* Pushes a view of the tensor at `index`: what reads it while values of Lua are
+   made is safe from finalisers that close the tensor. */
+const moe_tensor *lmoe_push_view(lua_State *L, int index);
+
 /* The tensor in a box as it is, though its value be gone; or NULL. */
 moe_tensor *lmoe_held_tensor(lua_State *L, int index);
 

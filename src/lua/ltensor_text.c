@@ -127,13 +127,13 @@ static void add_matrices(luaL_Buffer *b, const moe_tensor *t, grid *g) {
 }
 
 int lmoe_tensor_text(lua_State *L) {
-  const moe_tensor *t = lmoe_test_tensor(L, 1);
   luaL_Buffer b;
   grid *g;
-  if (t == NULL) {
+  if (lmoe_test_tensor(L, 1) == NULL) {
     lua_pushliteral(L, "closed tensor");
     return 1;
   }
+  const moe_tensor *t = lmoe_push_view(L, 1);
   g = lua_newuserdata(L, sizeof *g);
   luaL_buffinit(L, &b);
   luaL_addstring(&b, "tensor ");
