@@ -445,6 +445,28 @@ static bool refuses_what_is_not_finite(void) {
   return true;
 }
 
+static bool copies_only_what_a_file_has_room_for(void) {
+  for (int k = 0; k < n_files; k++) {
+    given g;
+    moe_object *copy;
+    must(open_layer(k, &g));
+    moe_layer odd[] = {g.layer, g.layer, g.layer, g.layer};
+    const float *b_in = g.layer.experts.b_in;
+    odd[0].experts.b_in = b_in != NULL ? NULL : g.layer.experts.w_in;
+    odd[1].shared.w_gate = NULL;
+    odd[2].shared.out--;
+    odd[3].half_shared.w_in = (const moe_bfloat *)(const void *)g.layer.gate;
+    bool both = g.layer.shared.experts > 0;
+    for (int i = 0; i < (both ? 4 : 1); i++) {
+      if (i == 1 && g.layer.shared.w_gate == NULL) continue;
+      EXPECT(moe_layer_new(&call, &odd[i], i % 2, &copy) == MOE_EARG);
+      EXPECT(copy == NULL);
+    }
+    close_layer(&g);
+  }
+  return true;
+}
+
 /* Of no rows there are no answers, and nothing is touched. */
 static bool takes_no_rows(void) {
   given g;
@@ -481,6 +503,8 @@ int main(int argc, char **argv) {
       {"come through any failing allocation, and give all memory back",
        survives_want},
       {"refuse rows that are not finite", refuses_what_is_not_finite},
+      {"are copied only where a file has room for all of them",
+       copies_only_what_a_file_has_room_for},
       {"take no rows", takes_no_rows},
       {NULL, NULL}};
   int broken;

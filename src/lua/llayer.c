@@ -150,18 +150,6 @@ static void take_gate(lua_State *L, lmoe_call *c, held *h, int table) {
   l->selection_bias = h->bias;
 }
 
-/* Whether biases and gates are alike in the routed and the shared experts, as
-   the object of a layer has them. */
-static void check_alike(lua_State *L, const moe_layer *l) {
-  const moe_feed_forward *e = &l->experts, *s = &l->shared;
-  bool alike =
-      (e->b_in == NULL) == (e->b_out == NULL) &&
-      (s->experts == 0 || ((e->w_gate == NULL) == (s->w_gate == NULL) &&
-                           (e->b_in == NULL) == (s->b_in == NULL) &&
-                           (e->b_in == NULL) == (s->b_out == NULL)));
-  if (!alike) luaL_error(L, "layer: only some of its maps have a bias or gate");
-}
-
 static void take_route(lua_State *L, lmoe_call *c, held *h, int table) {
   moe_object *o;
   LMOE_TRY(L, c, moe_object_new(&c->call, &moe_route_options, &o));
@@ -190,7 +178,6 @@ static int l_layer(lua_State *L) {
   take_experts(L, h, 1);
   lmoe_get_option(L, 1, "shared");
   if (lua_istable(L, -1)) take_shared(L, h, lua_gettop(L));
-  check_alike(L, &h->layer);
   take_route(L, c, h, 1);
   lmoe_end(L, c, MOE_OK);
   lua_settop(L, box);

@@ -95,7 +95,8 @@ typedef struct moe_layer_state {
 } moe_layer_state;
 
 /* A copy of the layer that owns its weights; `half` rounds those of the experts
-   to bfloat16, for forward alone. */
+   to bfloat16, for forward alone.  MOE_EARG unless either all of its experts
+   have biases or none, gates likewise, and all are of one width. */
 moe_status moe_layer_new(moe_call *call, const moe_layer *from, bool half,
                          moe_object **out);
 

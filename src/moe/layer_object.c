@@ -217,7 +217,8 @@ static moe_status copy_array(moe_call *call, const void *from, size_t n,
 static moe_status copy_weights(moe_call *call, bool half, const float *full,
                                const moe_bfloat *from, size_t n, void **to) {
   if (!half) return copy_array(call, full, n, sizeof *full, to);
-  if (full == NULL) return copy_array(call, from, n, sizeof *from, to);
+  if (from != NULL || full == NULL)
+    return copy_array(call, from, n, sizeof *from, to);
   MOE_TRY(moe_new_array(call, to, n, sizeof *from));
   moe_bfloat_round(full, *to, n);
   return MOE_OK;
@@ -247,7 +248,8 @@ static moe_status copy_layer(moe_call *call, const moe_layer *from,
       .hidden = (int64_t)f->hidden,
       .out = (int64_t)f->out,
       .shared = from->shared.experts > 0 ? (int64_t)from->shared.hidden : 0,
-      .gated = f->w_gate != NULL || from->half.w_gate != NULL,
+      .gated = from->half.w_in != NULL ? from->half.w_gate != NULL
+                                       : f->w_gate != NULL,
       .biased = f->b_in != NULL,
       .noisy = from->noise != NULL,
       .steered = from->selection_bias != NULL,
@@ -275,10 +277,29 @@ static moe_status fill(moe_call *call, const moe_layer *from, bool half,
   return copy_layer(call, from, s);
 }
 
+/* Whether the routed and the shared experts have alike what the arrays of the
+   state have alike. */
+static bool are_alike(const moe_layer *l) {
+  const moe_feed_forward *e = &l->experts, *s = &l->shared;
+  const moe_half_weights *w = &l->half, *v = &l->half_shared;
+  bool biased = e->b_in != NULL, half = w->w_in != NULL;
+  bool gated = half ? w->w_gate != NULL : e->w_gate != NULL;
+  if (biased != (e->b_out != NULL)) return false;
+  if (s->experts == 0) return true;
+  return s->dim == e->dim && s->out == e->out && half == (v->w_in != NULL) &&
+         gated == (half ? v->w_gate != NULL : s->w_gate != NULL) &&
+         biased == (s->b_in != NULL) && biased == (s->b_out != NULL);
+}
+
 moe_status moe_layer_new(moe_call *call, const moe_layer *from, bool half,
                          moe_object **out) {
   moe_status status;
+  *out = NULL;
   MOE_TRY(moe_layer_check(call, from, false));
+  if (!are_alike(from))
+    return moe_fail(call, MOE_EARG,
+                    "layer: the routed and the shared experts differ in sizes, "
+                    "width, or in having gates or biases");
   MOE_TRY(moe_object_new(call, &type, out));
   status = fill(call, from, half, *out);
   if (status == MOE_OK) return MOE_OK;
