@@ -157,6 +157,13 @@ describe("write_idx", function()
     assert.is_string(message)
     assert.equal("EIO", code)
   end)
+
+  it("refuses lengths that the header has no room for", function()
+    local path = os.tmpname()
+    assert.error_matches(function() data.write_idx(path, moe.zeros(2 ^ 32, 0)) end,
+      "below 2%^32, not those of 4294967296×0")
+    os.remove(path)
+  end)
 end)
 
 describe("safetensors", function()

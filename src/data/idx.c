@@ -1,5 +1,7 @@
 #include "idx.h"
 
+#include <string.h>
+
 #include "file.h"
 #include "inflate.h"
 #include "memory.h"
@@ -91,14 +93,20 @@ static unsigned char *put(unsigned char *to, uint32_t bits, unsigned width) {
   return to;
 }
 
-/* float32 and int32 lie in the same four bytes of the tensor's. */
+/* The four bytes of item i, a float32 or an int32. */
+static uint32_t bits_of(const moe_tensor *t, size_t i) {
+  uint32_t bits;
+  memcpy(&bits, (const char *)t->f + i * sizeof bits, sizeof bits);
+  return bits;
+}
+
 static moe_status write_items(moe_call *call, moe_writer *w,
                               const moe_tensor *t, unsigned width) {
   unsigned char block[BLOCK];
   for (size_t i = 0; i < t->n;) {
     unsigned char *to = block;
     for (; i < t->n && to < block + BLOCK; i++)
-      to = put(to, (uint32_t)t->i[i], width);
+      to = put(to, bits_of(t, i), width);
     MOE_TRY(moe_writer_append(call, w, block, (size_t)(to - block)));
   }
   return MOE_OK;
@@ -110,6 +118,12 @@ moe_status moe_idx_write(moe_call *call, const char *path,
   unsigned code = find_code(t);
   unsigned char *to = put(head + 2, code, 1);
   moe_writer *w;
+  for (int d = 0; d < t->ndim; d++)
+    if (t->shape[d] > UINT32_MAX)
+      return moe_fail(call, MOE_EARG,
+                      "'%.200s': an IDX file has lengths below 2^32, not those "
+                      "of %s",
+                      path, moe_tensor_shape_text(t).text);
   to = put(to, (uint32_t)t->ndim, 1);
   for (int d = 0; d < t->ndim; d++) to = put(to, (uint32_t)t->shape[d], LENGTH);
   MOE_TRY(moe_writer_new(call, path, &w));
