@@ -107,6 +107,49 @@ static bool exchanges(void) {
   return true;
 }
 
+static int exchanges_left;
+
+/* A limit stands for what lives in the host. */
+static moe_status exchange_limits(moe_call *c, moe_object *a, moe_object *b) {
+  params *p = a->params, *q = b->params;
+  double limit = p->limit;
+  if (exchanges_left-- == 0) return moe_fail(c, MOE_EHOST, "not now");
+  p->limit = q->limit;
+  q->limit = limit;
+  return MOE_OK;
+}
+
+static bool exchanges_all_or_nothing(void) {
+  moe_type hosted = thing;
+  moe_object *o, *part, *child = new_thing(), *copy;
+  hosted.exchanged = exchange_limits;
+  EXPECT(moe_object_new(&call, &hosted, &o) == MOE_OK);
+  EXPECT(moe_object_new(&call, &hosted, &part) == MOE_OK);
+  set(o, "parts", map_of("a", object(part), "b", object(child)));
+  moe_object_release(part);
+  moe_object_release(child);
+  EXPECT(moe_object_clone(&call, o, &copy) == MOE_OK);
+  params *p = o->params, *q = copy->params;
+  learn(copy);
+  learn(q->parts.items[0]);
+  p->limit = 0.25;
+  q->limit = -0.25;
+  for (int k = 0; k < 2; k++) {
+    exchanges_left = k;
+    EXPECT(moe_object_exchange(&call, o, copy) == MOE_EHOST);
+    EXPECT(o->state == NULL && part->state == NULL && copy->state != NULL);
+    EXPECT(p->limit == 0.25 && q->limit == -0.25);
+  }
+  exchanges_left = 2;
+  EXPECT(moe_object_exchange(&call, o, copy) == MOE_OK);
+  EXPECT(o->state != NULL && part->state != NULL && copy->state == NULL);
+  EXPECT(p->limit == -0.25);
+  moe_object_release(o);
+  moe_object_release(copy);
+  EXPECT(clean());
+  return true;
+}
+
 static bool weighs(void) {
   moe_object *a, *child, *o = new_family(&a, &child), *single = new_thing();
   size_t empty = sizeof(moe_object) + sizeof(params);
@@ -227,6 +270,8 @@ static const promise promises[] = {
     {"has clones that share nothing with it", clones},
     {"forgets what it learned, unless it is in use", resets},
     {"exchanges what it learned with a clone", exchanges},
+    {"exchanges all of it, or nothing where the host fails",
+     exchanges_all_or_nothing},
     {"weighs what it holds, children included", weighs},
     {"shows its children and every field of its state", visits},
     {"survives any allocation that fails, and leaks nothing", survives},

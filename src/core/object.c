@@ -292,24 +292,33 @@ moe_status moe_object_clone(moe_call *call, const moe_object *o,
   return status;
 }
 
-/* Without a call only what the engine holds, which cannot fail. */
-static moe_status exchange(moe_call *call, moe_object *a, moe_object *b) {
+void moe_object_exchange_states(moe_object *a, moe_object *b) {
   void *state = b->state;
-  if (call != NULL && a->type->exchanged != NULL)
-    MOE_TRY(a->type->exchanged(call, a, b));
   b->state = a->state;
   a->state = state;
   for (size_t i = 0; i < a->n_below; i++)
-    MOE_TRY(exchange(call, a->below[i], b->below[i]));
+    moe_object_exchange_states(a->below[i], b->below[i]);
+}
+
+/* What lives in the host, of `most` objects, until it fails; counts them. */
+static moe_status exchange_hosts(moe_call *call, moe_object *a, moe_object *b,
+                                 size_t most, size_t *done) {
+  if (*done == most) return MOE_OK;
+  if (a->type->exchanged != NULL) MOE_TRY(a->type->exchanged(call, a, b));
+  ++*done;
+  for (size_t i = 0; i < a->n_below; i++)
+    MOE_TRY(exchange_hosts(call, a->below[i], b->below[i], most, done));
   return MOE_OK;
 }
 
-void moe_object_exchange_states(moe_object *a, moe_object *b) {
-  exchange(NULL, a, b);
-}
-
 moe_status moe_object_exchange(moe_call *call, moe_object *a, moe_object *b) {
-  return exchange(call, a, b);
+  size_t done = 0, undone = 0;
+  moe_status status = exchange_hosts(call, a, b, SIZE_MAX, &done);
+  if (status == MOE_OK)
+    moe_object_exchange_states(a, b);
+  else
+    exchange_hosts(call, a, b, done, &undone);
+  return status;
 }
 
 static bool same_shape(const moe_object *a, const moe_object *b);

@@ -290,8 +290,8 @@ moe_status moe_object_clone(moe_call *call, const moe_object *o,
    a clone.  What lives in the host stays where it is. */
 void moe_object_exchange_states(moe_object *a, moe_object *b);
 
-/* The same with what lives in the host, which alone may fail: then what has
-   been exchanged is, each object with its state. */
+/* The same with what lives in the host, which alone may fail: then that is
+   exchanged back, and what they have learned is as it was. */
 moe_status moe_object_exchange(moe_call *call, moe_object *a, moe_object *b);
 
 /* Makes o what `from` is, in children too: its settings and what it has
