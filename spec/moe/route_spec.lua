@@ -16,6 +16,26 @@ describe("a routing's selections sorted by expert", function()
   end)
 end)
 
+describe("a routing in memory that an earlier one left", function()
+  -- Blocks of a pool come as they were left, with whatever is in them.
+  it("has nothing of that one", function()
+    local logits = moe.tensor { { 3, 2, 1, 0 }, { 0, 1, 2, 3 } }
+    local function steered()
+      local scored = moe.tensor { { 3, 2, 1, 0 }, { 0, 1, 2, 3 } }:requires_grad()
+      local weights = moe.F.route(scored * 1, { top_k = 1, bias = { -9, -9, 9, -9 }, seed = 7,
+        allowed = { false, true, true, true }, training = true, allow_degenerate = true,
+        noise = moe.ones(2, 4) })
+      weights:sum():backward()
+    end
+    for _ = 1, 20 do
+      steered()
+      local weights, routed = moe.F.route(logits:clone():requires_grad() * 1, { top_k = 1 })
+      assert.same({ { 1 }, { 4 } }, routed.indices:totable())
+      weights:sum():backward()
+    end
+  end)
+end)
+
 describe("a routing of one row", function()
   -- softmax of ln 1, ln 2, ln 5 is 1/8, 2/8, 5/8
   local logits = { { math.log(1), math.log(2), math.log(5) } }
