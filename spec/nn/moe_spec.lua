@@ -142,7 +142,7 @@ describe("the figures of a sparse layer's routing", function()
     local layer = layer_of { top_k = 2 }
     local y, routing = layer(draw({ 5, 4 }, 1))
     y:sum():backward()
-    assert.truthy(message_of(routing.stats, routing):find("retain", 1, true))
+    assert.truthy(message_of(routing.retain, routing):find("given back", 1, true))
     assert.truthy(message_of(function() return routing.probs end):find("given back", 1, true))
     assert.truthy(message_of(function() return routing.indices:get(1, 1) end):find("given back",
       1, true))
@@ -151,10 +151,48 @@ describe("the figures of a sparse layer's routing", function()
     y:sum():backward()
     assert.equal(5, routing:stats().rows)
     assert.equal(2, routing.indices.shape[2])
+    assert.is_true(routing:z_loss():get(1) > 0)
     y, routing = layer(draw({ 5, 4 }, 1))
     y:sum():backward { keep = true }
     assert.equal(5, routing:stats().rows)
     y:sum():backward()
+  end)
+end)
+
+describe("a routing that backward gave back", function()
+  local x = draw({ 5, 4 }, 1)
+
+  it("still tells its figures, and the losses that were asked for", function()
+    for _, options in ipairs { { top_k = 2 }, { top_k = 2, capacity_factor = 0.5 },
+      { top_k = 2, experts = { nn.Linear { dim = 4, out_dim = 4 },
+        nn.Linear { dim = 4, out_dim = 4 }, nn.Linear { dim = 4, out_dim = 4 } } } } do
+      local y, routing = layer_of(options)(x)
+      local stats, counts, dropped = routing:stats(), routing.counts:totable(), routing.dropped
+      local loss = y:sum() + routing:balance_loss() + routing:z_loss() + routing:entropy()
+      local values = { routing:balance_loss():get(1), routing:z_loss():get(1),
+        routing:entropy():get(1) }
+      loss:backward()
+      assert.same(stats, routing:stats())
+      assert.same(counts, routing.counts:totable())
+      assert.equal(dropped, routing.dropped)
+      assert.same(values, { routing:balance_loss():get(1), routing:z_loss():get(1),
+        routing:entropy():get(1) })
+      assert.is_nil(routing:balance_loss().grad)
+      assert.truthy(message_of(routing.importance_loss, routing):find(
+        "'importance' had not been asked for; ask before, or routing:retain()", 1, true))
+      assert.truthy(message_of(routing.loss, routing, "fairness"):find(
+        "there is no 'fairness'", 1, true))
+    end
+  end)
+
+  it("of moe.F.route tells its figures too", function()
+    local logits = draw({ 6, 3 }, 2):requires_grad()
+    local weights, routed = F.route(logits * 1, { top_k = 2, renormalize = false })
+    local same = moe.route(logits, { top_k = 2, renormalize = false })
+    weights:sum():backward()
+    assert.same(same:stats(), routed:stats())
+    assert.same(same.counts:totable(), routed:stats().counts)
+    assert.truthy(message_of(routed.next_bias, routed):find("all but its stats()", 1, true))
   end)
 end)
 

@@ -72,15 +72,20 @@ static void push_box(lua_State *L, int index) {
   lua_remove(L, -2);
 }
 
-lmoe_routed *lmoe_check_routed(lua_State *L, int index) {
+lmoe_routing_box *lmoe_check_routing_box(lua_State *L, int index) {
   push_box(L, index);
-  const lmoe_box *box = lmoe_want_box(L, -1, LMOE_ROUTING);
-  if (box->pointer == NULL && !box->closed)
-    luaL_error(L,
-               "this routing was given back by backward; routing:retain() "
-               "before it keeps it");
-  lmoe_routed *w = lmoe_check_box(L, -1, LMOE_ROUTING);
+  lmoe_box *box = lmoe_want_box(L, -1, LMOE_ROUTING);
+  if (box->closed) lmoe_check_box(L, -1, LMOE_ROUTING);
   lua_pop(L, 1);
+  return (lmoe_routing_box *)(void *)box;
+}
+
+lmoe_routed *lmoe_check_routed(lua_State *L, int index) {
+  lmoe_routed *w = lmoe_check_routing_box(L, index)->box.pointer;
+  if (w == NULL)
+    luaL_error(L,
+               "this routing was given back by backward, all but its stats(); "
+               "routing:retain() before it keeps it");
   return w;
 }
 
@@ -170,7 +175,8 @@ void lmoe_routed_give_back(lmoe_routed *w) {
   for (int i = 0; i < LMOE_LATE_FIELDS; i++)
     if (w->fields[i] != NULL) moe__tensor_give_back(w->fields[i]);
   if (w->box == NULL) return;
-  w->box->pointer = NULL;
+  lmoe_measure_routing(w);
+  w->box->box.pointer = NULL;
   w->box = NULL;
   lmoe_routed_release(w);
 }
@@ -219,13 +225,25 @@ static const parser *get_parser(lua_State *L) {
   return p;
 }
 
+static lmoe_routing_box *push_routing_box(lua_State *L, size_t experts) {
+  lmoe_routing_box *box;
+  size_t numbers = moe_size(4 * sizeof *box->numbers, experts);
+  if (numbers > PTRDIFF_MAX - sizeof *box) luaL_error(L, "not enough memory");
+  box = lmoe_push_larger_box(L, LMOE_ROUTING, sizeof *box + numbers);
+  box->balance.load = box->numbers;
+  box->balance.importance = box->numbers + experts;
+  box->total = box->numbers + 2 * experts;
+  box->counts = box->numbers + 3 * experts;
+  return box;
+}
+
 /* Pushes the box of a new one. */
-static lmoe_routed *push_routed(lua_State *L, lmoe_call *c) {
-  lmoe_box *box = lmoe_push_box(L, LMOE_ROUTING);
+static lmoe_routed *push_routed(lua_State *L, lmoe_call *c, size_t experts) {
+  lmoe_routing_box *box = push_routing_box(L, experts);
   lmoe_routed *w = new_array(L, c, 1, sizeof *w);
   *w = (lmoe_routed){.box = box};
   atomic_init(&w->refs, 1);
-  box->pointer = w;
+  box->box.pointer = w;
   w->config = get_parser(L)->defaults;
   return w;
 }
@@ -527,7 +545,7 @@ static void run(lua_State *L, lmoe_call *c, const moe_rows *x, lmoe_routed *w) {
 void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
                       const moe_route_config *otherwise, const double *bias,
                       int options) {
-  lmoe_routed *w = push_routed(L, c);
+  lmoe_routed *w = push_routed(L, c, logits->d);
   int box = lua_gettop(L);
   copy_logits(L, c, logits, w);
   if (otherwise != NULL) copy_config(otherwise, w);

@@ -8,15 +8,29 @@
 
 #define LMOE_ROUTING "moe.Routing"
 
-enum { LMOE_LATE_FIELDS = 5 };
+enum { LMOE_LATE_FIELDS = 5, LMOE_ROUTING_LOSSES = 7 };
+
+/* The userdata of a routing.  Its figures, and the losses that were asked for,
+   stay here when backward gives the routing back. */
+typedef struct lmoe_routing_box {
+  lmoe_box box;
+  bool measured;
+  moe_balance balance;
+  double logit_max;
+  double *total, *counts; /* selections by expert: all, those with room */
+  unsigned asked;         /* for which losses, bit by bit */
+  double losses[LMOE_ROUTING_LOSSES];
+  double numbers[]; /* what balance, total and counts point to */
+} lmoe_routing_box;
 
 /* A routing with all that it was made from, in the metatable of the table that
    Lua sees, and in the record of its weights (lroute_tape.c).  When backward
-   has used it, its box loses it, and its fields their values, as tensors do. */
+   has used it, its box loses it and keeps the figures, and its fields lose
+   their values, as tensors do. */
 typedef struct lmoe_routed {
   atomic_int refs;
   bool retained;
-  lmoe_box *box;
+  lmoe_routing_box *box;
   struct moe_tensor *fields[LMOE_LATE_FIELDS]; /* made when asked for */
   moe_route_config config;
   moe_route_input in; /* reads `clean`, and those below */
@@ -36,6 +50,12 @@ static inline const moe_route_config *lmoe_route_config(const lmoe_routed *w) {
 
 /* The routing behind the table at `index`; raises for any other value. */
 lmoe_routed *lmoe_check_routed(lua_State *L, int index);
+
+/* Its box, which backward may have emptied: box.pointer is NULL then. */
+lmoe_routing_box *lmoe_check_routing_box(lua_State *L, int index);
+
+/* Fills in the figures of the box, unless they are there. */
+void lmoe_measure_routing(const lmoe_routed *w);
 
 /* n doubles of the call's scratch, or an error is raised. */
 double *lmoe_route_room(lua_State *L, lmoe_call *c, size_t n);
@@ -60,6 +80,10 @@ typedef struct lmoe_routing_loss {
    experts zeros, the gradients first; NULL: in the call's scratch. */
 lmoe_routing_loss lmoe_measure_loss(lua_State *L, lmoe_call *c, int index,
                                     const lmoe_routed *w, double *room);
+
+/* The same of a routing that backward gave back, if it was asked for before;
+   raises otherwise. */
+double lmoe_known_loss(lua_State *L, int index, const lmoe_routing_box *box);
 
 /* Adds route and routing_loss to the operations on top. */
 void lmoe_open_route_tape(lua_State *L);

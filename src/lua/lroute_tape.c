@@ -163,9 +163,24 @@ static void check_input(lua_State *L, const lmoe_routed *w,
              (int)w->r.n, (int)w->r.experts, moe_tensor_shape_text(t).text);
 }
 
+static const int64_t one = 1;
+
+/* A loss that was asked for before backward: a plain number now. */
+static int push_known_loss(lua_State *L, const lmoe_routing_box *box) {
+  double value = lmoe_known_loss(L, 2, box);
+  lmoe_call *c = lmoe_begin(L);
+  moe_tensor *out;
+  LMOE_TRY(L, c, moe_tensor_new(&c->call, MOE_F32, 1, &one, &out));
+  out->f[0] = (float)value;
+  lmoe_push_tensor(L, out);
+  lmoe_end(L, c, MOE_OK);
+  return 1;
+}
+
 static int l_routing_loss(lua_State *L) {
-  static const int64_t one = 1;
-  const lmoe_routed *w = lmoe_check_routed(L, 1);
+  const lmoe_routing_box *box = lmoe_check_routing_box(L, 1);
+  if (box->box.pointer == NULL) return push_known_loss(L, box);
+  const lmoe_routed *w = box->box.pointer;
   moe_tensor *in[] = {lmoe_check_tensor(L, 3),
                       lua_isnoneornil(L, 4) ? NULL : lmoe_check_tensor(L, 4)};
   size_t n_inputs = in[1] != NULL ? 2 : 1;

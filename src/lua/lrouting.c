@@ -90,6 +90,8 @@ static int l_backward(lua_State *L) {
 
 typedef lmoe_routing_loss loss;
 
+enum { BY_LOGITS = 2 }; /* losses that are, numbered from -2 */
+
 static void measure_balance(lua_State *L, lmoe_call *c, loss *l, int kind) {
   const moe_routing *r = &l->w->r;
   double *columns = lmoe_route_room(L, c, moe_size(r->experts, 3));
@@ -172,7 +174,21 @@ lmoe_routing_loss lmoe_measure_loss(lua_State *L, lmoe_call *c, int index,
     case -2: measure_load(L, c, &l); break;
     default: measure_balance(L, c, &l, kind); break;
   }
+  if (w->box != NULL) {
+    w->box->losses[kind + BY_LOGITS] = l.value;
+    w->box->asked |= 1u << (kind + BY_LOGITS);
+  }
   return l;
+}
+
+double lmoe_known_loss(lua_State *L, int index, const lmoe_routing_box *box) {
+  int kind = check_kind(L, index) + BY_LOGITS;
+  if (!(box->asked >> kind & 1))
+    luaL_error(L,
+               "loss: this routing was given back by backward, and '%s' had "
+               "not been asked for; ask before, or routing:retain()",
+               lua_tostring(L, index));
+  return box->losses[kind];
 }
 
 /* loss(kind): its value, and its gradients by the logits and by the deviations
@@ -256,36 +272,56 @@ static void add_total(lua_State *L, int before, size_t experts, double *total) {
   lua_pop(L, 1);
 }
 
+void lmoe_measure_routing(const lmoe_routed *w) {
+  lmoe_routing_box *box = w->box;
+  if (box->measured) return;
+  moe_routing_balance(&w->r, &box->balance);
+  moe__count_load(&w->r, box->total);
+  for (size_t e = 0; e < w->r.experts; e++)
+    box->counts[e] = (double)w->by_expert.counts[e];
+  box->logit_max = largest_logit(w);
+  box->measured = true;
+}
+
+/* The figures of the table at 1, though backward have given it back. */
+static const lmoe_routing_box *check_measured(lua_State *L) {
+  lmoe_routing_box *box = lmoe_check_routing_box(L, 1);
+  if (box->box.pointer != NULL) lmoe_measure_routing(box->box.pointer);
+  return box;
+}
+
+static void set_balance(lua_State *L, const moe_balance *b, size_t experts) {
+  set_number(L, "rows", (double)b->rows);
+  set_number(L, "cv_load", b->cv_load);
+  set_number(L, "cv_importance", b->cv_importance);
+  set_number(L, "maxvio", b->maxvio);
+  set_number(L, "entropy", b->entropy);
+  set_number(L, "confidence", b->confidence);
+  set_number(L, "dropped", b->dropped);
+  set_dead(L, b, experts);
+  set_numbers(L, "load", b->load, experts);
+  set_numbers(L, "importance", b->importance, experts);
+}
+
 /* stats(before, into): load, importance, … of this routing; with the statistics
    of an earlier one `total` and `maxvio_running` go on from there.  `into`: the
    table that they are put in, a new one unless given. */
 static int l_stats(lua_State *L) {
-  const lmoe_routed *w = lmoe_check_routed(L, 1);
-  size_t experts = w->r.experts;
+  const lmoe_routing_box *box = check_measured(L);
+  size_t experts = (size_t)(box->balance.importance - box->balance.load);
   lua_settop(L, 3);
   lmoe_call *c = lmoe_begin(L);
   double *total = lmoe_route_room(L, c, experts);
-  moe_balance b = {.load = lmoe_route_room(L, c, experts),
-                   .importance = lmoe_route_room(L, c, experts)};
-  moe__count_load(&w->r, total);
+  memcpy(total, box->total, experts * sizeof *total);
   add_total(L, 2, experts, total);
-  moe_routing_balance(&w->r, &b);
   if (lua_istable(L, 3))
     lua_pushvalue(L, 3);
   else
     lua_newtable(L);
-  set_number(L, "rows", (double)b.rows);
-  set_number(L, "cv_load", b.cv_load);
-  set_number(L, "cv_importance", b.cv_importance);
-  set_number(L, "maxvio", b.maxvio);
+  set_balance(L, &box->balance, experts);
   set_number(L, "maxvio_running", moe_maxvio(total, experts));
-  set_number(L, "entropy", b.entropy);
-  set_number(L, "confidence", b.confidence);
-  set_number(L, "dropped", b.dropped);
-  set_dead(L, &b, experts);
-  set_number(L, "logit_max", largest_logit(w));
-  set_numbers(L, "load", b.load, experts);
-  set_numbers(L, "importance", b.importance, experts);
+  set_number(L, "logit_max", box->logit_max);
+  set_numbers(L, "counts", box->counts, experts);
   set_numbers(L, "total", total, experts);
   lmoe_end(L, c, MOE_OK);
   return 1;

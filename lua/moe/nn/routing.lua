@@ -1,7 +1,8 @@
 --- What a sparse layer's forward gives beside its answer: the selection, its losses
 -- as tensors that gradients flow through, its statistics. backward gives it back, as it
--- does the values in between: routing:retain() before it keeps it, and layer:stats() has
--- the layer's running figures.
+-- does the values in between, unless routing:retain() was said before; what it leaves to
+-- read are counts, dropped, stats() and the values of the losses that were asked for.
+-- layer:stats() has the layer's running figures.
 -- @module moe.nn.routing
 
 local core = require "moe.core"
@@ -9,11 +10,12 @@ local core = require "moe.core"
 local F = core.F
 local Routing = {}
 local fields = {
-  indices = true, weights = true, probs = true, counts = true, rows = true, choices = true,
-  places = true, dropped = true,
+  indices = true, weights = true, probs = true, rows = true, choices = true, places = true,
+  dropped = true,
 }
 
 function Routing.__index(self, name)
+  if name == "counts" then return core.tensor(rawget(self, "routed"):stats().counts):int() end
   if fields[name] then return rawget(self, "routed")[name] end
   return Routing[name]
 end
@@ -45,13 +47,15 @@ function Routing:load_loss() return self:loss "load" end
 --- loss "entropy": of a row, in units of ln E.
 function Routing:entropy() return self:loss "entropy" end
 
---- load, importance, maxvio, entropy, dropped, dead … (balance.h); with those of an
--- earlier routing of the layer also the running maxvio.
+--- load, importance, counts, maxvio, entropy, dropped, dead … (balance.h); with those of
+-- an earlier routing of the layer also the running maxvio.
 function Routing:stats(before) return self.routed:stats(before) end
 
---- Keeps the routing where backward would give it back.
+--- Keeps the routing, and the logits, where backward would give them back.
 function Routing:retain()
   self.routed:retain()
+  self.logits:retain()
+  if self.deviations then self.deviations:retain() end
   return self
 end
 
