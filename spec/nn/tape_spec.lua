@@ -28,6 +28,12 @@ describe("a tensor that requires gradients", function()
     assert.truthy(message:find("given back by backward", 1, true), message)
   end)
 
+  it("can be printed when its value was given back", function()
+    local square = moe.tensor { 1, 2 }:requires_grad() * 3
+    square:sum():backward()
+    assert.equal("tensor that backward gave back", tostring(square))
+  end)
+
   it("keeps a scalar's value, which is no part of another graph", function()
     local w = moe.tensor({ 1.5, -2 }):requires_grad()
     local loss = (w * w):sum()

@@ -40,9 +40,13 @@ static moe_tensor *recall(lua_State *L, tensor_box *box) {
   return t;
 }
 
+static bool has_value(const tensor_box *box) {
+  const moe_tensor *t = box->held.tensor;
+  return t != NULL && !moe_tensor_is_gone(t);
+}
+
 static moe_tensor *open_box(lua_State *L, tensor_box *box) {
-  moe_tensor *t = box->held.tensor;
-  if (t != NULL && !moe_tensor_is_gone(t)) return t;
+  if (has_value(box)) return box->held.tensor;
   if (box->closed) luaL_error(L, "attempt to use a closed Tensor");
   if (box->held.ndim == 0)
     luaL_error(L,
@@ -54,6 +58,11 @@ static moe_tensor *open_box(lua_State *L, tensor_box *box) {
 bool lmoe_is_tensor(lua_State *L, int index) {
   const tensor_box *box = find_box(L, index);
   return box != NULL && !box->closed;
+}
+
+bool lmoe_is_spent_tensor(lua_State *L, int index) {
+  const tensor_box *box = find_box(L, index);
+  return box != NULL && !box->closed && !has_value(box) && box->held.ndim == 0;
 }
 
 moe_tensor *lmoe_held_tensor(lua_State *L, int index) {

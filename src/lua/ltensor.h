@@ -22,6 +22,9 @@ const moe_tensor *lmoe_push_view(lua_State *L, int index);
 /* The tensor in a box as it is, though its value be gone; or NULL. */
 moe_tensor *lmoe_held_tensor(lua_State *L, int index);
 
+/* Whether backward gave its value back. */
+bool lmoe_is_spent_tensor(lua_State *L, int index);
+
 /* The integer at `index`, in [low, high]: false for anything else, or an error
    in which `what` names it. */
 bool lmoe_read_integer(lua_State *L, int index, int64_t low, int64_t high,

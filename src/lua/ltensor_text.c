@@ -129,6 +129,10 @@ static void add_matrices(luaL_Buffer *b, const moe_tensor *t, grid *g) {
 int lmoe_tensor_text(lua_State *L) {
   luaL_Buffer b;
   grid *g;
+  if (lmoe_is_spent_tensor(L, 1)) {
+    lua_pushliteral(L, "tensor that backward gave back");
+    return 1;
+  }
   if (lmoe_test_tensor(L, 1) == NULL) {
     lua_pushliteral(L, "closed tensor");
     return 1;
