@@ -42,11 +42,19 @@ function Optimiser:zero_grad()
   return self
 end
 
+local function check_parameters(what, parameters)
+  local asked = what .. ": a list of tensors expected, as module:parameters() gives, got a "
+  if type(parameters) ~= "table" then error(asked .. type(parameters), 3) end
+  for i = 1, math.max(1, #parameters) do
+    if not core.is_tensor(parameters[i]) then
+      error(("%s%s at [%d]"):format(asked, type(parameters[i]), i), 3)
+    end
+  end
+end
+
 local function maker(kind, known, fill)
   return function(parameters, options)
-    if type(parameters) ~= "table" or not core.is_tensor(parameters[1]) then
-      error(kind .. ": a list of tensors expected; module:parameters() gives one", 2)
-    end
+    check_parameters(kind, parameters)
     local o = check(kind, options, known)
     local rule, moments = fill(o)
     rule.kind = kind
@@ -124,10 +132,12 @@ end
 -- What moves is the `lr` of an optimiser, the `bias_rate` of a sparse layer.
 local function schedule(moved, factor)
   local s = setmetatable({ moved = {}, factor = factor, steps = 0 }, Schedule)
-  for i, of in ipairs(#moved > 0 and moved or { moved }) do
-    local name = of.lr and "lr" or "bias_rate"
-    if not of[name] then
-      error("schedules: an optimiser, a layer with a bias_rate, or a list of these expected", 2)
+  local list = type(moved) == "table" and #moved > 0 and moved or { moved }
+  for i, of in ipairs(list) do
+    local name = type(of) == "table" and (of.lr and "lr" or "bias_rate")
+    if not name or type(of[name]) ~= "number" then
+      error(("schedules: an optimiser, a layer with a bias_rate, or a list of these expected, "
+        .. "got a %s"):format(type(of)), 3)
     end
     s.moved[i] = { of = of, name = name, base = of[name] }
   end
@@ -152,7 +162,9 @@ local function half_cosine(done) return 0.5 * (1 + math.cos(math.pi * math.min(1
 
 --- Along half a cosine down to `least` (0) of the rate in `steps`.
 function optim.schedules.cosine(moved, options)
-  local o = check("cosine", options, { steps = { "integer", min = 1 }, least = share(0) })
+  local o = check("cosine", options, {
+    steps = { "integer", min = 1, needed = true }, least = share(0),
+  })
   return schedule(moved, function(t)
     return o.least + (1 - o.least) * half_cosine(t / o.steps)
   end)
@@ -162,7 +174,8 @@ end
 -- rate at `total`.
 function optim.schedules.warmup(moved, options)
   local o = check("warmup", options, {
-    steps = { "integer", min = 1 }, total = { "integer", min = 1 }, least = share(0),
+    steps = { "integer", min = 1, needed = true }, total = { "integer", min = 1 },
+    least = share(0),
   })
   local function fall(t) return half_cosine((t - o.steps) / math.max(1, o.total - o.steps)) end
   return schedule(moved, function(t)
@@ -175,7 +188,8 @@ end
 -- rate / start / final (1e4), both along half cosines (Smith & Topin 2017).
 function optim.schedules.one_cycle(moved, options)
   local o = check("one_cycle", options, {
-    steps = { "integer", min = 2 }, start = rate(25), final = rate(1e4), share = share(0.3),
+    steps = { "integer", min = 2, needed = true }, start = rate(25), final = rate(1e4),
+    share = share(0.3),
   })
   local up = o.share * o.steps - 1
   local low, last = 1 / o.start, 1 / o.start / o.final
@@ -188,6 +202,10 @@ end
 --- A running mean of parameters: average = optim.average(parameters, 0.999);
 -- average:update() after each step; average:swap() exchanges it with the weights.
 function optim.average(parameters, decay)
+  check_parameters("average", parameters)
+  if type(decay) ~= "number" or not (decay >= 0 and decay <= 1) then
+    error(("average: decay must be a number in [0, 1], got %s"):format(tostring(decay)), 2)
+  end
   local average = { own = {} }
   for i, w in ipairs(parameters) do average.own[i] = w:detach():clone() end
   function average:update()

@@ -41,7 +41,7 @@ local function complaint(rule, value)
   if type(kind) == "table" then
     return not is_among(kind, value) and "one of " .. table.concat(kind, ", ") or nil
   end
-  local right = kind == "integer" and is_whole(value) or type(value) == kind
+  local right = (kind == "integer" and is_whole(value) or type(value) == kind) and value == value
   local least, most = rule.min, rule.max
   if right and (not least or value >= least) and (not most or value <= most) then return end
   local article = kind:find "^[aeiou]" and "an " or "a "
@@ -75,6 +75,7 @@ function options.check(what, given, known, level)
     local allowed = value and rule[1] and complaint(rule, value)
     if allowed then
       local got = text.value(value):match "^[^\n]*"
+      if type(value) == "string" then got = "'" .. got .. "'" end
       error(("%s: '%s' must be %s, got %s"):format(what, name, allowed, got), level)
     end
     checked[name] = value

@@ -34,11 +34,11 @@ describe("options", function()
       { { 3 }, "work: unknown option '1'" },
       { { folds = 1 }, "work: 'folds' must be an integer, at least 2, got 1" },
       { { folds = 2.5 }, "'folds' must be an integer, at least 2, got 2.5" },
-      { { folds = "5" }, "'folds' must be an integer, at least 2, got 5" },
+      { { folds = "5" }, "'folds' must be an integer, at least 2, got '5'" },
       { { folds = 0 / 0 }, "'folds' must be an integer" },
       { { share = 2 }, "'share' must be a number in [0, 1], got 2" },
       { { share = 0 / 0 }, "'share' must be a number in [0, 1], got" },
-      { { method = "all" }, "'method' must be one of grid, random, got all" },
+      { { method = "all" }, "'method' must be one of grid, random, got 'all'" },
       { { refit = 1 }, "'refit' must be a boolean, got 1" },
       { 5, "work: a table of options expected, got a number" },
     }

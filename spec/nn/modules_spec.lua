@@ -215,6 +215,15 @@ describe("a module", function()
     assert.same({ 1, 1, 1, 1 }, items(layer.weight))
   end)
 
+  it("in a Sequential must be a module or a function", function()
+    local function message(parts) return select(2, pcall(nn.Sequential, parts)) end
+    local text = "Sequential: a list of modules and functions expected, got %s at [%s]"
+    assert.truthy(message { "relu" }:find(text:format("string", 1), 1, true))
+    assert.truthy(message { F.relu, nil, F.tanh }:find(text:format("function", 3), 1, true))
+    assert.truthy(message { dim = 3 }:find(text:format("number", "dim"), 1, true))
+    assert.truthy(pcall(nn.Sequential, { F.relu, seed = 3 }))
+  end)
+
   it("in a Sequential passes its routing on, behind the answer", function()
     local function sparse(seed)
       return nn.MoE { dim = 4, hidden = 3, experts = 4, top_k = 2, seed = seed }

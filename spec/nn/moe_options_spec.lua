@@ -69,3 +69,60 @@ describe("every option of nn.MoE", function()
     end
   end
 end)
+
+describe("nn.MoE says what is wrong, and what is allowed", function()
+  local nn = moe.nn
+  local function refused(text, ...)
+    local ok, message = pcall(...)
+    assert.is_false(ok)
+    assert.truthy(message:find(text, 1, true), message)
+  end
+
+  it("with its options", function()
+    local linear = nn.Linear { dim = 4, out_dim = 4 }
+    refused("at least 1, or a list of modules, got {1, 2}", layer_of, { experts = { 1, 2 } })
+    refused("or a list of modules, got 0", layer_of, { experts = 0 })
+    refused("or a list of modules, got {", layer_of, { experts = { linear, 3 } })
+    refused("there is no activation 'swish'; there are geglu, gelu", layer_of,
+      { activation = "swish" })
+    refused("there is no preset 'gpt'; there are deepseek_v3, mixtral", layer_of,
+      { preset = "gpt" })
+    refused("there is no router_init 'ones'; there are random", layer_of, { router_init = "ones" })
+    refused("or \"learned\", or \"1/E\", got -1", layer_of, { noise = -1 })
+    refused("there is no gate", layer_of, { gate = {} })
+    refused("'dim' must be an integer, at least 1, got '4'", layer_of, { dim = "4" })
+    refused("'scale' must be a number, got", layer_of, { scale = 0 / 0 })
+  end)
+
+  it("with what it is given to answer", function()
+    local layer, x = layer_of {}, draw({ 3, 4 }, 1)
+    refused("a tensor with rows of 4 numbers expected, got nil", layer)
+    refused("a tensor with rows of 4 numbers expected, got table", layer, { 1, 2, 3, 4 })
+    refused("a tensor with rows of 4 numbers expected, got 3×5", layer, draw({ 3, 5 }, 1))
+    refused("a table of options expected, got a number", layer, x, 3)
+    refused("unknown option 'maks'; did you mean 'mask'?", layer, x, { maks = {} })
+    refused("of 3 rows whether it counts, is a number", layer, x, { mask = 3 })
+    refused("of 3 rows whether it counts, has 2", layer, x, { mask = moe.ones(2) })
+    refused("forward_one: an array or tensor expected, got a string", layer.forward_one, layer, "1")
+  end)
+
+  it("and takes the ids of rows as a tensor, and of one token", function()
+    local layer, x = layer_of { router = "hash" }:eval(), draw({ 3, 4 }, 1)
+    local y = layer(x, { ids = { 5, 6, 7 } })
+    assert.same(y:totable(), layer(x, { ids = moe.tensor { 5, 6, 7 }:int() }):totable())
+    local one = layer:forward_one(x[2], { ids = { 6 } }):totable()
+    for j, value in ipairs(y[2]:totable()) do assert.near(value, one[j], 1e-6) end
+  end)
+
+  it("and lets the rate of its bias change", function()
+    local x = draw({ 12, 4 }, 5)
+    local function moved(rate)
+      local layer = layer_of { top_k = 1, renormalize = false, bias_update = "sign" }
+      layer.bias_rate = rate
+      layer(x)
+      return layer.selection_bias:abs():max()
+    end
+    assert.near(10, moved(0.1) / moved(0.01), 1e-3)
+    refused("'bias_rate' must be a number in (0, 1]; got 2", moved, 2)
+  end)
+end)

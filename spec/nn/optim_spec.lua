@@ -124,4 +124,30 @@ describe("moe.optim", function()
     average:swap()
     number(10, w:get(1), 1e-6)
   end)
+
+  it("says what is wrong", function()
+    local w = moe.ones(2):requires_grad()
+    local opt = moe.optim.sgd { w }
+    local function refused(text, ...)
+      local ok, message = pcall(...)
+      assert.is_false(ok)
+      assert.truthy(message:find(text, 1, true), message)
+    end
+    refused("adam: a list of tensors expected, as module:parameters() gives, got a nil",
+      moe.optim.adam)
+    refused("got a nil at [1]", moe.optim.adam, {})
+    refused("got a number at [2]", moe.optim.adam, { w, 3 })
+    refused("average: decay must be a number in [0, 1], got nil", moe.optim.average, { w })
+    for _, name in ipairs { "cosine", "warmup", "one_cycle" } do
+      refused(name .. ": 'steps' is needed", moe.optim.schedules[name], opt)
+    end
+    refused("or a list of these expected, got a number", moe.optim.schedules.step, 3)
+  end)
+
+  it("schedules whatever has a rate", function()
+    local bias = { lr = 0.1 }
+    local schedule = moe.optim.schedules.step(bias, { every = 1, gamma = 0.5 })
+    schedule:step()
+    number(0.05, bias.lr)
+  end)
 end)

@@ -16,7 +16,9 @@ static moe_status count_from_0(moe_call *call, const moe_tensor *t,
                                moe_tensor **out) {
   if (t->dtype != MOE_I32)
     return moe_fail(call, MOE_EARG,
-                    "an index tensor (int32) is needed; t:int() makes one");
+                    "indices must be an index tensor (int32), not %s float32; "
+                    "t:int() makes one",
+                    moe_tensor_shape_text(t).text);
   MOE_TRY(moe_tensor_make(call, MOE_I32, t->ndim, t->shape, out));
   for (size_t i = 0; i < t->n; i++)
     (*out)->i[i] = t->i[i] > INT32_MIN ? t->i[i] - 1 : INT32_MIN;

@@ -60,16 +60,16 @@ static const moe_operation affine = {.name = "affine",
 
 static moe_status check(moe_call *call, const moe_tensor *x,
                         const moe_tensor *w, const moe_tensor *b) {
-  MOE_TRY(moe__check_floats(call, "affine", x));
-  MOE_TRY(moe__check_floats(call, "affine", w));
+  MOE_TRY(moe__check_floats(call, "linear", x));
+  MOE_TRY(moe__check_floats(call, "linear", w));
   if (w->ndim != 2 || x->shape[x->ndim - 1] != w->shape[0])
     return moe_fail(
-        call, MOE_EARG, "affine: rows of %s do not fit weights of %s",
+        call, MOE_EARG, "linear: rows of %s do not fit weights of %s",
         moe_tensor_shape_text(x).text, moe_tensor_shape_text(w).text);
   if (b == NULL) return MOE_OK;
-  MOE_TRY(moe__check_floats(call, "affine", b));
+  MOE_TRY(moe__check_floats(call, "linear", b));
   if (b->ndim == 1 && b->shape[0] == w->shape[1]) return MOE_OK;
-  return moe_fail(call, MOE_EARG, "affine: a bias of %s does not fit %s",
+  return moe_fail(call, MOE_EARG, "linear: a bias of %s does not fit %s",
                   moe_tensor_shape_text(b).text, moe_tensor_shape_text(w).text);
 }
 

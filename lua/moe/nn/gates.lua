@@ -44,7 +44,10 @@ gates.linear = module "LinearGate"
 gates.linear.turned_in_torch = "weight"
 function gates.linear:init(o)
   local fill = gates.init[o.router_init]
-  if not fill then error(("MoE: there is no router_init '%s'"):format(o.router_init), 6) end
+  if not fill then
+    error(("MoE: there is no router_init '%s'; there are random, balanced, uniform, zero and "
+      .. "orthogonal"):format(o.router_init), 6)
+  end
   self.weight = fill(core.zeros(o.dim, o.experts), self:seed_of "weight"):requires_grad()
 end
 function gates.linear:forward(x) return F.linear(x, self.weight) end

@@ -115,8 +115,21 @@ end
 -- last answer and, behind it, in their order, what parts gave besides theirs: the routings
 -- of nn.MoE layers. local y, first, second = net(x)
 layers.Sequential = module "Sequential"
+local function is_callable(part)
+  local kind = type(part)
+  return kind == "function" or (kind == "table" or kind == "userdata") and getmetatable(part) ~= nil
+end
+
 function layers.Sequential:init(parts)
-  for i, part in ipairs(parts) do self[i] = part end
+  for key, part in pairs(parts) do
+    local place = type(key) == "number" and key >= 1 and (key == 1 or parts[key - 1] ~= nil)
+    local named = key == "seed"
+    if not named and not (place and is_callable(part)) then
+      error(("Sequential: a list of modules and functions expected, got %s at [%s]"):format(
+        type(part), tostring(key)), 3)
+    end
+    if not named then self[key] = part end
+  end
 end
 function layers.Sequential:forward(x)
   local besides

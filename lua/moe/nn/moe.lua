@@ -12,6 +12,7 @@ local module = require "moe.nn.module"
 local no_grad = require "moe.no_grad"
 local presets = require "moe.nn.presets"
 local routing_of = require "moe.nn.routing"
+local text = require "moe.text"
 local transformer = require "moe.nn.transformer"
 
 local F = core.F
@@ -49,24 +50,43 @@ for _, name in ipairs(of_route) do known[name] = known[name] or {} end
 
 local by_batch = { expert_choice = true, soft_moe = true, sinkhorn = true }
 
+local function names_of(map)
+  local names = {}
+  for name in pairs(map) do names[#names + 1] = name end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
+local function are_modules(list)
+  for _, expert in ipairs(list) do
+    if type(expert) ~= "function" and not (type(expert) == "table" and getmetatable(expert)) then
+      return false
+    end
+  end
+  return #list > 0
+end
+
 local function check_experts(o)
   if not o.dim or not o.experts then error("MoE: dim and experts are needed", 4) end
   local n = o.experts
-  if type(n) == "table" and #n > 0 then return end
+  if type(n) == "table" and are_modules(n) then return end
   if type(n) == "number" and n >= 1 and n == math.floor(n) then return end
-  error("MoE: 'experts' must be an integer, at least 1, or a list of modules", 4)
+  error(("MoE: 'experts' must be an integer, at least 1, or a list of modules, got %s"):format(
+    text.value(n)), 4)
 end
 
 local function check_noise(noise)
   local named = noise == nil or noise == "learned" or noise == "1/E"
   if named or type(noise) == "number" and noise >= 0 then return end
-  error("MoE: 'noise' must be a number, at least 0, or \"learned\"", 4)
+  error(("MoE: 'noise' must be a number, at least 0, or \"learned\", or \"1/E\", got %s"):format(
+    text.value(noise)), 4)
 end
 
 local function with_preset(options)
   local preset = options.preset and presets[options.preset]
   if options.preset and not preset then
-    error(("MoE: there is no preset '%s'"):format(tostring(options.preset)), 4)
+    error(("MoE: there is no preset '%s'; there are %s"):format(tostring(options.preset),
+      names_of(presets)), 4)
   end
   local all = {}
   for name, value in pairs(preset or {}) do all[name] = value end
@@ -114,7 +134,10 @@ local function stacked(self, name, inputs, outputs)
 end
 local function init_experts(self, o)
   local kind = activations[o.activation]
-  if not kind then error(("MoE: there is no activation '%s'"):format(o.activation), 4) end
+  if not kind then
+    error(("MoE: there is no activation '%s'; there are %s"):format(o.activation,
+      names_of(activations)), 4)
+  end
   if not o.hidden then error("MoE: hidden is needed, or experts that are modules", 4) end
   local n, dim, hidden, out = self.n_experts, o.dim, o.hidden, o.out_dim or o.dim
   local bias = o.bias == nil and not kind[2] or o.bias
@@ -129,7 +152,7 @@ local function init_experts(self, o)
 end
 
 local function init_gate(self, o)
-  if type(o.gate) == "table" then
+  if type(o.gate) == "table" and getmetatable(o.gate) then
     self.gate = o.gate
     return
   end
@@ -330,9 +353,10 @@ end
 
 -- The numbers of the rows that the mask keeps, and their ids.
 local function kept_rows(mask, ids, n)
-  if core.is_tensor(mask) then mask = mask:reshape(n):totable() end
-  if #mask ~= n then
-    error(("MoE: 'mask' must say of each of %d rows whether it counts, has %d"):format(n, #mask), 4)
+  if core.is_tensor(mask) then mask = mask:reshape(-1):totable() end
+  if type(mask) ~= "table" or #mask ~= n then
+    local has = type(mask) == "table" and "has " .. #mask or "is a " .. type(mask)
+    error(("MoE: 'mask' must say of each of %d rows whether it counts, %s"):format(n, has), 4)
   end
   local rows, own = {}, ids and {}
   for i = 1, n do
@@ -346,17 +370,33 @@ local function kept_rows(mask, ids, n)
   return kept, own
 end
 
+local function check_input(self, x)
+  local shape = core.is_tensor(x) and x.shape or {}
+  if shape[#shape] == self.dim then return shape end
+  local got = #shape > 0 and table.concat(shape, "×") or type(x)
+  error(("MoE: a tensor with rows of %d numbers expected, got %s"):format(self.dim, got), 3)
+end
+
+-- The mask, and the ids of all rows as an array.
+local function check_options(options)
+  local o = check("MoE", options, { mask = {}, ids = {} }, 5)
+  local ids = o.ids
+  if core.is_tensor(ids) then ids = ids:reshape(-1):totable() end
+  return o.mask, ids
+end
+
 --- The answers to the rows of x, and the routing (nil of soft_moe).
 -- @param x tokens × dim, or more dimensions before the last
 -- @param[opt] options { mask: of each row true, or false of padding, which no expert
 -- sees, which no figure counts, and whose answer is 0; ids: of each row, for the hash
 -- router }
 function MoE:forward(x, options)
-  local shape, n = x.shape, 1
+  local shape, n = check_input(self, x), 1
   for d = 1, #shape - 1 do n = n * shape[d] end
   local rows = #shape == 2 and x or x:reshape(n, shape[#shape])
-  local ids, kept = options and options.ids, nil
-  if options and options.mask then kept, ids = kept_rows(options.mask, ids, n) end
+  local mask, ids, kept
+  if options ~= nil then mask, ids = check_options(options) end
+  if mask then kept, ids = kept_rows(mask, ids, n) end
   local y, routing = self:run(kept and F.embedding(kept, rows) or rows, ids)
   if kept then
     y = F.scatter(y, kept, n)
@@ -382,17 +422,23 @@ function MoE:reset_stats()
   return self
 end
 
+-- One token as a tensor of the shape.
+local function one_row(x, ...)
+  if core.is_tensor(x) then return x:reshape(...) end
+  if type(x) == "table" then return core.tensor(x):reshape(...) end
+  error(("forward_one: an array or tensor expected, got a %s"):format(type(x)), 3)
+end
+
 --- The answer to one token, an array or tensor of dim numbers: a tensor of out_dim. In
 -- evaluation it is the engine that answers, wherever the layer is made of its parts:
 -- nothing is recorded, and no figure counts the token.
-function MoE:forward_one(x)
+-- @param x the token
+-- @param[opt] options { ids: { its id }, for the hash router }
+function MoE:forward_one(x, options)
   local layer = not self.training and inference.layer_of(self)
-  if layer then
-    local row = core.is_tensor(x) and x:reshape(-1) or core.tensor(x)
-    return no_grad(layer.answer, layer, row)
-  end
-  local row = core.is_tensor(x) and x:reshape(1, -1) or core.tensor { x }
-  return (self:forward(row)):reshape(-1)
+  if not layer then return (self:forward(one_row(x, 1, -1), options)):reshape(-1) end
+  local row, _, ids = one_row(x, -1), check_options(options)
+  return no_grad(layer.answer, layer, row, ids)
 end
 
 inference.extend(MoE)

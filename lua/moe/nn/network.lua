@@ -226,6 +226,13 @@ core._on_load(restore)
 -- @raise if an option is unknown or not allowed
 return function(options)
   local o = check("network", options, known, 2)
-  if options.module == nil then error("network: 'module' is needed", 2) end
+  local module = options and options.module
+  if module == nil then error("network: 'module' is needed", 2) end
+  if type(module) ~= "function" and not (type(module) == "table" and getmetatable(module)) then
+    error(("network: 'module' must be a module, or a function that makes one, got a %s"):format(
+      type(module)), 2)
+  end
+  local fault = training.fault(o)
+  if fault then error(fault, 2) end
   return core.foreign("learner", new(options, o))
 end

@@ -133,15 +133,29 @@ function training.build(network, inputs, outputs, seed)
   if before and type(given) == "function" then no_grad(take_over, network.module, before) end
 end
 
+local optimizers = {}
+for _, name in ipairs { "adam", "adamw", "lion", "rmsprop", "sgd" } do
+  optimizers[name] = optim[name]
+end
+
+--- What is wrong with the loss or the optimizer of the options, or nil.
+function training.fault(o)
+  if o.loss ~= nil and type(o.loss) ~= "function" and not losses[o.loss] then
+    return ("network: there is no loss '%s'; there are cross_entropy, huber and mse"):format(
+      tostring(o.loss))
+  end
+  if type(o.optimizer) == "function" or optimizers[o.optimizer] then return nil end
+  return ("network: there is no optimizer '%s'; there are adam, adamw, lion, rmsprop and sgd")
+    :format(tostring(o.optimizer))
+end
+
 --- The optimiser that the options name, of the module's parameters.
 function training.make_optimiser(network)
-  local o = network.options
+  local o, fault = network.options, training.fault(network.options)
+  if fault then error(fault, 0) end
   if type(o.optimizer) == "function" then return o.optimizer(network.module:parameters()) end
-  local make = optim[o.optimizer]
-  if o.optimizer == "schedules" or o.optimizer == "average" or not make then
-    error(("network: there is no optimizer '%s' in moe.optim"):format(tostring(o.optimizer)), 0)
-  end
-  return make(network.module:parameters(), { lr = o.lr, weight_decay = o.weight_decay })
+  local own = { lr = o.lr, weight_decay = o.weight_decay }
+  return optimizers[o.optimizer](network.module:parameters(), own)
 end
 
 -- The loss with the balance losses of the routings that the module gave.
@@ -160,7 +174,6 @@ local function loss_by(network, y, weights, output, ...)
   end
   local name = network.options.loss or (network.classes and "cross_entropy" or "mse")
   local f = type(name) == "function" and name or losses[name]
-  if not f then error(("network: there is no loss '%s'"):format(tostring(name)), 0) end
   local loss = f(output, y, weights)
   return network.module.training and add_balance(loss, network.options.balance, ...) or loss
 end
