@@ -144,6 +144,13 @@ describe("classifier gate", function()
     end
     assert.truthy(refusal({}):find "it has no model")
     assert.truthy(refusal({ model = E.linear {} }):find "linear does not")
+    for reason, gate in pairs { ["it has no model"] = G.classifier {},
+      ["linear does not"] = G.classifier { model = E.linear {} } } do
+      local ok, message = pcall(gate.learn_one, gate, { 1, 2 }, { 0.2, 0.8 })
+      assert.is_false(ok)
+      assert.truthy(message:find(reason))
+      assert.is_false(gate:info().fitted)
+    end
   end)
 
   it("notices a model that was fitted to something else since", function()

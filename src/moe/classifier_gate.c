@@ -315,17 +315,21 @@ static moe_status number_experts(moe_call *call, classifier_work *w, size_t m) {
   return MOE_OK;
 }
 
+static moe_status check_model(moe_call *call, const classifier_params *p) {
+  if (p->model == NULL)
+    return moe_fail(call, MOE_EPARAM, "classifier: it has no model");
+  if (moe_learner_traits(p->model) & MOE_CLASSIFIES) return MOE_OK;
+  return moe_fail(call, MOE_EPARAM,
+                  "classifier: 'model' must predict classes; %s does not",
+                  p->model->type->name);
+}
+
 static moe_status begin(moe_call *call, moe_job *job) {
   const classifier_params *p = job->object->params;
   classifier_gate *g = job->state;
   classifier_work *w = job->work;
   g->calibration = 1;
-  if (p->model == NULL)
-    return moe_fail(call, MOE_EPARAM, "classifier: it has no model");
-  if (!(moe_learner_traits(p->model) & MOE_CLASSIFIES))
-    return moe_fail(call, MOE_EPARAM,
-                    "classifier: 'model' must predict classes; %s does not",
-                    p->model->type->name);
+  MOE_TRY(check_model(call, p));
   MOE_TRY(moe_object_check_idle(call, p->model, true));
   MOE_TRY(moe_gate_hold_out(call, job, &p->gate, &w->held_out));
   MOE_TRY(number_experts(call, w, g->fitted.n_outputs));
@@ -412,6 +416,7 @@ static void end(moe_job *job) {
 static moe_status open_model(moe_call *call, moe_object *o) {
   const classifier_params *p = o->params;
   classifier_gate *g = o->state;
+  MOE_TRY(check_model(call, p));
   moe_fitted parent = g->fitted;
   parent.labels = (moe_labels){0};
   if (!(g->calibration > 0)) g->calibration = 1;
