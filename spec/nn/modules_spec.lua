@@ -215,6 +215,22 @@ describe("a module", function()
     assert.same({ 1, 1, 1, 1 }, items(layer.weight))
   end)
 
+  it("say what is wrong with a state, or how it is asked for", function()
+    local net = nn.Linear { dim = 2, out_dim = 3 }
+    local function refused(text, ...)
+      local ok, message = pcall(...)
+      assert.is_false(ok)
+      assert.truthy(message:find(text, 1, true), message)
+    end
+    refused("state_dict: a table of options expected, got a number", net.state_dict, net, 3)
+    refused("state_dict: 'layout' must be \"torch\" or absent, got 'tf'", net.state_dict, net,
+      { layout = "tf" })
+    refused("load_state_dict: a table of tensors by name expected, got a nil",
+      net.load_state_dict, net)
+    refused("load_state_dict: unknown option 'stric'; did you mean 'strict'?",
+      net.load_state_dict, net, net:state_dict(), { stric = false })
+  end)
+
   it("in a Sequential must be a module or a function", function()
     local function message(parts) return select(2, pcall(nn.Sequential, parts)) end
     local text = "Sequential: a list of modules and functions expected, got %s at [%s]"

@@ -10,6 +10,7 @@
 -- @module moe.nn.module
 
 local core = require "moe.core"
+local check = require("moe.options").check
 
 local Module = {}
 Module.__index = Module
@@ -82,10 +83,10 @@ local function each_in_torch(module, f)
   end, nothing)
 end
 
-local function check_layout(options, level)
-  local layout = options and options.layout
-  if layout == nil or layout == "torch" then return layout end
-  error(("layout: \"torch\" or nil expected, got %s"):format(tostring(layout)), level + 1)
+local function check_options(what, options, known)
+  local o = check(what, options, known, 3)
+  if o.layout == nil or o.layout == "torch" then return o end
+  error(("%s: 'layout' must be \"torch\" or absent, got '%s'"):format(what, o.layout), 3)
 end
 
 --- All tensors by name: "layers.1.weight". They are the module's own, not copies.
@@ -93,8 +94,8 @@ end
 -- whose lists begin with 0 ("layers.0.weight") and whose Linear weights are [out, in]; these
 -- are copies
 function Module:state_dict(options)
-  local state = {}
-  if check_layout(options, 2) then
+  local state, o = {}, check_options("state_dict", options, { layout = { "string" } })
+  if o.layout then
     each_in_torch(self, function(_, t, there, turned)
       state[there] = turned and t:detach():transpose() or t
     end)
@@ -139,8 +140,14 @@ end
 -- @return the module
 -- @raise if names (unless strict = false) or shapes do not agree; nothing is changed then
 function Module:load_state_dict(state, options)
-  local own, strict = self:state_dict(), not options or options.strict ~= false
-  if check_layout(options, 2) then state = from_torch(self, state, strict) end
+  if type(state) ~= "table" then
+    error(("load_state_dict: a table of tensors by name expected, got a %s"):format(type(state)), 2)
+  end
+  local o = check_options("load_state_dict", options, {
+    layout = { "string" }, strict = { "boolean", default = true },
+  })
+  local own, strict = self:state_dict(), o.strict
+  if o.layout then state = from_torch(self, state, strict) end
   for _, name in ipairs(sorted_keys(own)) do
     local given = state[name]
     if given == nil and strict then error(("load_state_dict: '%s' is missing"):format(name), 2) end
