@@ -813,7 +813,7 @@ function moe.data.read_npz(path) end
 ---@return any # true; or nil, message, code
 function moe.data.write_npz(path, tensors) end
 
----Reads the tensors of a safetensors file, as `load_state_dict` takes them; float16 and bfloat16 become float32. PyTorch's linear weights are outputs × inputs: transpose them.
+---Reads the tensors of a safetensors file, as `load_state_dict` takes them; float16 and bfloat16 become float32. Of PyTorch's modules: `load_state_dict` with layout = "torch".
 ---@param path string of the file
 ---@return any # name → tensor; or nil, message, code
 function moe.data.read_safetensors(path) end
@@ -1309,6 +1309,274 @@ moe.processes = {}
 ---@param options? table { processes = how many at a time (1: all here, without a fork; as many as `moe.threads()` unless given), progress = a function of how many are done and how many there are }
 ---@return any # the results, in the order of the items
 function moe.processes.map(items, fn, options) end
+
+moe.nn = {}
+
+---A sparse layer: each row is answered by the few experts that a router chooses. layer(x [, { mask, ids }]) gives the answers to rows of x, and their Routing.
+---@param options table a table of; dim, experts (a number, or a list of modules), hidden (not for modules), out_dim (dim); top_k (2), router: "top_k", "noisy_top_k", "switch", "soft", "hash", "expert_choice", "sinkhorn", "soft_moe" (slots: of an expert); activation: "relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid", "softplus", "swiglu", "geglu"; bias; shared_experts (0); scale (1) of the routed answer; gate: "linear", "cosine" or "mlp" (gate_hidden), a module that gives rows × experts logits, or a learner; router_init: "random", "balanced", "uniform", "zero", "orthogonal"; noise: a deviation, "1/E" or "learned"; jitter, expert_dropout; score, renormalize, temperature, threshold, groups, top_groups, capacity_factor, eval_capacity_factor, min_capacity, drop_order, overflow: as `moe.help "route"` has them; bias_update ("fixed"), bias_rate: of the selection bias, which training moves; layer.bias_rate may be set between steps; preset: "mixtral", "switch", "olmoe", "deepseek_v3", "st_moe", "v_moe"; causal (false): refuses routers by batch; allow_degenerate (false); seed
+---@return any # the layer
+function moe.nn.MoE(options) end
+
+---x w + b.
+---@param options table { dim, out_dim, bias (true), init ("uniform"), seed }
+function moe.nn.Linear(options) end
+
+---Rows of a table by index, from 1.
+---@param options table { items, dim, init ("normal"), seed }
+function moe.nn.Embedding(options) end
+
+---Rows with mean 0 and variance 1, then weight and bias.
+---@param options table { dim, eps (1e-5) }
+function moe.nn.LayerNorm(options) end
+
+---Rows with mean square 1, then weight.
+---@param options table { dim, eps (1e-5) }
+function moe.nn.RMSNorm(options) end
+
+---In training each item is 0 with the chance p, else times 1 / (1 − p).
+---@param options table { p (0.5), seed }
+function moe.nn.Dropout(options) end
+
+---An activation of moe.F as a module; in Sequential the function itself does as well.
+---@param options table { name ("relu") }
+function moe.nn.Activation(options) end
+
+---f(x W + b) W + b, or gated.
+---@param options table { dim, hidden, out_dim (dim), activation ("relu"; also "gelu", "silu", "tanh", "swiglu", "geglu"), bias, dropout (0), init, seed }
+function moe.nn.FeedForward(options) end
+
+---Attention of each position to those up to it: sequences × length × dim.
+---@param options table { dim, heads, rotary (false, true or the base of the angles), causal (true), bias (true), init, seed }
+function moe.nn.CausalSelfAttention(options) end
+
+---x + attention(norm(x)), then the same with a feed-forward part.
+---@param options table { dim, heads, hidden (4 dim), activation, rotary, norm ("layer", "rms"), ffn (a module in the place of FeedForward), dropout, init, seed }
+function moe.nn.TransformerBlock(options) end
+
+---Modules or functions, one after the other; the routings of the parts follow the answer.
+---@param parts any a list
+function moe.nn.Sequential(parts) end
+
+---A learner as a module: its probabilities, which take no gradient.
+---@param options table { model }
+function moe.nn.Estimator(options) end
+
+---What `layer:half()` gives and `moe.nn.MoE.load` reads: it answers, and cannot be trained.
+function moe.nn.HalfMoE() end
+
+---A new kind of module: a table for `init(self, options)` and `forward(self, …)`.
+---@param name string what print calls it
+---@return any # the kind; called with a table of options it makes one
+function moe.nn.module(name) end
+
+---The norm of all gradients, which are scaled down to `most` where it is larger.
+---@param parameters any a list of tensors
+---@param most any the norm that is allowed
+function moe.nn.clip_grad_norm(parameters, most) end
+
+---A new kind of module: a table to put `init(self, options)` and `forward(self, …)` in, which called with a table of options makes one.
+---@param name string what it is called in print
+function moe.nn.module(name) end
+
+moe.F = {}
+
+---x w + b.
+---@param x table rows of in numbers
+---@param w any in × out
+---@param b? any out numbers
+function moe.F.linear(x, w, b) end
+
+---The matrix product; of each pair of matrices where there are more dimensions.
+---@param a any a tensor
+---@param b any a tensor
+---@param turned_a? any whether a is transposed
+---@param turned_b? any whether b is
+function moe.F.matmul(a, b, turned_a, turned_b) end
+
+---Along the last dimension.
+---@param x table a tensor
+function moe.F.softmax(x) end
+
+---Along the last dimension.
+---@param x table a tensor
+function moe.F.log_softmax(x) end
+
+---Rows with mean 0 and variance 1.
+---@param x table a tensor
+---@param weight? number a number a column
+---@param bias? any a number a column
+---@param eps? any 1e-5
+function moe.F.layer_norm(x, weight, bias, eps) end
+
+---Rows with mean square 1.
+---@param x table a tensor
+---@param weight? number a number a column
+---@param eps? any 1e-5
+function moe.F.rms_norm(x, weight, eps) end
+
+---Each item is 0 with the chance p, else times 1 / (1 − p).
+---@param x table a tensor
+---@param p any in [0, 1)
+---@param seed any the same seed drops the same items
+function moe.F.dropout(x, p, seed) end
+
+---The elements of the first dimension that the ids name, from 1.
+---@param ids any an index tensor
+---@param table any a tensor
+function moe.F.embedding(ids, table) end
+
+---n elements of zeros, to ids[i] of which t[i] is added.
+---@param t any a tensor
+---@param ids any an index tensor
+---@param n any how many elements
+function moe.F.scatter(t, ids, n) end
+
+---Tensors behind each other.
+---@param tensors any a list
+---@param dim any along which dimension, from 1
+function moe.F.concat(tensors, dim) end
+
+---What is from `first` to `last` of a dimension.
+---@param t any a tensor
+---@param dim any the dimension, from 1
+---@param first any from 1
+---@param last any counts too
+function moe.F.slice(t, dim, first, last) end
+
+---The mean of −ln of the probability of each row's class, from 1.
+---@param logits any rows × classes
+---@param ids any an index tensor
+---@param options? table { smoothing (0), ignore (0): the id of rows that do not count }
+function moe.F.cross_entropy(logits, ids, options) end
+
+---The mean of (x − y)².
+---@param x table a tensor
+---@param y any one of its shape
+function moe.F.mse(x, y) end
+
+---The mean of what is a square up to delta, and a line beyond.
+---@param x table a tensor
+---@param y any one of its shape
+---@param delta? any 1
+function moe.F.huber(x, y, delta) end
+
+---Cross-entropy of logits and shares of 0 or 1.
+---@param x table logits
+---@param y any a tensor of its shape
+function moe.F.bce_with_logits(x, y) end
+
+---Attention of sequences × length × width.
+---@param q any queries
+---@param k any keys
+---@param v any values
+---@param heads any that divide the width
+---@param options? table { causal (true), rotary (0: none; the base of the angles) }
+function moe.F.attention(q, k, v, heads, options) end
+
+---The experts of a sparse layer on the rows that were sent to them.
+---@param x table rows
+---@param weights any rows × k
+---@param indices any rows × k, an index tensor; 0 is none
+---@param options table { w_in, w_out, w_gate, b_in, b_out, activation ("relu") }
+function moe.F.experts(x, weights, indices, options) end
+
+---`moe.route` with gradients: the weights of the experts selected, and the routing.
+---@param logits any rows × experts
+---@param options table as `moe.help "route"` lists them
+function moe.F.route(logits, options) end
+
+---A loss of a routing, as Routing:loss has them.
+---@param routing any what `route` gave
+---@param kind any its name
+---@param logits any those of the routing
+---@param deviations? any of its noise
+function moe.F.routing_loss(routing, kind, logits, deviations) end
+
+---An operation written in Lua.
+---@param backward any function(g) → the gradients by the inputs, nil where one has none
+---@param output any what was computed from them
+---@param ... any the inputs
+function moe.F.operation(backward, output, ...) end
+
+---max(0, x).
+---@param x table a tensor
+function moe.F.relu(x) end
+
+---x Φ(x).
+---@param x table a tensor
+function moe.F.gelu(x) end
+
+---gelu by tanh.
+---@param x table a tensor
+function moe.F.gelu_tanh(x) end
+
+---x σ(x).
+---@param x table a tensor
+function moe.F.silu(x) end
+
+---tanh x.
+---@param x table a tensor
+function moe.F.tanh(x) end
+
+---1 / (1 + e^−x).
+---@param x table a tensor
+function moe.F.sigmoid(x) end
+
+---ln(1 + e^x).
+---@param x table a tensor
+function moe.F.softplus(x) end
+
+moe.optim = {}
+
+---Stochastic gradients. Options: lr (0.001), momentum (0), nesterov (false), weight_decay (0).
+---@param parameters any a list of tensors, as module:parameters() gives
+---@param options? table a table
+function moe.optim.sgd(parameters, options) end
+
+---Adam, its decay in the gradient. Options: lr (0.001), beta1 (0.9), beta2 (0.999), eps (1e-8), weight_decay (0).
+---@param parameters any a list of tensors, as module:parameters() gives
+---@param options? table a table
+function moe.optim.adam(parameters, options) end
+
+---AdamW, its decay apart from the gradient. Options as adam; weight_decay is 0.01.
+---@param parameters any a list of tensors, as module:parameters() gives
+---@param options? table a table
+function moe.optim.adamw(parameters, options) end
+
+---RMSprop. Options: lr (0.01), alpha (0.99), eps (1e-8), momentum (0), weight_decay (0).
+---@param parameters any a list of tensors, as module:parameters() gives
+---@param options? table a table
+function moe.optim.rmsprop(parameters, options) end
+
+---Lion (Chen et al. 2023). Options: lr (1e-4), beta1 (0.9), beta2 (0.99), weight_decay (0).
+---@param parameters any a list of tensors, as module:parameters() gives
+---@param options? table a table
+function moe.optim.lion(parameters, options) end
+
+---A running mean of parameters: average = optim.average(parameters, 0.999); average:update() after each step; average:swap() exchanges it with the weights.
+function moe.optim.average() end
+
+moe.optim.schedules = {}
+
+---The rate times gamma (0.1) each `every` steps.
+---@param optimiser any an optimiser, or any table with a number `lr`
+---@param options table { every (1), gamma (0.1) }
+function moe.optim.schedules.step(optimiser, options) end
+
+---Along half a cosine down to `least` (0) of the rate in `steps`.
+---@param optimiser any an optimiser, or any table with a number `lr`
+---@param options table { steps, least (0) }
+function moe.optim.schedules.cosine(optimiser, options) end
+
+---Linearly up in `steps`, then constant, or along half a cosine down to 0 at `total`.
+---@param optimiser any an optimiser, or any table with a number `lr`
+---@param options table { steps, total }
+function moe.optim.schedules.warmup(optimiser, options) end
+
+---Up from rate / start (25) to the rate in a share (0.3) of the steps, then down to rate / start / final (1e4), both along half cosines (Smith & Topin 2017).
+---@param optimiser any an optimiser, or any table with a number `lr`
+---@param options table { steps, start (25), final (1e4), share (0.3) }
+function moe.optim.schedules.one_cycle(optimiser, options) end
 
 ---@class moe.Object
 local Object = {}
@@ -1899,11 +2167,91 @@ function Routing:load_loss() end
 ---loss "entropy": of a row, in units of ln E.
 function Routing:entropy() end
 
----load, importance, maxvio, entropy, dropped, dead … (balance.h); with those of an earlier routing of the layer also the running maxvio.
+---load, importance, counts, maxvio, entropy, dropped, dead … (balance.h); with those of an earlier routing of the layer also the running maxvio.
 function Routing:stats() end
 
----Keeps the routing where backward would give it back.
+---Keeps the routing, and the logits, where backward would give them back.
 function Routing:retain() end
+
+---@class moe.Module
+local Module = {}
+
+---The parameters, in the order of their names.
+---@return any # a list of tensors, each once
+function Module:parameters() end
+
+---How many numbers the parameters are.
+function Module:size() end
+
+---All tensors by name: "layers.1.weight". They are the module's own, not copies.
+---@param options? table { layout }: "torch": names and weights as PyTorch's modules have them, whose lists begin with 0 ("layers.0.weight") and whose Linear weights are [out, in]; these are copies
+function Module:state_dict(options) end
+
+---Copies the values of tensors into those of the same names.
+---@param state any name → tensor
+---@param options? table a table of; strict (true): false allows names that are missing or too many; layout: "torch": of a module of PyTorch's, as `state_dict` says; without it a square; weight of a Linear from there would be taken for what it is not
+---@return any # the module
+function Module:load_state_dict(state, options) end
+
+---Forgets the gradients of all parameters.
+function Module:zero_grad() end
+
+---Switches the module and its parts to training (dropout, noise, …) or, with false, to evaluation.
+function Module:train() end
+
+---train(false)
+function Module:eval() end
+
+---With false freezes the parameters of the module: they get no gradient. Lets those that were frozen learn again without.
+function Module:trainable() end
+
+---A copy that shares nothing with the module.
+function Module:clone() end
+
+---A seed for a part of the module: of its own seed (0 unless given) and the name.
+function Module:seed_of() end
+
+---@class moe.MoE
+local MoE = {}
+
+---Writes the layer to a file, as the engine has it: its options, gate, selection bias and experts; not its running figures. C reads it too (file_format.md).
+---@param path string of the file
+---@return any # true; or nil, message, code
+function MoE:save(path) end
+
+---A layer for inference alone, its experts' weights in bfloat16: half the memory.
+---@return any # it: called like the layer, it gives answers without a routing
+function MoE:half() end
+
+---moe.nn.MoE.load(path), called with a dot: the layer of a file that `save` wrote, of full or half width.
+---@param path string of the file
+---@return any # the layer; or nil, message, code
+function MoE:load(path) end
+
+---The answers to the rows of x, and the routing (nil of soft_moe).
+---@param x table tokens × dim, or more dimensions before the last
+---@param options? table { mask: of each row true, or false of padding, which no expert sees, which no figure counts, and whose answer is 0; ids: of each row, for the hash router }
+function MoE:forward(x, options) end
+
+---The layer's running figures since it was made, or since reset_stats: tokens, batches, load, importance (shares), maxvio (of all tokens), maxvio_batch (mean of the batches), entropy (of the load, in units of ln E), dropped (share), dead (numbers of experts), confidence, logit_max, bias, gate_gradient (the norm now). Of soft_moe, which selects nothing, only the last.
+function MoE:stats() end
+
+---Begins the figures anew.
+function MoE:reset_stats() end
+
+---The answer to one token, an array or tensor of dim numbers: a tensor of out_dim. In evaluation it is the engine that answers, wherever the layer is made of its parts: nothing is recorded, and no figure counts the token.
+---@param x table the token
+---@param options? table { ids: { its id }, for the hash router }
+function MoE:forward_one(x, options) end
+
+---@class moe.Optimiser
+local Optimiser = {}
+
+---A step by the gradients that there are; tensors without any stay.
+function Optimiser:step() end
+
+---Sets all gradients to 0.
+function Optimiser:zero_grad() end
 
 ---@class moe.Schedule
 local Schedule = {}

@@ -52,4 +52,10 @@ describe("the Lua in", function()
     assert.is_true(tonumber(printed[1]) > 0.8)
     assert.equal("true", printed[#printed])
   end)
+
+  it("docs/from_pytorch.md runs, and what is saved answers the same", function()
+    local printed = run "docs/from_pytorch.md"
+    assert.is_true(tonumber(printed[14]) < tonumber(printed[2])) -- the loss, of epochs 5 and 1
+    assert.equal("true", printed[#printed])
+  end)
 end)

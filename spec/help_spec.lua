@@ -81,12 +81,17 @@ describe("moe.help", function()
 
   it("knows what other libraries call things, and has what it names", function()
     assert.equal("train_test_split is here Table:split", moe.help "train_test_split")
-    for _, group in ipairs(require("moe.elsewhere").groups) do
-      for i = 2, #group do
-        local ours = group[i][2]
-        if ours:find "[.:]" then assert.truthy(moe.help(ours)) end
+    local elsewhere = require "moe.elsewhere"
+    for _, groups in ipairs { elsewhere.groups, elsewhere.torch } do
+      for _, group in ipairs(groups) do
+        for i = 2, #group do
+          local ours = group[i][2]
+          if ours:find "[.:]" then assert.truthy(moe.help(ours)) end
+        end
       end
     end
+    assert.equal("CrossEntropyLoss is here moe.F.cross_entropy (classes from 1)",
+      moe.help "CrossEntropyLoss")
     local _, message = pcall(moe.experts.forest, { n_estimators = 5 })
     assert.truthy(message:find("unknown parameter 'n_estimators'; here that is trees", 1, true))
     _, message = pcall(moe.eval.cross_validate, moe.experts.tree {}, { { 1 } }, { 1 }, { cv = 2 })

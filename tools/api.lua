@@ -19,6 +19,9 @@ local objects = {
   { "Tensor", "Numbers in rows, float32 or int32: what `moe.tensor` gives." },
   { "Sparse", "A matrix most of whose cells are 0: what `moe.sparse` gives." },
   { "Routing", "Which experts answer which rows: what `route` gives." },
+  { "Module", "A neural module: what `moe.nn` makes." },
+  { "MoE", "A Module: what `moe.nn.MoE` makes." },
+  { "Optimiser", "What the functions of `moe.optim` give." },
   { "Schedule", "What `moe.schedule` gives." },
   { "History", "What happened in a run: what `Schedule:fit` gives." },
   { "Runs", "The runs of several seeds: what `Schedule:fit` gives with `seeds`." },
@@ -31,7 +34,7 @@ local objects = {
 
 local modules = {
   "moe", "moe.experts", "moe.data", "moe.streams", "moe.schedule", "moe.stages", "moe.eval",
-  "moe.metrics", "moe.processes",
+  "moe.metrics", "moe.processes", "moe.nn", "moe.F", "moe.optim", "moe.optim.schedules",
 }
 
 -- What a name such as "moe.eval.search" leads to.
@@ -41,8 +44,13 @@ local function resolve(name)
   return value
 end
 
+local function is_callable(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return type(value) == "function" or meta and meta.__call ~= nil
+end
+
 local function paths()
-  local list = { "tools/engine.lua" }
+  local list = { "tools/engine.lua", "tools/networks.lua", "tools/operations.lua" }
   local pipe = assert(io.popen "find lua/moe -name '*.lua' | LC_ALL=C sort")
   for path in pipe:lines() do list[#list + 1] = path end
   pipe:close()
@@ -82,8 +90,8 @@ local function collect()
     for _, entry in ipairs(list) do
       local owner = entry.name:match "^(%u%w*):" or entry.name:match "^(.*)%.[%w_]+$"
       if groups[entry.name] then owner = entry.name end
-      local public = entry.name:find ":" or type(resolve(entry.name)) == "function"
-        or groups[entry.name]
+      local method = entry.name:find ":" and not entry.name:find ":init$"
+      local public = method or is_callable(resolve(entry.name)) or groups[entry.name]
       if groups[owner] and public then table.insert(groups[owner], entry) end
     end
   end

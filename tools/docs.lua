@@ -1,10 +1,11 @@
 -- Writes what can be said from the catalog's tables and from the comments over
 -- functions alone: docs/experts.md and docs/api.md for people, docs/annotations.lua
 -- for editors (LuaCATS), lua/moe/pages.lua for moe.help, and the names of other
--- libraries in docs/from_scikit_learn.md.  With --check it writes nothing, and fails
--- when a file is not what it would have written.
+-- libraries in docs/from_scikit_learn.md and docs/from_pytorch.md.  With --check it
+-- writes nothing, and fails when a file is not what it would have written.
 local api = dofile "tools/api.lua"
 local core = require "moe.core"
+local elsewhere = require "moe.elsewhere"
 
 local families = {
   { name = "learner", title = "Experts", place = "moe.experts", class = "moe.Learner" },
@@ -142,10 +143,10 @@ local function read(path)
   return text
 end
 
--- The table of names between the two marks of docs/from_scikit_learn.md.
-local function with_names(guide)
+-- The page with its table of names, between two marks, made of the groups.
+local function with_names(guide, groups)
   local out = {}
-  for _, group in ipairs(require("moe.elsewhere").groups) do
+  for _, group in ipairs(groups) do
     out[#out + 1] = ("### %s\n\n| there | here | |\n| --- | --- | --- |"):format(group[1])
     for i = 2, #group do
       local theirs = group[i][1]:gsub("[^, ]+", "`%0`")
@@ -162,7 +163,8 @@ local outputs = {
   { "docs/experts.md", page() },
   { "docs/annotations.lua", annotations() },
   { "docs/api.md", api.page() },
-  { "docs/from_scikit_learn.md", with_names(read "docs/from_scikit_learn.md") },
+  { "docs/from_scikit_learn.md", with_names(read "docs/from_scikit_learn.md", elsewhere.groups) },
+  { "docs/from_pytorch.md", with_names(read "docs/from_pytorch.md", elsewhere.torch) },
   { "lua/moe/pages.lua", api.pages() },
 }
 for _, output in ipairs(outputs) do

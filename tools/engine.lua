@@ -129,7 +129,7 @@
 -- @return true; or nil, message, code
 
 --- Reads the tensors of a safetensors file, as `load_state_dict` takes them; float16 and
--- bfloat16 become float32. PyTorch's linear weights are outputs × inputs: transpose them.
+-- bfloat16 become float32. Of PyTorch's modules: `load_state_dict` with layout = "torch".
 -- @function data.read_safetensors
 -- @param path of the file
 -- @return name → tensor; or nil, message, code

@@ -1,5 +1,5 @@
 --- What other libraries call what is here: for moe.help, for what is said of an
--- unknown option, and for the table in docs/from_scikit_learn.md.
+-- unknown option, and for the tables in docs/from_scikit_learn.md and from_pytorch.md.
 -- @module moe.elsewhere
 
 local elsewhere = {}
@@ -161,9 +161,68 @@ elsewhere.groups = {
   },
 }
 
---- What is here for a name of theirs, in words; nil of other names.
-function elsewhere.name(theirs)
-  for _, group in ipairs(elsewhere.groups) do
+--- Names of PyTorch, each with ours, in groups.
+elsewhere.torch = {
+  {
+    "Tensors and gradients",
+    { "no_grad, inference_mode", "moe.no_grad", "a function of a function" },
+    { "retain_graph", "keep", "loss:backward { keep = true }" },
+    { "retain_grad", "Tensor:retain", "keeps value and gradient of what is in between" },
+    { "item", "Tensor:get", "loss:get(1)" },
+    { "view", "Tensor:reshape" },
+    { "t, permute, swapaxes", "Tensor:transpose" },
+    { "cat", "moe.F.concat" },
+    { "narrow", "moe.F.slice", "from first to last, both counted" },
+    { "index_select, gather", "moe.F.embedding", "of the first dimension" },
+    { "index_add, scatter_add", "moe.F.scatter" },
+    { "einsum, bmm, mm", "moe.F.matmul" },
+    { "Function", "moe.F.operation", "with its backward in Lua" },
+  },
+  {
+    "Modules",
+    { "in_features", "dim" },
+    { "out_features", "out_dim" },
+    { "num_embeddings", "items" },
+    { "embedding_dim, normalized_shape, d_model, embed_dim", "dim" },
+    { "num_heads, nhead", "heads" },
+    { "dim_feedforward, intermediate_size", "hidden" },
+    { "num_experts, num_local_experts", "experts" },
+    { "num_experts_per_tok", "top_k" },
+    { "MultiheadAttention", "moe.nn.CausalSelfAttention", "causal = false where it is not" },
+    { "TransformerEncoderLayer", "moe.nn.TransformerBlock", "the norm comes first" },
+    { "ReLU, GELU, SiLU, Tanh, Sigmoid, Softplus", "moe.nn.Activation", "or moe.F.relu …" },
+    { "ModuleList", "Module", "a list in a field of the module" },
+    { "Parameter", "Tensor:requires_grad" },
+    { "requires_grad_", "Module:trainable", "trainable(false) freezes" },
+    { "bfloat16", "MoE:half", "weights of experts, for inference" },
+  },
+  {
+    "Losses and training",
+    { "CrossEntropyLoss", "moe.F.cross_entropy", "classes from 1" },
+    { "label_smoothing", "smoothing" },
+    { "ignore_index", "ignore", "0 unless given" },
+    { "MSELoss, mse_loss", "moe.F.mse" },
+    { "HuberLoss, SmoothL1Loss, huber_loss", "moe.F.huber" },
+    { "BCEWithLogitsLoss", "moe.F.bce_with_logits" },
+    { "SGD", "moe.optim.sgd" },
+    { "Adam", "moe.optim.adam" },
+    { "AdamW", "moe.optim.adamw" },
+    { "RMSprop", "moe.optim.rmsprop" },
+    { "betas", "beta1", "and beta2" },
+    { "StepLR", "moe.optim.schedules.step" },
+    { "CosineAnnealingLR", "moe.optim.schedules.cosine" },
+    { "LinearLR", "moe.optim.schedules.warmup" },
+    { "OneCycleLR", "moe.optim.schedules.one_cycle" },
+    { "AveragedModel", "moe.optim.average" },
+    { "clip_grad_norm_", "moe.nn.clip_grad_norm" },
+    { "DataLoader", "moe.data.loader" },
+    { "manual_seed", "seed", "an option of what is random" },
+    { "load_file", "moe.data.read_safetensors" },
+  },
+}
+
+local function find(groups, theirs)
+  for _, group in ipairs(groups) do
     for i = 2, #group do
       local row = group[i]
       for name in row[1]:gmatch "[^, ]+" do
@@ -171,6 +230,11 @@ function elsewhere.name(theirs)
       end
     end
   end
+end
+
+--- What is here for a name of theirs, in words; nil of other names.
+function elsewhere.name(theirs)
+  return find(elsewhere.groups, theirs) or find(elsewhere.torch, theirs)
 end
 
 --- What to add to a message about an unknown option.

@@ -14,6 +14,8 @@ nn.HalfMoE = require("moe.nn.inference").HalfMoE
 nn.Estimator = require "moe.nn.estimator"
 
 --- The norm of all gradients, which are scaled down to `most` where it is larger.
+-- @param parameters a list of tensors
+-- @param most the norm that is allowed
 function nn.clip_grad_norm(parameters, most) return core.clip(parameters, most) end
 
 return nn

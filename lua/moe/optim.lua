@@ -69,6 +69,9 @@ local share = function(default) return { "number", min = 0, max = 1, default = d
 
 --- Stochastic gradients. Options: lr (0.001), momentum (0), nesterov (false),
 -- weight_decay (0).
+-- @function sgd
+-- @param parameters a list of tensors, as module:parameters() gives
+-- @param[opt] options a table
 optim.sgd = maker("sgd", {
   lr = rate(1e-3), momentum = share(0), nesterov = { "boolean", default = false },
   weight_decay = rate(0),
@@ -89,12 +92,21 @@ end
 
 --- Adam, its decay in the gradient. Options: lr (0.001), beta1 (0.9), beta2 (0.999), eps
 -- (1e-8), weight_decay (0).
+-- @function adam
+-- @param parameters a list of tensors, as module:parameters() gives
+-- @param[opt] options a table
 optim.adam = adam("adam", 0)
 
 --- AdamW, its decay apart from the gradient. Options as adam; weight_decay is 0.01.
+-- @function adamw
+-- @param parameters a list of tensors, as module:parameters() gives
+-- @param[opt] options a table
 optim.adamw = adam("adamw", 0.01)
 
 --- RMSprop. Options: lr (0.01), alpha (0.99), eps (1e-8), momentum (0), weight_decay (0).
+-- @function rmsprop
+-- @param parameters a list of tensors, as module:parameters() gives
+-- @param[opt] options a table
 optim.rmsprop = maker("rmsprop", {
   lr = rate(1e-2), alpha = share(0.99), eps = rate(1e-8), momentum = share(0),
   weight_decay = rate(0),
@@ -104,6 +116,9 @@ optim.rmsprop = maker("rmsprop", {
 end)
 
 --- Lion (Chen et al. 2023). Options: lr (1e-4), beta1 (0.9), beta2 (0.99), weight_decay (0).
+-- @function lion
+-- @param parameters a list of tensors, as module:parameters() gives
+-- @param[opt] options a table
 optim.lion = maker("lion", {
   lr = rate(1e-4), beta1 = share(0.9), beta2 = share(0.99), weight_decay = rate(0),
 }, function(o)
@@ -146,11 +161,13 @@ local function schedule(moved, factor)
 end
 
 --- Functions that give a schedule of an optimiser's rate, of the `bias_rate` of a sparse
--- layer, or of all in a list of these: step { every, gamma }, cosine { steps, least }, warmup
--- { steps, total, least }, one_cycle { steps, start, final, share }.
+-- layer, or of all in a list of these.
 optim.schedules = {}
 
 --- The rate times gamma (0.1) each `every` steps.
+-- @function schedules.step
+-- @param moved an optimiser, a sparse layer (its `bias_rate`), or a list of these
+-- @param options { every (1), gamma (0.1) }
 function optim.schedules.step(moved, options)
   local o = check("step", options, {
     every = { "integer", min = 1, default = 1 }, gamma = rate(0.1),
@@ -161,6 +178,9 @@ end
 local function half_cosine(done) return 0.5 * (1 + math.cos(math.pi * math.min(1, done))) end
 
 --- Along half a cosine down to `least` (0) of the rate in `steps`.
+-- @function schedules.cosine
+-- @param moved an optimiser, a sparse layer (its `bias_rate`), or a list of these
+-- @param options { steps, least (0) }
 function optim.schedules.cosine(moved, options)
   local o = check("cosine", options, {
     steps = { "integer", min = 1, needed = true }, least = share(0),
@@ -172,6 +192,9 @@ end
 
 --- Linearly up in `steps`, then constant, or along half a cosine down to `least` (0) of the
 -- rate at `total`.
+-- @function schedules.warmup
+-- @param moved an optimiser, a sparse layer (its `bias_rate`), or a list of these
+-- @param options { steps, total, least (0) }
 function optim.schedules.warmup(moved, options)
   local o = check("warmup", options, {
     steps = { "integer", min = 1, needed = true }, total = { "integer", min = 1 },
@@ -186,6 +209,9 @@ end
 
 --- Up from rate / start (25) to the rate in a share (0.3) of the steps, then down to
 -- rate / start / final (1e4), both along half cosines (Smith & Topin 2017).
+-- @function schedules.one_cycle
+-- @param moved an optimiser, a sparse layer (its `bias_rate`), or a list of these
+-- @param options { steps, start (25), final (1e4), share (0.3) }
 function optim.schedules.one_cycle(moved, options)
   local o = check("one_cycle", options, {
     steps = { "integer", min = 2, needed = true }, start = rate(25), final = rate(1e4),

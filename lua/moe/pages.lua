@@ -269,8 +269,8 @@ moe.data.write_npz(path, tensors)
 { "moe.data.read_safetensors", [[
 moe.data.read_safetensors(path)
   Reads the tensors of a safetensors file, as `load_state_dict` takes them;
-  float16 and bfloat16 become float32. PyTorch's linear weights are outputs ×
-  inputs: transpose them.
+  float16 and bfloat16 become float32. Of PyTorch's modules: `load_state_dict`
+  with layout = "torch".
 
   path     of the file
   returns  name → tensor; or nil, message, code]] },
@@ -1223,6 +1223,390 @@ moe.processes.map(items, fn [, options])
 
   moe.processes.map({ 1, 2, 3 }, function(seed) return train(seed) end, { processes = 2 })]] },
 } },
+{ "moe.nn", [[
+  Neural modules: each is made by calling it with a table of options, and
+  called with tensors. Fields that are tensors or modules are found by
+  themselves.]], {
+{ "moe.nn.MoE", [[
+moe.nn.MoE(options)
+  A sparse layer: each row is answered by the few experts that a router
+  chooses. layer(x [, { mask, ids }]) gives the answers to rows of x, and
+  their Routing.
+
+  options  a table of
+             dim, experts (a number, or a list of modules), hidden (not for
+               modules), out_dim (dim)
+             top_k (2), router: "top_k", "noisy_top_k", "switch", "soft",
+               "hash", "expert_choice", "sinkhorn", "soft_moe" (slots: of an
+               expert)
+             activation: "relu", "gelu", "gelu_tanh", "silu", "tanh",
+               "sigmoid", "softplus", "swiglu", "geglu"; bias; shared_experts
+               (0); scale (1) of the routed answer
+             gate: "linear", "cosine" or "mlp" (gate_hidden), a module that
+               gives rows × experts logits, or a learner; router_init:
+               "random", "balanced", "uniform", "zero", "orthogonal"
+             noise: a deviation, "1/E" or "learned"; jitter, expert_dropout
+             score, renormalize, temperature, threshold, groups, top_groups,
+               capacity_factor, eval_capacity_factor, min_capacity,
+               drop_order, overflow: as `moe.help "route"` has them
+             bias_update ("fixed"), bias_rate: of the selection bias, which
+               training moves; layer.bias_rate may be set between steps
+             preset: "mixtral", "switch", "olmoe", "deepseek_v3", "st_moe",
+               "v_moe"
+             causal (false): refuses routers by batch; allow_degenerate
+               (false); seed
+  returns  the layer
+  raises   if an option is unknown, not allowed, or would train nothing
+
+  local layer = moe.nn.MoE { dim = 8, hidden = 32, experts = 4, top_k = 2, seed = 1 }
+  local y, routing = layer(moe.randn(64, 8))]] },
+{ "moe.nn.Linear", [[
+moe.nn.Linear(options)
+  x w + b.
+
+  options  { dim, out_dim, bias (true), init ("uniform"), seed }]] },
+{ "moe.nn.Embedding", [[
+moe.nn.Embedding(options)
+  Rows of a table by index, from 1.
+
+  options  { items, dim, init ("normal"), seed }]] },
+{ "moe.nn.LayerNorm", [[
+moe.nn.LayerNorm(options)
+  Rows with mean 0 and variance 1, then weight and bias.
+
+  options  { dim, eps (1e-5) }]] },
+{ "moe.nn.RMSNorm", [[
+moe.nn.RMSNorm(options)
+  Rows with mean square 1, then weight.
+
+  options  { dim, eps (1e-5) }]] },
+{ "moe.nn.Dropout", [[
+moe.nn.Dropout(options)
+  In training each item is 0 with the chance p, else times 1 / (1 − p).
+
+  options  { p (0.5), seed }]] },
+{ "moe.nn.Activation", [[
+moe.nn.Activation(options)
+  An activation of moe.F as a module; in Sequential the function itself does
+  as well.
+
+  options  { name ("relu") }]] },
+{ "moe.nn.FeedForward", [[
+moe.nn.FeedForward(options)
+  f(x W + b) W + b, or gated.
+
+  options  { dim, hidden, out_dim (dim), activation ("relu"; also "gelu",
+           "silu", "tanh", "swiglu", "geglu"), bias, dropout (0), init, seed }]] },
+{ "moe.nn.CausalSelfAttention", [[
+moe.nn.CausalSelfAttention(options)
+  Attention of each position to those up to it: sequences × length × dim.
+
+  options  { dim, heads, rotary (false, true or the base of the angles),
+           causal (true), bias (true), init, seed }]] },
+{ "moe.nn.TransformerBlock", [[
+moe.nn.TransformerBlock(options)
+  x + attention(norm(x)), then the same with a feed-forward part.
+
+  options  { dim, heads, hidden (4 dim), activation, rotary, norm ("layer",
+           "rms"), ffn (a module in the place of FeedForward), dropout, init,
+           seed }]] },
+{ "moe.nn.Sequential", [[
+moe.nn.Sequential(parts)
+  Modules or functions, one after the other; the routings of the parts follow
+  the answer.
+
+  parts  a list]] },
+{ "moe.nn.Estimator", [[
+moe.nn.Estimator(options)
+  A learner as a module: its probabilities, which take no gradient.
+
+  options  { model }]] },
+{ "moe.nn.HalfMoE", [[
+moe.nn.HalfMoE()
+  What `layer:half()` gives and `moe.nn.MoE.load` reads: it answers, and
+  cannot be trained.]] },
+{ "moe.nn.module", [[
+moe.nn.module(name)
+  A new kind of module: a table for `init(self, options)` and `forward(self,
+  …)`.
+
+  name     what print calls it
+  returns  the kind; called with a table of options it makes one
+
+  local Scale = moe.nn.module "Scale"
+  function Scale:init(o) self.factor = self:parameter(moe.ones(o.dim)) end
+  function Scale:forward(x) return x * self.factor end]] },
+{ "moe.nn.clip_grad_norm", [[
+moe.nn.clip_grad_norm(parameters, most)
+  The norm of all gradients, which are scaled down to `most` where it is
+  larger.
+
+  parameters  a list of tensors
+  most        the norm that is allowed]] },
+{ "moe.nn.module", [[
+moe.nn.module(name)
+  A new kind of module: a table to put `init(self, options)` and
+  `forward(self, …)` in, which called with a table of options makes one.
+
+  name  what it is called in print]] },
+} },
+{ "moe.F", [[
+  Operations that gradients flow through. Tensors calculate besides: + - * /
+  with broadcasting, exp, log, sqrt, abs, sum, mean, max, min, reshape,
+  transpose.]], {
+{ "moe.F.linear", [[
+moe.F.linear(x, w [, b])
+  x w + b.
+
+  x  rows of in numbers
+  w  in × out
+  b  out numbers]] },
+{ "moe.F.matmul", [[
+moe.F.matmul(a, b [, turned_a] [, turned_b])
+  The matrix product; of each pair of matrices where there are more
+  dimensions.
+
+  a         a tensor
+  b         a tensor
+  turned_a  whether a is transposed
+  turned_b  whether b is]] },
+{ "moe.F.softmax", [[
+moe.F.softmax(x)
+  Along the last dimension.
+
+  x  a tensor]] },
+{ "moe.F.log_softmax", [[
+moe.F.log_softmax(x)
+  Along the last dimension.
+
+  x  a tensor]] },
+{ "moe.F.layer_norm", [[
+moe.F.layer_norm(x [, weight] [, bias] [, eps])
+  Rows with mean 0 and variance 1.
+
+  x       a tensor
+  weight  a number a column
+  bias    a number a column
+  eps     1e-5]] },
+{ "moe.F.rms_norm", [[
+moe.F.rms_norm(x [, weight] [, eps])
+  Rows with mean square 1.
+
+  x       a tensor
+  weight  a number a column
+  eps     1e-5]] },
+{ "moe.F.dropout", [[
+moe.F.dropout(x, p, seed)
+  Each item is 0 with the chance p, else times 1 / (1 − p).
+
+  x     a tensor
+  p     in [0, 1)
+  seed  the same seed drops the same items]] },
+{ "moe.F.embedding", [[
+moe.F.embedding(ids, table)
+  The elements of the first dimension that the ids name, from 1.
+
+  ids    an index tensor
+  table  a tensor]] },
+{ "moe.F.scatter", [[
+moe.F.scatter(t, ids, n)
+  n elements of zeros, to ids[i] of which t[i] is added.
+
+  t    a tensor
+  ids  an index tensor
+  n    how many elements]] },
+{ "moe.F.concat", [[
+moe.F.concat(tensors, dim)
+  Tensors behind each other.
+
+  tensors  a list
+  dim      along which dimension, from 1]] },
+{ "moe.F.slice", [[
+moe.F.slice(t, dim, first, last)
+  What is from `first` to `last` of a dimension.
+
+  t      a tensor
+  dim    the dimension, from 1
+  first  from 1
+  last   counts too]] },
+{ "moe.F.cross_entropy", [[
+moe.F.cross_entropy(logits, ids [, options])
+  The mean of −ln of the probability of each row's class, from 1.
+
+  logits   rows × classes
+  ids      an index tensor
+  options  { smoothing (0), ignore (0): the id of rows that do not count }]] },
+{ "moe.F.mse", [[
+moe.F.mse(x, y)
+  The mean of (x − y)².
+
+  x  a tensor
+  y  one of its shape]] },
+{ "moe.F.huber", [[
+moe.F.huber(x, y [, delta])
+  The mean of what is a square up to delta, and a line beyond.
+
+  x      a tensor
+  y      one of its shape
+  delta  1]] },
+{ "moe.F.bce_with_logits", [[
+moe.F.bce_with_logits(x, y)
+  Cross-entropy of logits and shares of 0 or 1.
+
+  x  logits
+  y  a tensor of its shape]] },
+{ "moe.F.attention", [[
+moe.F.attention(q, k, v, heads [, options])
+  Attention of sequences × length × width.
+
+  q        queries
+  k        keys
+  v        values
+  heads    that divide the width
+  options  { causal (true), rotary (0: none; the base of the angles) }]] },
+{ "moe.F.experts", [[
+moe.F.experts(x, weights, indices, options)
+  The experts of a sparse layer on the rows that were sent to them.
+
+  x        rows
+  weights  rows × k
+  indices  rows × k, an index tensor; 0 is none
+  options  { w_in, w_out, w_gate, b_in, b_out, activation ("relu") }]] },
+{ "moe.F.route", [[
+moe.F.route(logits, options)
+  `moe.route` with gradients: the weights of the experts selected, and the
+  routing.
+
+  logits   rows × experts
+  options  as `moe.help "route"` lists them]] },
+{ "moe.F.routing_loss", [[
+moe.F.routing_loss(routing, kind, logits [, deviations])
+  A loss of a routing, as Routing:loss has them.
+
+  routing     what `route` gave
+  kind        its name
+  logits      those of the routing
+  deviations  of its noise]] },
+{ "moe.F.operation", [[
+moe.F.operation(backward, output, ...)
+  An operation written in Lua.
+
+  backward  function(g) → the gradients by the inputs, nil where one has none
+  output    what was computed from them
+  ...       the inputs]] },
+{ "moe.F.relu", [[
+moe.F.relu(x)
+  max(0, x).
+
+  x  a tensor]] },
+{ "moe.F.gelu", [[
+moe.F.gelu(x)
+  x Φ(x).
+
+  x  a tensor]] },
+{ "moe.F.gelu_tanh", [[
+moe.F.gelu_tanh(x)
+  gelu by tanh.
+
+  x  a tensor]] },
+{ "moe.F.silu", [[
+moe.F.silu(x)
+  x σ(x).
+
+  x  a tensor]] },
+{ "moe.F.tanh", [[
+moe.F.tanh(x)
+  tanh x.
+
+  x  a tensor]] },
+{ "moe.F.sigmoid", [[
+moe.F.sigmoid(x)
+  1 / (1 + e^−x).
+
+  x  a tensor]] },
+{ "moe.F.softplus", [[
+moe.F.softplus(x)
+  ln(1 + e^x).
+
+  x  a tensor]] },
+} },
+{ "moe.optim", [[
+  Optimisers and schedules of their steps; rules and defaults are PyTorch's.
+
+  local opt = moe.optim.adamw(layer:parameters(), { lr = 1e-3 })
+
+  opt:zero_grad(); loss:backward(); opt:step()]], {
+{ "moe.optim.sgd", [[
+moe.optim.sgd(parameters [, options])
+  Stochastic gradients. Options: lr (0.001), momentum (0), nesterov (false),
+  weight_decay (0).
+
+  parameters  a list of tensors, as module:parameters() gives
+  options     a table]] },
+{ "moe.optim.adam", [[
+moe.optim.adam(parameters [, options])
+  Adam, its decay in the gradient. Options: lr (0.001), beta1 (0.9), beta2
+  (0.999), eps (1e-8), weight_decay (0).
+
+  parameters  a list of tensors, as module:parameters() gives
+  options     a table]] },
+{ "moe.optim.adamw", [[
+moe.optim.adamw(parameters [, options])
+  AdamW, its decay apart from the gradient. Options as adam; weight_decay is
+  0.01.
+
+  parameters  a list of tensors, as module:parameters() gives
+  options     a table]] },
+{ "moe.optim.rmsprop", [[
+moe.optim.rmsprop(parameters [, options])
+  RMSprop. Options: lr (0.01), alpha (0.99), eps (1e-8), momentum (0),
+  weight_decay (0).
+
+  parameters  a list of tensors, as module:parameters() gives
+  options     a table]] },
+{ "moe.optim.lion", [[
+moe.optim.lion(parameters [, options])
+  Lion (Chen et al. 2023). Options: lr (1e-4), beta1 (0.9), beta2 (0.99),
+  weight_decay (0).
+
+  parameters  a list of tensors, as module:parameters() gives
+  options     a table]] },
+{ "moe.optim.average", [[
+moe.optim.average()
+  A running mean of parameters: average = optim.average(parameters, 0.999);
+  average:update() after each step; average:swap() exchanges it with the
+  weights.]] },
+} },
+{ "moe.optim.schedules", [[
+]], {
+{ "moe.optim.schedules.step", [[
+moe.optim.schedules.step(optimiser, options)
+  The rate times gamma (0.1) each `every` steps.
+
+  optimiser  an optimiser, or any table with a number `lr`
+  options    { every (1), gamma (0.1) }]] },
+{ "moe.optim.schedules.cosine", [[
+moe.optim.schedules.cosine(optimiser, options)
+  Along half a cosine down to `least` (0) of the rate in `steps`.
+
+  optimiser  an optimiser, or any table with a number `lr`
+  options    { steps, least (0) }]] },
+{ "moe.optim.schedules.warmup", [[
+moe.optim.schedules.warmup(optimiser, options)
+  Linearly up in `steps`, then constant, or along half a cosine down to 0 at
+  `total`.
+
+  optimiser  an optimiser, or any table with a number `lr`
+  options    { steps, total }]] },
+{ "moe.optim.schedules.one_cycle", [[
+moe.optim.schedules.one_cycle(optimiser, options)
+  Up from rate / start (25) to the rate in a share (0.3) of the steps, then
+  down to rate / start / final (1e4), both along half cosines (Smith & Topin
+  2017).
+
+  optimiser  an optimiser, or any table with a number `lr`
+  options    { steps, start (25), final (1e4), share (0.3) }]] },
+} },
 { "Object", [[
   What every learner, gate, transform and detector has.]], {
 { "Object:get_params", [[
@@ -2061,11 +2445,126 @@ Routing:entropy()
   loss "entropy": of a row, in units of ln E.]] },
 { "Routing:stats", [[
 Routing:stats()
-  load, importance, maxvio, entropy, dropped, dead … (balance.h); with those
-  of an earlier routing of the layer also the running maxvio.]] },
+  load, importance, counts, maxvio, entropy, dropped, dead … (balance.h); with
+  those of an earlier routing of the layer also the running maxvio.]] },
 { "Routing:retain", [[
 Routing:retain()
-  Keeps the routing where backward would give it back.]] },
+  Keeps the routing, and the logits, where backward would give them back.]] },
+} },
+{ "Module", [[
+  A neural module: what `moe.nn` makes.]], {
+{ "Module:parameters", [[
+Module:parameters()
+  The parameters, in the order of their names.
+
+  returns  a list of tensors, each once]] },
+{ "Module:size", [[
+Module:size()
+  How many numbers the parameters are.]] },
+{ "Module:state_dict", [[
+Module:state_dict([options])
+  All tensors by name: "layers.1.weight". They are the module's own, not
+  copies.
+
+  options  { layout }: "torch": names and weights as PyTorch's modules have
+           them, whose lists begin with 0 ("layers.0.weight") and whose Linear
+           weights are [out, in]; these are copies]] },
+{ "Module:load_state_dict", [[
+Module:load_state_dict(state [, options])
+  Copies the values of tensors into those of the same names.
+
+  state    name → tensor
+  options  a table of
+             strict (true): false allows names that are missing or too many
+             layout: "torch": of a module of PyTorch's, as `state_dict` says;
+               without it a square
+             weight of a Linear from there would be taken for what it is not
+  returns  the module
+  raises   if names (unless strict = false) or shapes do not agree; nothing is
+           changed then]] },
+{ "Module:zero_grad", [[
+Module:zero_grad()
+  Forgets the gradients of all parameters.]] },
+{ "Module:train", [[
+Module:train()
+  Switches the module and its parts to training (dropout, noise, …) or, with
+  false, to evaluation.]] },
+{ "Module:eval", [[
+Module:eval()
+  train(false)]] },
+{ "Module:trainable", [[
+Module:trainable()
+  With false freezes the parameters of the module: they get no gradient. Lets
+  those that were frozen learn again without.]] },
+{ "Module:clone", [[
+Module:clone()
+  A copy that shares nothing with the module.]] },
+{ "Module:seed_of", [[
+Module:seed_of()
+  A seed for a part of the module: of its own seed (0 unless given) and the
+  name.]] },
+} },
+{ "MoE", [[
+  A Module: what `moe.nn.MoE` makes.]], {
+{ "MoE:save", [[
+MoE:save(path)
+  Writes the layer to a file, as the engine has it: its options, gate,
+  selection bias and experts; not its running figures. C reads it too
+  (file_format.md).
+
+  path     of the file
+  returns  true; or nil, message, code
+  raises   if the layer has parts that are written in Lua]] },
+{ "MoE:half", [[
+MoE:half()
+  A layer for inference alone, its experts' weights in bfloat16: half the
+  memory.
+
+  returns  it: called like the layer, it gives answers without a routing
+  raises   if the layer has parts that are written in Lua]] },
+{ "MoE:load", [[
+MoE:load(path)
+  moe.nn.MoE.load(path), called with a dot: the layer of a file that `save`
+  wrote, of full or half width.
+
+  path     of the file
+  returns  the layer; or nil, message, code]] },
+{ "MoE:forward", [[
+MoE:forward(x [, options])
+  The answers to the rows of x, and the routing (nil of soft_moe).
+
+  x        tokens × dim, or more dimensions before the last
+  options  { mask: of each row true, or false of padding, which no expert
+           sees, which no figure counts, and whose answer is 0; ids: of each
+           row, for the hash router }]] },
+{ "MoE:stats", [[
+MoE:stats()
+  The layer's running figures since it was made, or since reset_stats: tokens,
+  batches, load, importance (shares), maxvio (of all tokens), maxvio_batch
+  (mean of the batches), entropy (of the load, in units of ln E), dropped
+  (share), dead (numbers of experts), confidence, logit_max, bias,
+  gate_gradient (the norm now). Of soft_moe, which selects nothing, only the
+  last.]] },
+{ "MoE:reset_stats", [[
+MoE:reset_stats()
+  Begins the figures anew.]] },
+{ "MoE:forward_one", [[
+MoE:forward_one(x [, options])
+  The answer to one token, an array or tensor of dim numbers: a tensor of
+  out_dim. In evaluation it is the engine that answers, wherever the layer is
+  made of its parts: nothing is recorded, and no figure counts the token.
+
+  x        the token
+  options  { ids: { its id }, for the hash router }]] },
+} },
+{ "Optimiser", [[
+  What the functions of `moe.optim` give.]], {
+{ "Optimiser:step", [[
+Optimiser:step()
+  A step by the gradients that there are; tensors without any stay.]] },
+{ "Optimiser:zero_grad", [[
+Optimiser:zero_grad()
+  Sets all gradients to 0.]] },
 } },
 { "Schedule", [[
   What `moe.schedule` gives.]], {

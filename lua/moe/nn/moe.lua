@@ -335,7 +335,7 @@ local function soft(self, x)
   return F.matmul(combine, answer_slots(self, F.matmul(dispatch, x)))
 end
 
---- The answers to rows of x, all of which count, and the routing.
+-- The answers to rows of x, all of which count, and the routing.
 function MoE:run(x, ids)
   local y, routing
   if self.router == "soft_moe" then
