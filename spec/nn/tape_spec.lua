@@ -28,6 +28,13 @@ describe("a tensor that requires gradients", function()
     assert.truthy(message:find("given back by backward", 1, true), message)
   end)
 
+  it("goes through softmax along its last dimension, and through no other", function()
+    local t = moe.ones(2, 3)
+    for _, name in ipairs { "softmax", "log_softmax" } do
+      assert.error_matches(function() moe.F[name](t, 1) end, "along the last dimension")
+    end
+  end)
+
   it("can be printed when its value was given back", function()
     local square = moe.tensor { 1, 2 }:requires_grad() * 3
     square:sum():backward()

@@ -49,6 +49,10 @@ static int l_linear(lua_State *L) {
 }
 
 static int softmax(lua_State *L, bool logarithm) {
+  if (!lua_isnoneornil(L, 2))
+    return luaL_error(L,
+                      "softmax: one tensor expected, got more; it works "
+                      "along the last dimension, so transpose for another");
   lmoe_push_result(L, 1);
   moe_tensor *t = lmoe_check_tensor(L, 1), *out;
   lmoe_call *c = lmoe_begin_operation(L, 1, &t);
