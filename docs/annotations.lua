@@ -742,7 +742,7 @@ function moe.mixture(options) end
 ---Calls a function without recording gradients.
 ---@param f any the function; what it makes by operations and does not return is given back
 ---@param ... any its arguments
----@return any # what it returns
+---@return any # what it returns; it cannot yield
 function moe.no_grad(f, ...) end
 
 ---Transforms and the learner behind them as one: moe.pipeline { scaler, model }.

@@ -3,16 +3,10 @@
 
 local core = require "moe.core"
 
-local function finish(before, ok, ...)
-  core._resume(before, ...)
-  if not ok then error((...), 0) end
-  return ...
-end
-
 --- Calls a function without recording gradients.
 -- @param f the function; what it makes by operations and does not return is given back
 -- @param ... its arguments
--- @return what it returns
+-- @return what it returns; it cannot yield
 return function(f, ...)
-  return finish(core._pause(), pcall(f, ...))
+  return core._no_grad(f, ...)
 end

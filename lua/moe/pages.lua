@@ -129,7 +129,7 @@ moe.no_grad(f, ...)
   f        the function; what it makes by operations and does not return is
            given back
   ...      its arguments
-  returns  what it returns]] },
+  returns  what it returns; it cannot yield]] },
 { "moe.pipeline", [[
 moe.pipeline(parts)
   Transforms and the learner behind them as one: moe.pipeline { scaler, model

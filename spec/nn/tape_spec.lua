@@ -28,6 +28,16 @@ describe("a tensor that requires gradients", function()
     assert.truthy(message:find("given back by backward", 1, true), message)
   end)
 
+  it("is recorded again after a coroutine tried to yield within no_grad", function()
+    local w = moe.ones(2):requires_grad()
+    local co = coroutine.create(function() moe.no_grad(coroutine.yield) end)
+    local ok, message = coroutine.resume(co)
+    assert.is_false(ok)
+    assert.truthy(message:find "attempt to yield");
+    (w * 2):sum():backward()
+    assert.same({ 2, 2 }, w.grad:totable())
+  end)
+
   it("goes through softmax along its last dimension, and through no other", function()
     local t = moe.ones(2, 3)
     for _, name in ipairs { "softmax", "log_softmax" } do

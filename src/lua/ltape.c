@@ -146,17 +146,14 @@ void lmoe_resume_recording(lua_State *L, int before, int first, int last) {
   lua_pop(L, 1);
 }
 
-/* _pause(), and _resume(what that gave, values…) */
-static int l_pause(lua_State *L) {
-  lua_pushinteger(L, lmoe_pause_recording(L));
-  return 1;
-}
-
-static int l_resume(lua_State *L) {
-  int n = lua_gettop(L);
-  luaL_checkstack(L, 4, "too many values");
-  lmoe_resume_recording(L, (int)lua_tointeger(L, 1), 2, n);
-  return 0;
+/* _no_grad(f, …): what f returns.  It cannot yield: others would go on with
+   nothing recorded. */
+static int l_no_grad(lua_State *L) {
+  luaL_checkany(L, 1);
+  int before = lmoe_pause_recording(L);
+  int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  lmoe_resume_recording(L, before, 1, lua_gettop(L));
+  return status == 0 ? lua_gettop(L) : lua_error(L);
 }
 
 /* -------------------------------------------------------------------- methods
@@ -250,10 +247,8 @@ static int l_trim(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {{"_pause", l_pause},
-                                     {"_resume", l_resume},
-                                     {"_trim", l_trim},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"_no_grad", l_no_grad}, {"_trim", l_trim}, {NULL, NULL}};
 
 void lmoe_open_tape(lua_State *L) {
   if (lmoe_desk_of(L)->tape == NULL) new_tape(L);
