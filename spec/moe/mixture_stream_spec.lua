@@ -618,6 +618,31 @@ describe("what a mixture on a stream tells", function()
     near(2.5, m:predict_one { 7 }, 1e-12)
   end)
 
+  -- −Σ p ln p over ln 3; the newest counts a hundredth in a mean that began at 0.
+  it("has the gate's entropy, of shares and of logits", function()
+    local function entropy(shares, balance)
+      local logits = { 0, 0, 0 }
+      for e, p in ipairs(shares) do logits[3 + e] = math.log(p) end
+      local m = moe.mixture {
+        experts = { E.constant {}, E.constant {}, E.constant {} },
+        gate = G.softmax { weights = logits, online_lr = 0, prior = 0 },
+        stream = { balance = balance, balance_rate = 0 },
+      }
+      m:learn_one({ 1 }, 2) -- before which the gate says 1/3 each
+      m:learn_one({ 1 }, 2)
+      return (m:stats().entropy - 0.99 * 0.01) / 0.01
+    end
+    local some = { { 0.7, 0.2, 0.1 }, { 0.995, 0.004, 0.001 }, { 1 / 3, 1 / 3, 1 / 3 } }
+    for _, balance in ipairs { "none", "logits" } do
+      for _, shares in ipairs(some) do
+        local sum = 0
+        for _, p in ipairs(shares) do sum = sum - p * math.log(p) end
+        near(sum / math.log(3), entropy(shares, balance), 1e-13)
+      end
+      near(0, entropy({ 1, 1e-300, 1e-200 }, balance), 1e-13)
+    end
+  end)
+
   it("has the losses of classes as −log p", function()
     local m = moe.mixture {
       experts = { a = E.constant {} }, gate = G.uniform {}, stream = { span = 1 },

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "instructions.h"
+#include "status.h"
 
 #define KERNEL static inline __attribute__((always_inline))
 
@@ -93,15 +94,53 @@ KERNEL void exp_run(double *x, size_t n) {
   for (size_t j = 0; j < n; j++) x[j] = exp_of(x[j]);
 }
 
-/* What is left of a group is taken as a whole one: it takes no longer. */
+/* A single group's steps are of known length, and what is left of a group is
+   taken as a whole one: neither takes longer than a step. */
 KERNEL void exp_all(double *x, size_t n) {
-  size_t rest = n % LANES;
-  double lane[LANES] = {0};
-  exp_run(x, n - rest);
+  size_t whole = n - n % QUAD, rest = n - whole;
+  double lane[QUAD] = {0};
+  if (whole == QUAD)
+    exp_run(x, QUAD);
+  else
+    exp_run(x, whole);
   if (rest == 0) return;
-  for (size_t l = 0; l < rest; l++) lane[l] = x[n - rest + l];
-  exp_run(lane, LANES);
-  for (size_t l = 0; l < rest; l++) x[n - rest + l] = lane[l];
+  for (size_t l = 0; l < rest; l++) lane[l] = x[whole + l];
+  exp_run(lane, QUAD);
+  for (size_t l = 0; l < rest; l++) x[whole + l] = lane[l];
+}
+
+/* k ln 2 + 2 artanh s with x = 2^k m, m in [√½, √2) and s = (m − 1) / (m + 1),
+   so |s| < 0.172, where ten terms of the series are exact to the last bit. */
+KERNEL double log_of(double x) {
+  const double shift = 0x1.8p52;
+  const double ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
+  const uint64_t root_half = 0x3fe6a09e667f3bcd, bias = 1024;
+  double within = x > 1e-300 ? x : 1e-300, m, k;
+  uint64_t bits, power, shifted;
+  memcpy(&bits, &within, sizeof bits);
+  power = (bits - root_half + (bias << 52)) >> 52; /* k + bias */
+  bits -= (power - bias) << 52;
+  memcpy(&m, &bits, sizeof m);
+  memcpy(&shifted, &shift, sizeof shifted);
+  shifted += power;
+  memcpy(&k, &shifted, sizeof k);
+  k -= shift + (double)bias;
+  double s = (m - 1) / (m + 1), s2 = s * s, s4 = s2 * s2, s8 = s4 * s4;
+  double a = (1 / 3.0 + s2 * (1 / 5.0)) + s4 * (1 / 7.0 + s2 * (1 / 9.0));
+  double b = (1 / 11.0 + s2 * (1 / 13.0)) + s4 * (1 / 15.0 + s2 * (1 / 17.0));
+  double rest = s2 * (a + s8 * (b + s8 * (1 / 19.0)));
+  return k * ln2_high + (2 * s + (2 * s * rest + k * ln2_low));
+}
+
+KERNEL void log_run(double *x, size_t n) {
+  for (size_t j = 0; j < n; j++) x[j] = log_of(x[j]);
+}
+
+KERNEL void log_all(double *x, size_t n) {
+  if (n == QUAD)
+    log_run(x, QUAD);
+  else
+    log_run(x, n);
 }
 
 /* Beyond ±20 it is ±1 to the last bit. */
@@ -322,6 +361,7 @@ typedef struct kernels {
   double (*residue)(const double *, size_t);
   void (*axpy)(double, const double *, double *, size_t);
   void (*exp)(double *, size_t);
+  void (*log)(double *, size_t);
   void (*tanh)(double *, size_t);
   bool (*softmax_row)(double *, size_t);
   void (*multiply_quad)(const double *, const double *, size_t, double *);
@@ -352,6 +392,7 @@ typedef struct kernels {
     axpy(a, x, y, n);                                                          \
   }                                                                            \
   TARGET static void exp_##NAME(double *x, size_t n) { exp_all(x, n); }        \
+  TARGET static void log_##NAME(double *x, size_t n) { log_all(x, n); }        \
   TARGET static void tanh_##NAME(double *x, size_t n) { tanh_all(x, n); }      \
   TARGET static bool softmax_row_##NAME(double *z, size_t m) {                 \
     return softmax_row(z, m);                                                  \
@@ -395,21 +436,15 @@ typedef struct kernels {
                                     double *mean, size_t n) {                  \
     average(x, share, mean, n);                                                \
   }                                                                            \
-  static const kernels NAME = {dot_##NAME,                                     \
-                               residue_##NAME,                                 \
-                               axpy_##NAME,                                    \
-                               exp_##NAME,                                     \
-                               tanh_##NAME,                                    \
-                               softmax_row_##NAME,                             \
-                               multiply_quad_##NAME,                           \
-                               add_quad_##NAME,                                \
-                               products_##NAME,                                \
-                               weighted_sums_##NAME,                           \
-                               gram_##NAME,                                    \
-                               standardize_##NAME,                             \
-                               standardize_floats_##NAME,                      \
-                               track_##NAME,                                   \
-                               average_##NAME};
+  static const kernels NAME = {                                                \
+      dot_##NAME,           residue_##NAME,                                    \
+      axpy_##NAME,          exp_##NAME,                                        \
+      log_##NAME,           tanh_##NAME,                                       \
+      softmax_row_##NAME,   multiply_quad_##NAME,                              \
+      add_quad_##NAME,      products_##NAME,                                   \
+      weighted_sums_##NAME, gram_##NAME,                                       \
+      standardize_##NAME,   standardize_floats_##NAME,                         \
+      track_##NAME,         average_##NAME};
 
 MOE_COMPILE_KERNELS
 
@@ -426,6 +461,8 @@ void moe_axpy(double a, const double *x, double *y, size_t n) {
 }
 
 void moe_exp(double *x, size_t n) { best()->exp(x, n); }
+
+void moe_log(double *x, size_t n) { best()->log(x, n); }
 
 void moe_tanh(double *x, size_t n) { best()->tanh(x, n); }
 
@@ -507,6 +544,10 @@ double moe_max_abs(const double *x, size_t n) {
   return most;
 }
 
+static MOE_RARE void even_out(double *p, size_t m) {
+  for (size_t c = 0; c < m; c++) p[c] = 1 / (double)m;
+}
+
 void moe_normalise(double *p, size_t n, size_t m) {
   for (size_t i = 0; i < n; i++, p += m) {
     double sum = 0;
@@ -514,7 +555,7 @@ void moe_normalise(double *p, size_t n, size_t m) {
     if (sum > 0 && sum < INFINITY)
       for (size_t c = 0; c < m; c++) p[c] /= sum;
     else
-      for (size_t c = 0; c < m; c++) p[c] = 1 / (double)m;
+      even_out(p, m);
   }
 }
 

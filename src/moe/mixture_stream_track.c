@@ -155,22 +155,33 @@ static moe_status balance(const moe_step *t) {
 /* --------------------------------------------------------------- the routing
  */
 
-/* −Σ p log p, where what is next to 0 does not count.  Of a softmax of logits z
-   that is log Σ exp z − Σ p z, and takes one logarithm. */
-static double entropy_of(const moe_step *t) {
+/* −Σ p log p. */
+static double entropy_of_shares(const moe_step *t) {
+  double *logs = t->scores; /* not needed any more */
+  memcpy(logs, t->probs, t->n * sizeof *logs);
+  moe_log(logs, t->n);
+  return -moe_dot(t->probs, logs, t->n);
+}
+
+/* Of a softmax of logits z that is log Σ exp z − Σ p z, and takes one
+   logarithm. The z that the sum is taken from is any whose p is not faint: that
+   of the best one chosen, as a rule.  So far below it p is 0. */
+static double entropy_of_logits(const moe_step *t) {
+  const double lowest = -1e3, faint = 0.01;
   const double *p = t->probs, *z = t->logits;
+  size_t from = t->n_chosen > 0 ? (size_t)*t->chosen : 0;
   double sum = 0;
-  size_t top = 0;
-  if (!t->has_logits) {
-    for (size_t e = 0; e < t->n; e++)
-      if (p[e] > 1e-15) sum -= p[e] * log(p[e]);
-    return sum;
+  for (size_t e = 0; p[from] < faint && e < t->n; e++)
+    if (p[e] > p[from]) from = e;
+  for (size_t e = 0; e < t->n; e++) {
+    double below = z[e] - z[from];
+    sum += p[e] * (below > lowest ? below : lowest);
   }
-  for (size_t e = 1; e < t->n; e++)
-    if (p[e] > p[top]) top = e;
-  for (size_t e = 0; e < t->n; e++)
-    if (p[e] > 1e-15) sum += p[e] * (z[e] - z[top]);
-  return -log(p[top]) - sum;
+  return -log(p[from]) - sum;
+}
+
+static double entropy_of(const moe_step *t) {
+  return t->has_logits ? entropy_of_logits(t) : entropy_of_shares(t);
 }
 
 static void track_routing(const moe_step *t) {
