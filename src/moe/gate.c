@@ -8,7 +8,8 @@
 void moe_gate_answer(const moe_gate_config *config, double calibration,
                      double *z, size_t n, size_t m) {
   double factor = 1 / config->temperature / calibration;
-  for (size_t k = 0; k < n * m; k++) z[k] = isinf(z[k]) ? z[k] : factor * z[k];
+  for (size_t k = 0; factor != 1 && k < n * m; k++)
+    z[k] = isinf(z[k]) ? z[k] : factor * z[k];
   moe_softmax(z, n, m);
 }
 
