@@ -93,10 +93,19 @@ static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
   return moe_online_learn(call, o, &rule, batch);
 }
 
-static moe_status learn_one(moe_call *call, moe_object *o,
-                            const moe_example *s) {
+static MOE_RARE moe_status learn_generally(moe_call *call, moe_object *o,
+                                           const moe_example *s) {
   const moe_rule rule = rule_of(o);
   return moe_online_learn_one(call, o, &rule, s);
+}
+
+static moe_status learn_one(moe_call *call, moe_object *o,
+                            const moe_example *s) {
+  const linear_params *p = o->params;
+  if (!is_exact(o) || p->l2 > 0 || !moe_online_is_plain(o->state, &p->rule))
+    return learn_generally(call, o, s);
+  moe_online_learn_plain(o->state, &p->rule, s);
+  return MOE_OK;
 }
 
 static moe_status predict(moe_call *call, const moe_object *o,

@@ -203,10 +203,10 @@ static const loss losses[] = {
 
 /* The length s of a step along −r x where the loss bends, and where it has a
    corner, which is `gap` away. */
-static double find_smooth_length(const moe_rule *rule, double curvature,
+static double find_smooth_length(double lr, int step, double curvature,
                                  double weight, double norm) {
-  double free = rule->own->lr * weight;
-  if (rule->step != MOE_STEP_IMPLICIT) return free;
+  double free = lr * weight;
+  if (step != MOE_STEP_IMPLICIT) return free;
   return 1 / (1 / free + curvature * (1 + norm));
 }
 
@@ -223,7 +223,8 @@ static double find_corner_length(const learning *q, double gap) {
 static double find_length(const learning *q, double gap) {
   double curvature = losses[q->rule->loss].curvature;
   if (curvature == 0) return find_corner_length(q, gap);
-  return find_smooth_length(q->rule, curvature, q->weight, q->norm);
+  return find_smooth_length(q->rule->own->lr, q->rule->step, curvature,
+                            q->weight, q->norm);
 }
 
 static void add_row(const learning *q, double factor, double *w) {
@@ -462,17 +463,8 @@ static learning begin(moe_online *o, const moe_rule *rule) {
                     .d = o->affine.fitted.n_features};
 }
 
-/* One number, its squared error and no penalty: what is asked most often takes
-   a shorter way to the same bits. */
-static bool is_plain(const moe_online *o, const moe_rule *rule) {
-  return rule->loss == MOE_LOSS_SQUARED && rule->step <= MOE_STEP_SGD &&
-         rule->own->penalty == MOE_PENALTY_NONE && rule->l2 == 0 &&
-         o->affine.fitted.n_outputs == 1 && o->affine.weights != NULL &&
-         !o->standardized;
-}
-
-static void learn_plain(moe_online *o, const moe_rule *rule,
-                        const moe_example *s) {
+void moe_online_learn_plain(moe_online *o, const moe_rule_params *p,
+                            const moe_example *s) {
   moe_affine *a = &o->affine;
   size_t d = a->fitted.n_features;
   double norm = moe_example_norm(s, d), z;
@@ -480,27 +472,26 @@ static void learn_plain(moe_online *o, const moe_rule *rule,
     z = *s->answer;
   else
     moe_affine_answer_one(a, s->x, &z);
-  double change = -find_smooth_length(rule, 1, s->weight, norm) * (z - *s->y);
+  double change =
+      -find_smooth_length(p->lr, p->step, 1, s->weight, norm) * (z - *s->y);
   o->rows++;
   if (change == 0 || is_far(change, norm)) return;
-  if (rule->own->intercept) *a->bias += change;
+  if (p->intercept) *a->bias += change;
   moe_axpy(a->left == 1 ? change : change / a->left, s->x, a->weights, d);
-}
-
-static moe_status learn_generally(moe_call *call, moe_online *o,
-                                  const moe_rule *rule, const moe_example *s) {
-  MOE_TRY(moe_online_prepare(call, o, rule->own));
-  learning q = begin(o, rule);
-  q.x = s->x;
-  learn(&q, s);
-  return MOE_OK;
 }
 
 moe_status moe_online_learn_one(moe_call *call, moe_object *object,
                                 const moe_rule *rule, const moe_example *s) {
   moe_online *o = object->state;
-  if (!is_plain(o, rule)) return learn_generally(call, o, rule, s);
-  learn_plain(o, rule, s);
+  if (rule->loss == MOE_LOSS_SQUARED && rule->l2 == 0 &&
+      rule->step == rule->own->step && moe_online_is_plain(o, rule->own)) {
+    moe_online_learn_plain(o, rule->own, s);
+    return MOE_OK;
+  }
+  MOE_TRY(moe_online_prepare(call, o, rule->own));
+  learning q = begin(o, rule);
+  q.x = s->x;
+  learn(&q, s);
   return MOE_OK;
 }
 

@@ -121,6 +121,19 @@ moe_status moe_online_open(moe_call *call, moe_object *o);
 moe_status moe_online_learn_one(moe_call *call, moe_object *o,
                                 const moe_rule *rule, const moe_example *s);
 
+/* One number, its squared error, steps that are implicit or sgd, and no
+   penalty: what is asked most often takes a shorter way to the same bits.
+   Whether the loss is that, and no l2 is spread over all rows, is for the
+   caller to see. */
+static inline bool moe_online_is_plain(const moe_online *o,
+                                       const moe_rule_params *p) {
+  return p->step <= MOE_STEP_SGD && p->penalty == MOE_PENALTY_NONE &&
+         o->affine.fitted.n_outputs == 1 && o->affine.weights != NULL &&
+         !o->standardized;
+}
+void moe_online_learn_plain(moe_online *o, const moe_rule_params *p,
+                            const moe_example *s);
+
 /* The same of a batch's rows in order, sparse ones in time of their entries
    unless the rule touches every weight. */
 moe_status moe_online_learn(moe_call *call, moe_object *o, const moe_rule *rule,
