@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "vector.h"
-
 static moe_status new_arrays(moe_call *call, moe_intake *in) {
   MOE_TRY(moe_new_array(call, &in->nominal, in->n, 1));
   MOE_TRY(moe_new_array(call, &in->start, in->n + 1, sizeof *in->start));
@@ -122,13 +120,10 @@ moe_status moe_intake_follow(moe_call *call, moe_intake *in,
 
 /* --------------------------------------------------------------------- rows */
 
-void moe_intake_count(moe_intake *in, const double *x, bool whole) {
+void moe_intake_count(moe_intake *in, const double *x) {
   double share = 1 / ++in->rows, rest = 1 - share;
-  if (whole)
-    moe_average(x, share, in->mean, in->n);
-  else
-    for (size_t j = 0; j < in->n; j++)
-      if (x[j] == x[j]) in->mean[j] = rest * in->mean[j] + share * x[j];
+  for (size_t j = 0; j < in->n; j++)
+    if (x[j] == x[j]) in->mean[j] = rest * in->mean[j] + share * x[j];
 }
 
 /* One indicator of MOE_LEVEL_SLOTS; none where the value is missing. */

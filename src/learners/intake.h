@@ -6,6 +6,7 @@
 #define MOE_INTAKE_H
 
 #include "rows.h"
+#include "vector.h"
 
 enum {
   MOE_LEVEL_SLOTS = 16,  /* the last is for all later levels */
@@ -49,8 +50,11 @@ moe_status moe_intake_follow(moe_call *call, moe_intake *in,
                              const moe_intake *from);
 
 /* Counts a row that is learned from: n doubles, with codes in the nominal
-   columns, NaN where missing; of which a `whole` one has none. */
-void moe_intake_count(moe_intake *in, const double *x, bool whole);
+   columns, NaN where missing; and one without any of that. */
+void moe_intake_count(moe_intake *in, const double *x);
+static inline void moe_intake_count_whole(moe_intake *in, const double *x) {
+  moe_average(x, 1 / ++in->rows, in->mean, in->n);
+}
 
 /* The row as the learner sees it: moe_intake_width doubles. */
 void moe_intake_encode(const moe_intake *in, const double *x, double *out);

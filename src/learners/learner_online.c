@@ -83,7 +83,7 @@ moe_status moe__encode_rows(moe_call *call, const moe_object *o,
     bool learned = learns != NULL && weights[i] > 0;
     MOE_TRY(read_row(call, learns, x, i, codes, learned, raw));
     moe_intake_encode(in, raw, rows + i * width);
-    if (learned && !in->keeps_holes) moe_intake_count(learns, raw, false);
+    if (learned && !in->keeps_holes) moe_intake_count(learns, raw);
   }
   *out = moe_rows_of_doubles(rows, x->n, width);
   return MOE_OK;
@@ -283,11 +283,13 @@ moe_status moe_learner_learn(moe_call *call, moe_object *o,
 
 /* ----------------------------------------------------------- single samples */
 
-/* Whether the object sees the sample as it comes. */
-static bool passes(const moe_fitted *f, const moe_example *s) {
+/* Whether the object sees the sample as it comes; most are known to be whole.
+ */
+static inline bool passes(const moe_fitted *f, const moe_example *s) {
   const moe_intake *in = &f->intake;
-  return !in->open ||
-         (!in->spreads && (in->keeps_holes || moe_example_is_whole(s, in->n)));
+  if (in->spreads) return false;
+  return s->norm > 0 || !in->open || in->keeps_holes ||
+         moe_example_is_whole(s, in->n);
 }
 
 /* The sample as it sees it, in the call's scratch. */
@@ -401,7 +403,7 @@ moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s) {
   bool as_is = passes(f, s);
   MOE_TRY(as_is ? teach(call, o, s) : teach_encoded(call, o, s, teach));
   if (f->intake.open && !f->intake.keeps_holes)
-    moe_intake_count(&f->intake, s->x, as_is);
+    (as_is ? moe_intake_count_whole : moe_intake_count)(&f->intake, s->x);
   f->n_seen++;
   return MOE_OK;
 }
