@@ -113,6 +113,23 @@ describe("one sample at a time", function()
     end
   end)
 
+  it("takes the targets of many from arrays and tensors of either shape", function()
+    local y, columns = {}, {}
+    for i = 1, #rows do
+      y[i] = i % 7 / 4 -- the same as a float
+      columns[i] = { y[i] }
+    end
+    local function learned(targets) return E.linear {}:learn_many(X, targets):dump() end
+    local by_array = learned(y)
+    assert.is_true(by_array == learned(moe.tensor(y)), "tensor")
+    assert.is_true(by_array == learned(moe.tensor(columns)), "tensor of one column")
+    y[20] = "twenty"
+    refuses("y[20] must be a number", E.linear {}.learn_many, E.linear {}, X, y)
+    local classes = E.naive_bayes {}:learn_many(X, y):classes()
+    assert.equal("number", type(classes[1]))
+    assert.equal("twenty", classes[#classes])
+  end)
+
   it("comes as an array, as a tensor or by name", function()
     local by_array, by_tensor, by_name = E.linear {}, E.linear {}, E.linear {}
     for i = 1, #rows do

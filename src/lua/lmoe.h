@@ -186,6 +186,9 @@ void lmoe_check_rows(lua_State *L, lmoe_call *c, int index, moe_rows *out);
 void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
                        const moe_schema *schema, moe_rows *out);
 
+/* The first n values of an array, read raw; false where one is no number. */
+bool lmoe_read_numbers(lua_State *L, int array, size_t n, double *out);
+
 /* y for n rows: a Lua array, a tensor, or (index of a table) its target. */
 void lmoe_check_target(lua_State *L, lmoe_call *c, int index,
                        const moe_object *o, size_t n, moe_target *out);

@@ -454,12 +454,39 @@ static void gather_numbers(lua_State *L, lmoe_call *c, int index,
 
 static void widen_tensor(lua_State *L, lmoe_call *c, const moe_tensor *t,
                          moe_target *out) {
-  size_t n = (size_t)t->shape[0], width = (size_t)t->shape[1];
+  size_t n = (size_t)t->shape[0];
+  size_t width = t->ndim == 2 ? (size_t)t->shape[1] : 1;
   double *values = moe_scratch(&c->call, moe_size(n, width), sizeof *values);
   if (values == NULL) lmoe_end(L, c, MOE_ENOMEM);
   for (size_t i = 0; i < n * width; i++) values[i] = (double)t->f[i];
   *out = (moe_target){
       .task = MOE_REGRESSION, .n = n, .values = values, .width = width};
+}
+
+/* An array of nothing but numbers, which most are; false for any other. */
+static bool widen_array(lua_State *L, lmoe_call *c, int index, size_t n,
+                        moe_target *out) {
+  moe_scratch_mark mark = moe_scratch_now(&c->call);
+  double *values = moe_scratch(&c->call, n, sizeof *values);
+  if (values == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  luaL_checkstack(L, LUA_MINSTACK, "y");
+  *out = (moe_target){
+      .task = MOE_REGRESSION, .n = n, .values = values, .width = 1};
+  if (lmoe_read_numbers(L, index, n, values)) return true;
+  moe_scratch_drop(&c->call, mark);
+  return false;
+}
+
+/* Quantities that can be read at once; false of anything else. */
+static bool widen(lua_State *L, lmoe_call *c, int index, const moe_object *o,
+                  size_t n, moe_target *out) {
+  const moe_tensor *tensor = lmoe_test_tensor(L, index);
+  bool counts = moe_learner_task(o, false) != MOE_CLASSIFICATION;
+  if (tensor == NULL)
+    return counts && lua_istable(L, index) && widen_array(L, c, index, n, out);
+  if (tensor->ndim == 1 && !counts) return false;
+  widen_tensor(L, c, tensor, out);
+  return true;
 }
 
 /* True when the labels are words rather than quantities. */
@@ -515,21 +542,19 @@ static void check_count(lua_State *L, size_t n, size_t rows) {
 
 void lmoe_check_target(lua_State *L, lmoe_call *c, int index,
                        const moe_object *o, size_t n, moe_target *out) {
-  const moe_tensor *tensor = lmoe_test_tensor(L, index);
   size_t length;
   push_item push = check_source(L, index, &length);
   check_count(L, length, n);
-  if (tensor != NULL && tensor->ndim == 2) {
-    widen_tensor(L, c, tensor, out);
-  } else if (is_wide_array(L, index)) {
+  bool read = widen(L, c, index, o, n, out);
+  if (!read && is_wide_array(L, index)) {
     size_t width = 0;
     const double *values = check_matrix(L, c, index, "y", n, &width, false);
     *out = (moe_target){
         .task = MOE_REGRESSION, .n = n, .values = values, .width = width};
-  } else if (moe_learner_task(o, are_labelled(L, index, push, n)) ==
-             MOE_CLASSIFICATION) {
+  } else if (!read && moe_learner_task(o, are_labelled(L, index, push, n)) ==
+                          MOE_CLASSIFICATION) {
     gather_classes(L, c, index, push, n, out);
-  } else {
+  } else if (!read) {
     gather_numbers(L, c, index, push, n, out);
   }
   if (moe_learner_task(o, false) == MOE_GATING) out->task = MOE_GATING;

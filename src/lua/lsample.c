@@ -180,7 +180,7 @@ static bool read_chunk(lua_State *L, int array, int first, int n, double *out) {
   return numbers;
 }
 
-static bool read_numbers(lua_State *L, int array, size_t n, double *out) {
+bool lmoe_read_numbers(lua_State *L, int array, size_t n, double *out) {
   for (size_t j = 0; j < n; j += CHUNK)
     if (!read_chunk(L, array, (int)j, (int)(n - j < CHUNK ? n - j : CHUNK),
                     out + j))
@@ -219,7 +219,8 @@ static bool read_value(lua_State *L, const visit *v, size_t j, bool learns) {
 static bool read_array(lua_State *L, const visit *v, bool learns) {
   size_t n = v->f->schema.n;
   bool good = true;
-  if (!has_nominal(&v->f->intake) && read_numbers(L, 2, n, v->x)) return true;
+  if (!has_nominal(&v->f->intake) && lmoe_read_numbers(L, 2, n, v->x))
+    return true;
   for (size_t j = 0; good && j < n; j++) {
     good = lmoe_rawgeti(L, 2, (int)j + 1) != LUA_TNIL &&
            read_value(L, v, j, learns);
@@ -322,7 +323,7 @@ static bool read_target(lua_State *L, const visit *v, moe_example *s) {
     return true;
   }
   return lua_type(L, 3) == LUA_TTABLE && lua_rawlen(L, 3) == n &&
-         read_numbers(L, 3, n, v->y);
+         lmoe_read_numbers(L, 3, n, v->y);
 }
 
 /* What an object that grows holds now; costly to reckon, so now and then. */
