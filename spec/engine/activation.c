@@ -17,7 +17,8 @@ static double exact(moe_activation f, double x) {
     case MOE_SIGMOIDAL: return 1 / (1 + exp(-x));
     case MOE_SOFTPLUS: return fmax(x, 0) + log1p(exp(-fabs(x)));
     default:
-      return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+      return 0.5 * x *
+             (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
   }
 }
 
@@ -136,6 +137,43 @@ static bool biased(void) {
   return true;
 }
 
+/* What a row of a hidden layer is put to use for in one pass, as one by one. */
+static bool rows(void) {
+  enum { MOST = 37 };
+  float x[MOST + 1], u[MOST + 1], g[MOST];
+  for (int f = MOE_RELU; f < MOE_N_ACTIVATIONS; f++)
+    for (size_t n = 0; n <= MOST; n++) {
+      moe_activation a = (moe_activation)f;
+      bool only_value = moe_activation_needs_only_value(a);
+      double sum = 0, gated = 0;
+      x[n] = u[n] = 3;
+      for (size_t k = 0; k < n; k++) {
+        double in = (double)k / 5 - 3, y = found(a, in);
+        x[k] = (float)(only_value ? y : in);
+        g[k] = (float)(k % 7) - 2.5f;
+        sum += (double)g[k] * y;
+      }
+      EXPECT(fabs((double)moe_activate_back_row(a, g, x, n) - sum) < 1e-4);
+      for (size_t k = 0; k < n; k++) {
+        double in = (double)k / 5 - 3, by = (double)g[k] * slope(a, in);
+        EXPECT(fabs((double)x[k] - by) < 1e-5);
+        x[k] = (float)in;
+        u[k] = (float)k / 9 - 1;
+        gated += (double)(g[k] * u[k]) * found(a, in);
+      }
+      EXPECT(fabs((double)moe_activate_back_gated(a, g, x, u, n) - gated) <
+             1e-4);
+      for (size_t k = 0; k < n; k++) {
+        double in = (double)k / 5 - 3, before = (double)k / 9 - 1;
+        double by = (double)g[k] * before * slope(a, in);
+        EXPECT(fabs((double)x[k] - by) < 1e-5);
+        EXPECT(fabs((double)u[k] - (double)g[k] * found(a, in)) < 1e-5);
+      }
+      EXPECT(x[n] == 3 && u[n] == 3); /* nothing behind the last */
+    }
+  return true;
+}
+
 /* The formula as it stands in the paper, in double. */
 static void step(const moe_adam *r, int t, double g, double *w, double *m,
                  double *v) {
@@ -206,6 +244,7 @@ static const promise promises[] = {
     {"what is not a number stays that", not_a_number},
     {"a run of any length gives what its numbers give by themselves", runs},
     {"a bias is added before", biased},
+    {"one pass over a row gives its product and its slopes", rows},
     {"adam makes the steps of the paper", adam},
     {"adam's first step is lr, whatever the derivative's size", first_step},
     {"adam survives derivatives that no float can hold the square of", huge},

@@ -15,7 +15,7 @@ KERNEL float relu(float x) { return x < 0 ? 0 : x; }
 
 KERNEL float relu_slope(float x, float y) {
   (void)y;
-  return x > 0 ? 1 : 0;
+  return (float)(x > 0);
 }
 
 /* Near 0 an odd polynomial, fitted to the relative error; it keeps the digits
@@ -131,10 +131,14 @@ KERNEL float softplus_slope(float x, float y) {
 typedef void (*forward)(const float *x, float *y, size_t n);
 typedef void (*backward)(const float *x, const float *y, float *g, size_t n);
 typedef void (*biased)(const float *bias, float *x, size_t rows, size_t n);
+typedef float (*back_row)(const float *g, float *x, size_t n);
+typedef float (*back_gated)(const float *g, float *x, float *u, size_t n);
 typedef struct kernels {
   forward value[MOE_N_ACTIVATIONS];
   backward slope[MOE_N_ACTIVATIONS];
   biased value_of_sum[MOE_N_ACTIVATIONS];
+  back_row row[MOE_N_ACTIVATIONS];
+  back_gated gated[MOE_N_ACTIVATIONS];
 } kernels;
 
 #define COMPILE_ONE(FUNCTION, SLOPE, NAME, TARGET)                            \
@@ -151,23 +155,84 @@ typedef struct kernels {
       for (size_t k = 0; k < n; k++) x[k] = FUNCTION(x[k] + bias[k]);         \
   }
 
-#define COMPILE_FOR(NAME, TARGET)                                          \
-  COMPILE_ONE(relu, relu_slope, NAME, TARGET)                              \
-  COMPILE_ONE(tanh_of, tanh_slope, NAME, TARGET)                           \
-  COMPILE_ONE(gelu, gelu_slope, NAME, TARGET)                              \
-  COMPILE_ONE(silu, silu_slope, NAME, TARGET)                              \
-  COMPILE_ONE(gelu_tanh, gelu_tanh_slope, NAME, TARGET)                    \
-  COMPILE_ONE(sigmoid, sigmoid_slope, NAME, TARGET)                        \
-  COMPILE_ONE(softplus, softplus_slope, NAME, TARGET)                      \
-  static const kernels NAME = {                                            \
-      {relu_##NAME, tanh_of_##NAME, gelu_##NAME, silu_##NAME,              \
-       gelu_tanh_##NAME, sigmoid_##NAME, softplus_##NAME},                 \
-      {relu_slope_##NAME, tanh_slope_##NAME, gelu_slope_##NAME,            \
-       silu_slope_##NAME, gelu_tanh_slope_##NAME, sigmoid_slope_##NAME,    \
-       softplus_slope_##NAME},                                             \
-      {relu_of_sum_##NAME, tanh_of_of_sum_##NAME, gelu_of_sum_##NAME,      \
-       silu_of_sum_##NAME, gelu_tanh_of_sum_##NAME, sigmoid_of_sum_##NAME, \
-       softplus_of_sum_##NAME}};
+/* What stands for x is the value already. */
+KERNEL float itself(float y) { return y; }
+
+#define COMPILE_ROW(FUNCTION, SLOPE, OUT, TARGET)                     \
+  TARGET static float OUT(const float *restrict g, float *restrict x, \
+                          size_t n) {                                 \
+    float lane[LANES] = {0}, rest = 0;                                \
+    size_t i = 0;                                                     \
+    for (; i + LANES <= n; i += LANES)                                \
+      for (size_t k = 0; k < LANES; k++) {                            \
+        float y = FUNCTION(x[i + k]);                                 \
+        lane[k] += g[i + k] * y;                                      \
+        x[i + k] = g[i + k] * SLOPE(x[i + k], y);                     \
+      }                                                               \
+    for (; i < n; i++) {                                              \
+      float y = FUNCTION(x[i]);                                       \
+      rest += g[i] * y;                                               \
+      x[i] = g[i] * SLOPE(x[i], y);                                   \
+    }                                                                 \
+    return sum_of_lanes(lane) + rest;                                 \
+  }
+
+#define COMPILE_GATED(FUNCTION, SLOPE, OUT, TARGET)                   \
+  TARGET static float OUT(const float *restrict g, float *restrict x, \
+                          float *restrict u, size_t n) {              \
+    float lane[LANES] = {0}, rest = 0;                                \
+    size_t i = 0;                                                     \
+    for (; i + LANES <= n; i += LANES)                                \
+      for (size_t k = 0; k < LANES; k++) {                            \
+        float y = FUNCTION(x[i + k]), by_u = g[i + k] * y;            \
+        lane[k] += by_u * u[i + k];                                   \
+        x[i + k] = g[i + k] * u[i + k] * SLOPE(x[i + k], y);          \
+        u[i + k] = by_u;                                              \
+      }                                                               \
+    for (; i < n; i++) {                                              \
+      float y = FUNCTION(x[i]), by_u = g[i] * y;                      \
+      rest += by_u * u[i];                                            \
+      x[i] = g[i] * u[i] * SLOPE(x[i], y);                            \
+      u[i] = by_u;                                                    \
+    }                                                                 \
+    return sum_of_lanes(lane) + rest;                                 \
+  }
+
+#define COMPILE_BACK(VALUE, FUNCTION, SLOPE, NAME, TARGET) \
+  COMPILE_ROW(VALUE, SLOPE, SLOPE##_row_##NAME, TARGET)    \
+  COMPILE_GATED(FUNCTION, SLOPE, SLOPE##_gated_##NAME, TARGET)
+
+#define COMPILE_FOR(NAME, TARGET)                                           \
+  COMPILE_BACK(itself, relu, relu_slope, NAME, TARGET)                      \
+  COMPILE_BACK(itself, tanh_of, tanh_slope, NAME, TARGET)                   \
+  COMPILE_BACK(gelu, gelu, gelu_slope, NAME, TARGET)                        \
+  COMPILE_BACK(silu, silu, silu_slope, NAME, TARGET)                        \
+  COMPILE_BACK(gelu_tanh, gelu_tanh, gelu_tanh_slope, NAME, TARGET)         \
+  COMPILE_BACK(itself, sigmoid, sigmoid_slope, NAME, TARGET)                \
+  COMPILE_BACK(softplus, softplus, softplus_slope, NAME, TARGET)            \
+  COMPILE_ONE(relu, relu_slope, NAME, TARGET)                               \
+  COMPILE_ONE(tanh_of, tanh_slope, NAME, TARGET)                            \
+  COMPILE_ONE(gelu, gelu_slope, NAME, TARGET)                               \
+  COMPILE_ONE(silu, silu_slope, NAME, TARGET)                               \
+  COMPILE_ONE(gelu_tanh, gelu_tanh_slope, NAME, TARGET)                     \
+  COMPILE_ONE(sigmoid, sigmoid_slope, NAME, TARGET)                         \
+  COMPILE_ONE(softplus, softplus_slope, NAME, TARGET)                       \
+  static const kernels NAME = {                                             \
+      {relu_##NAME, tanh_of_##NAME, gelu_##NAME, silu_##NAME,               \
+       gelu_tanh_##NAME, sigmoid_##NAME, softplus_##NAME},                  \
+      {relu_slope_##NAME, tanh_slope_##NAME, gelu_slope_##NAME,             \
+       silu_slope_##NAME, gelu_tanh_slope_##NAME, sigmoid_slope_##NAME,     \
+       softplus_slope_##NAME},                                              \
+      {relu_of_sum_##NAME, tanh_of_of_sum_##NAME, gelu_of_sum_##NAME,       \
+       silu_of_sum_##NAME, gelu_tanh_of_sum_##NAME, sigmoid_of_sum_##NAME,  \
+       softplus_of_sum_##NAME},                                             \
+      {relu_slope_row_##NAME, tanh_slope_row_##NAME, gelu_slope_row_##NAME, \
+       silu_slope_row_##NAME, gelu_tanh_slope_row_##NAME,                   \
+       sigmoid_slope_row_##NAME, softplus_slope_row_##NAME},                \
+      {relu_slope_gated_##NAME, tanh_slope_gated_##NAME,                    \
+       gelu_slope_gated_##NAME, silu_slope_gated_##NAME,                    \
+       gelu_tanh_slope_gated_##NAME, sigmoid_slope_gated_##NAME,            \
+       softplus_slope_gated_##NAME}};
 
 MOE_COMPILE_KERNELS
 
@@ -183,4 +248,14 @@ void moe_activate_back(moe_activation f, const float *x, const float *y,
 void moe_activate_biased(moe_activation f, const float *bias, float *x,
                          size_t rows, size_t n) {
   best()->value_of_sum[f](bias, x, rows, n);
+}
+
+float moe_activate_back_row(moe_activation f, const float *g, float *x,
+                            size_t n) {
+  return best()->row[f](g, x, n);
+}
+
+float moe_activate_back_gated(moe_activation f, const float *g, float *x,
+                              float *u, size_t n) {
+  return best()->gated[f](g, x, u, n);
 }

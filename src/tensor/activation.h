@@ -13,6 +13,7 @@
 #ifndef MOE_ACTIVATION_H
 #define MOE_ACTIVATION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum moe_activation {
@@ -36,9 +37,22 @@ void moe_activate(moe_activation f, const float *x, float *y, size_t n);
 void moe_activate_biased(moe_activation f, const float *bias, float *x,
                          size_t rows, size_t n);
 
-/* g becomes g f'(x), where y = f(x).  Of relu, tanh and sigmoid y may stand for
-   x too. */
+/* The derivative of relu, tanh and sigmoid is known from y = f(x) alone, so
+   that y may be kept in the place of x. */
+static inline bool moe_activation_needs_only_value(moe_activation f) {
+  return f == MOE_RELU || f == MOE_TANH || f == MOE_SIGMOIDAL;
+}
+
+/* g becomes g f'(x), where y = f(x).  Of those y may stand for x too. */
 void moe_activate_back(moe_activation f, const float *x, const float *y,
                        float *g, size_t n);
+
+/* x becomes g f'(x); returns Σ g f(x).  Of those y stands in the place of x. */
+float moe_activate_back_row(moe_activation f, const float *g, float *x,
+                            size_t n);
+
+/* Of f(x) u: x becomes g u f'(x), and u becomes g f(x); returns Σ g f(x) u. */
+float moe_activate_back_gated(moe_activation f, const float *g, float *x,
+                              float *u, size_t n);
 
 #endif

@@ -32,4 +32,14 @@ KERNEL float exp_of(float x) {
   return x == x ? sum : x;
 }
 
+/* A sum runs in so many lanes, which are joined at the end. */
+enum { LANES = 16 };
+
+KERNEL float sum_of_lanes(const float *lane) {
+  float half[LANES / 2];
+  for (int i = 0; i < 8; i++) half[i] = lane[i] + lane[i + 8];
+  for (int i = 0; i < 4; i++) half[i] += half[i + 4];
+  return (half[0] + half[2]) + (half[1] + half[3]);
+}
+
 #endif

@@ -5,15 +5,6 @@
 #include "float_math.h"
 #include "instructions.h"
 
-enum { LANES = 16 };
-
-KERNEL float join(const float *lane) {
-  float half[LANES / 2];
-  for (int i = 0; i < 8; i++) half[i] = lane[i] + lane[i + 8];
-  for (int i = 0; i < 4; i++) half[i] += half[i + 4];
-  return (half[0] + half[2]) + (half[1] + half[3]);
-}
-
 KERNEL float largest(const float *x, size_t n) {
   float lane[LANES], top;
   size_t i = 0;
@@ -33,7 +24,7 @@ KERNEL float sum_of(const float *x, size_t n) {
   for (; i + LANES <= n; i += LANES)
     for (int k = 0; k < LANES; k++) lane[k] += x[i + (size_t)k];
   for (; i < n; i++) rest += x[i];
-  return join(lane) + rest;
+  return sum_of_lanes(lane) + rest;
 }
 
 KERNEL float dot_of(const float *x, const float *y, size_t n) {
@@ -43,7 +34,7 @@ KERNEL float dot_of(const float *x, const float *y, size_t n) {
     for (int k = 0; k < LANES; k++)
       lane[k] += x[i + (size_t)k] * y[i + (size_t)k];
   for (; i < n; i++) rest += x[i] * y[i];
-  return join(lane) + rest;
+  return sum_of_lanes(lane) + rest;
 }
 
 KERNEL void add_scaled(float a, const float *x, float *y, size_t n) {
