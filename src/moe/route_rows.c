@@ -104,6 +104,8 @@ void moe_route_unprepare(const moe_route_config *config,
                          double *by_noise) {
   moe_random random;
   double factor, deviate;
+  if (by_noise != NULL) memset(by_noise, 0, in->experts * sizeof *by_noise);
+  if (!is_noisy(config, in) && !is_jittered(config, in)) return;
   seed_row(in, i, &random);
   for (size_t e = 0; e < in->experts; e++) {
     draw(config, in, &random, &factor, &deviate);
