@@ -65,11 +65,10 @@ moe_status moe_feed_forward_back(moe_call *call, const moe_feed_forward *f,
 /* ----------------------------------------------- among the kernel's files */
 
 enum {
-  MOE__TILE = 256,    /* rows of an expert that are worked on together, … */
-  MOE__HIGHEST = 384, /* … and at most; … */
-  MOE__ROUND = 2048,  /* … sorted rows of a round, at most; … */
-  MOE__BAND = 256,    /* … columns of the hidden layer; … */
-  MOE__PARTS = 16     /* … parts of the answers */
+  MOE__TILE = 640,   /* rows of an expert that are worked on together, … */
+  MOE__ROUND = 2304, /* … sorted rows of a round, … */
+  MOE__BAND = 1024,  /* … columns of the hidden layer, all at most; … */
+  MOE__PARTS = 16    /* … parts of the answers */
 };
 
 /* Rows first … first + n − 1 of the sorted ones, all of one expert. */
@@ -85,9 +84,9 @@ typedef struct moe__round {
   bool first; /* of all rounds */
 } moe__round;
 
-/* How a pass over all rows is cut, and its room: for each worker
-   moe__worker_size floats, and in `rows` for each row of a round the more of
-   dim and out. */
+/* How a pass over all rows is cut, and its room: for each worker `own` floats,
+   and in `rows` each row of a round.  A row of x or of answers begins `wide`
+   floats after the one before, the more of dim and out. */
 typedef struct moe__plan {
   const moe_feed_forward *f;
   const moe_dispatched *d;
@@ -96,11 +95,14 @@ typedef struct moe__plan {
   moe__round *rounds;
   moe_phase *phases;
   int64_t *places; /* the sorted row of each selection, or −1 */
+  size_t own, wide;
   float *room, *rows;
 } moe__plan;
 
+/* `hidden`: floats of a worker's room for each row of a tile and unit of the
+   hidden layer. */
 moe_status moe__plan_new(moe_call *call, const moe_feed_forward *f,
-                         const moe_dispatched *d, moe__plan *p);
+                         const moe_dispatched *d, size_t hidden, moe__plan *p);
 void moe__plan_free(moe__plan *p);
 
 /* A phase of every round: pieces by tiles; by experts of the round, and for
@@ -118,9 +120,8 @@ static inline size_t moe__bands(const moe_feed_forward *f) {
   return f->hidden > 0 ? (f->hidden + MOE__BAND - 1) / MOE__BAND : 1;
 }
 
-size_t moe__worker_size(const moe_feed_forward *f);
 static inline float *moe__worker_room(const moe__plan *p, int worker) {
-  return p->room + (size_t)worker * moe__worker_size(p->f);
+  return p->room + (size_t)worker * p->own;
 }
 
 /* The row of x behind a sorted one. */
@@ -128,9 +129,17 @@ static inline size_t moe__row_of(const moe_dispatched *d, size_t sorted) {
   return (size_t)d->sorted.slots[sorted] / d->width;
 }
 
+static inline float moe__weight_of(const moe_dispatched *d, size_t sorted) {
+  return d->weights[d->sorted.slots[sorted]];
+}
+
 /* Where the rows of a tile are among those of its round. */
 static inline size_t moe__at(const moe__round *r, const moe__tile *t) {
   return t->first - r->tiles[0].first;
+}
+static inline float *moe__rows_of(const moe__plan *p, const moe__round *r,
+                                  const moe__tile *t) {
+  return p->rows + moe__at(r, t) * p->wide;
 }
 
 /* Hidden numbers of a row that are saved; of a tile those of the gate lie
@@ -139,17 +148,16 @@ static inline size_t moe__each(const moe_feed_forward *f) {
   return f->w_gate != NULL ? 2 * f->hidden : f->hidden;
 }
 
-/* A tile's rows of `width` floats, from where they came from. */
-void moe__gather_rows(const moe_dispatched *d, const moe__tile *t, size_t width,
-                      const float *from, float *to);
+/* A tile's rows of `width` floats, from where they came from, times their
+   weights if `weighted`. */
+void moe__gather_rows(const moe__plan *p, const moe__tile *t, size_t width,
+                      bool weighted, const float *from, float *to);
 
-/* Adds to a part of the rows `to` what the rows of the round, `from`, hold for
-   them, times their weights if `weighted`; puts it in the first round of a
-   `fresh` one. */
+/* Adds to a part of the rows `to` what `rows` of the round hold for them, times
+   their weights if `weighted`; puts what is the first for a `fresh` one. */
 typedef struct moe__scatter {
   size_t width;
   bool weighted, fresh;
-  const float *from;
   float *to;
 } moe__scatter;
 void moe__scatter_part(const moe__plan *p, const moe__round *r, size_t part,
@@ -159,12 +167,9 @@ void moe__scatter_part(const moe__plan *p, const moe__round *r, size_t part,
 moe_status moe__feed_forward_row(moe_call *call, const moe_feed_forward *f,
                                  const moe_dispatched *d, float *out);
 
-/* The derivative is known from the value alone, so that the value may be saved
-   in the place of its argument. */
+/* Of the hidden layer f(x) is saved in the place of x. */
 static inline bool moe__is_in_place(const moe_feed_forward *f) {
-  return f->w_gate == NULL &&
-         (f->activation == MOE_RELU || f->activation == MOE_TANH ||
-          f->activation == MOE_SIGMOIDAL);
+  return f->w_gate == NULL && moe_activation_needs_only_value(f->activation);
 }
 
 #endif

@@ -2,14 +2,15 @@
    layer, h its answers, g the gradient by the layer's answer and w a
    selection's weight:
 
-     by h      w g W_outᵀ          by w    (g W_outᵀ) · h + g · b_out
+     by h      (w g) W_outᵀ        by w    ((by h) · h + (w g) · b_out) / w
      by z      (by h) f'(z)        by x    (by z) W_inᵀ
      by W_out  hᵀ (w g)            by W_in xᵀ (by z)
 
-   so that the expert's answer itself is never needed again.  The phases of a
-   round: w g of its rows; by W_out; by z, in the place of what was saved of it,
-   and x of its rows; by W_in; by x of its rows; that to where they came from.
- */
+   so that the expert's answer itself is never needed again, and one pass over
+   the hidden layer gives what is by w and by z.  Where w is too small to divide
+   by, the row's product is made once more, of g.  The phases of a round: w g of
+   its rows; by W_out; by z, in the place of what was saved of it, and x of its
+   rows; by W_in; by x of its rows; that to where they came from. */
 #include <string.h>
 
 #include "feed_forward.h"
@@ -25,87 +26,66 @@ typedef struct backward {
 
 /* ------------------------------------------------------------------ by rows */
 
-static float weight_of(const moe_dispatched *d, size_t sorted) {
-  return d->weights[d->sorted.slots[sorted]];
-}
-
-/* The tile's rows in those of the plan, which have `width` numbers now. */
-static float *rows_of(const moe__round *r, const moe__tile *t, size_t width) {
-  const backward *c = r->pass;
-  return c->plan.rows + moe__at(r, t) * width;
-}
-
 static void bring_tile(void *context, size_t index, int worker) {
   const moe__round *r = context;
   const backward *c = r->pass;
   const moe__tile *t = &r->tiles[index];
-  size_t out = c->plan.f->out;
-  float *g = rows_of(r, t, out);
   (void)worker;
-  moe__gather_rows(c->plan.d, t, out, c->g, g);
-  for (size_t i = 0; i < t->n; i++, g += out)
-    moe__scaled_row(weight_of(c->plan.d, t->first + i), g, g, out);
+  moe__gather_rows(&c->plan, t, c->plan.f->out, true, c->g,
+                   moe__rows_of(&c->plan, r, t));
 }
 
-/* Row i of a tile: by_h is that without w, and used up. */
-typedef struct row {
-  float w, *by_w; /* NULL: not wanted */
-  size_t n;
-  float *z, *z_in, *by_h, *room;
-} row;
-
-static void back_plain(moe_activation f, bool in_place, const row *r) {
-  const float *h = r->z;
-  if (!in_place) {
-    moe_activate(f, r->z, r->room, r->n);
-    h = r->room;
-  }
-  if (r->by_w != NULL) *r->by_w += moe__dot_row(r->by_h, h, r->n);
-  moe_activate_back(f, r->z, h, r->by_h, r->n);
-  moe__scaled_row(r->w, r->by_h, r->z, r->n);
+/* What the gradient by h of a row of a tile is put to use for; returns its
+   product with h. */
+static float back_row(const moe_feed_forward *f, const float *by_h, float *z,
+                      float *z_in) {
+  if (f->w_gate != NULL)
+    return moe_activate_back_gated(f->activation, by_h, z, z_in, f->hidden);
+  return moe_activate_back_row(f->activation, by_h, z, f->hidden);
 }
 
-static void back_gated(moe_activation f, const row *r) {
-  float *y = r->room, *by_in = y + r->n;
-  moe_activate(f, r->z, y, r->n);
-  memcpy(by_in, r->by_h, r->n * sizeof *by_in);
-  moe__times_row(y, by_in, r->n);
-  if (r->by_w != NULL) *r->by_w += moe__dot_row(by_in, r->z_in, r->n);
-  moe__times_row(r->z_in, r->by_h, r->n);
-  moe_activate_back(f, r->z, y, r->by_h, r->n);
-  moe__scaled_row(r->w, r->by_h, r->z, r->n);
-  moe__scaled_row(r->w, by_in, r->z_in, r->n);
+/* (g W_outᵀ) · h + g · b_out, of one row whose z is still there. */
+static float weigh_again(const moe_feed_forward *f, size_t e, const float *g,
+                         const float *z, const float *z_in, float *room) {
+  float *by_h = room, *copy = room + f->hidden, *copy_in = copy + f->hidden;
+  moe_gemm(false, true, 1, f->hidden, f->out, 1, g, f->out,
+           f->w_out + e * f->hidden * f->out, f->out, 0, by_h, f->hidden);
+  memcpy(copy, z, f->hidden * sizeof *copy);
+  if (z_in != NULL) memcpy(copy_in, z_in, f->hidden * sizeof *copy_in);
+  float sum = back_row(f, by_h, copy, copy_in);
+  if (f->b_out != NULL) sum += moe__dot_row(g, f->b_out + e * f->out, f->out);
+  return sum;
 }
 
 /* What is saved of the tile becomes the gradient by z. */
-static void back_hidden(const backward *c, const moe__tile *t, const float *g,
-                        float *by_h, float *room) {
+static void back_hidden(const backward *c, const moe__tile *t, const float *wg,
+                        const float *by_h, float *room) {
+  const float least = 1e-12f;
   const moe_feed_forward *f = c->plan.f;
   const moe_dispatched *d = c->plan.d;
   float *z = c->saved + t->first * moe__each(f), *by_w = c->to->weights.to;
-  for (size_t i = 0; i < t->n; i++) {
-    size_t slot = (size_t)d->sorted.slots[t->first + i], n = f->hidden;
-    row r = {.w = d->weights[slot],
-             .by_w = by_w != NULL ? by_w + slot : NULL,
-             .n = n,
-             .z = z + i * n,
-             .z_in = z + (t->n + i) * n,
-             .by_h = by_h + i * n,
-             .room = room};
-    if (by_w != NULL && f->b_out != NULL)
-      by_w[slot] +=
-          moe__dot_row(g + i * f->out, f->b_out + t->expert * f->out, f->out);
-    if (f->w_gate != NULL)
-      back_gated(f->activation, &r);
-    else
-      back_plain(f->activation, moe__is_in_place(f), &r);
+  float *z_in = f->w_gate != NULL ? z + t->n * f->hidden : NULL;
+  for (size_t i = 0; i < t->n; i++, wg += c->plan.wide, by_h += f->hidden) {
+    size_t s = t->first + i;
+    float w = moe__weight_of(d, s), sum = 0;
+    bool divides = w > least || w < -least;
+    if (by_w != NULL && !divides)
+      sum = weigh_again(f, t->expert, c->g + moe__row_of(d, s) * f->out, z,
+                        z_in, room);
+    float product = back_row(f, by_h, z, z_in);
+    if (divides && f->b_out != NULL)
+      product += moe__dot_row(wg, f->b_out + t->expert * f->out, f->out);
+    if (by_w != NULL) by_w[d->sorted.slots[s]] += divides ? product / w : sum;
+    z += f->hidden;
+    if (z_in != NULL) z_in += f->hidden;
   }
 }
 
-static void map_back(const moe_feed_forward *f, const float *w, size_t e,
+static void map_back(const moe__plan *p, const float *w, size_t e,
                      const float *by_z, size_t n, float beta, float *by_x) {
+  const moe_feed_forward *f = p->f;
   moe_gemm(false, true, n, f->dim, f->hidden, 1, by_z, f->hidden,
-           w + e * f->dim * f->hidden, f->hidden, beta, by_x, f->dim);
+           w + e * f->dim * f->hidden, f->hidden, beta, by_x, p->wide);
 }
 
 static void back_tile(void *context, size_t index, int worker) {
@@ -113,14 +93,13 @@ static void back_tile(void *context, size_t index, int worker) {
   const backward *c = r->pass;
   const moe_feed_forward *f = c->plan.f;
   const moe__tile *t = &r->tiles[index];
-  float *g = moe__worker_room(&c->plan, worker);
-  float *by_h = g + MOE__HIGHEST * f->out;
-  moe__gather_rows(c->plan.d, t, f->out, c->g, g);
-  moe_gemm(false, true, t->n, f->hidden, f->out, 1, g, f->out,
+  float *rows = moe__rows_of(&c->plan, r, t);
+  float *by_h = moe__worker_room(&c->plan, worker);
+  moe_gemm(false, true, t->n, f->hidden, f->out, 1, rows, c->plan.wide,
            f->w_out + t->expert * f->hidden * f->out, f->out, 0, by_h,
            f->hidden);
-  back_hidden(c, t, g, by_h, by_h + MOE__HIGHEST * f->hidden);
-  moe__gather_rows(c->plan.d, t, f->dim, c->plan.d->x, rows_of(r, t, f->dim));
+  back_hidden(c, t, rows, by_h, by_h + MOE__TILE * f->hidden);
+  moe__gather_rows(&c->plan, t, f->dim, false, c->plan.d->x, rows);
 }
 
 static void back_x(void *context, size_t index, int worker) {
@@ -129,23 +108,22 @@ static void back_x(void *context, size_t index, int worker) {
   const moe_feed_forward *f = c->plan.f;
   const moe__tile *t = &r->tiles[index];
   const float *by_z = c->saved + t->first * moe__each(f);
-  float *by_x = rows_of(r, t, f->dim);
+  float *by_x = moe__rows_of(&c->plan, r, t);
   (void)worker;
   if (c->to->x.to == NULL) return;
   if (f->w_gate != NULL) {
-    map_back(f, f->w_gate, t->expert, by_z, t->n, 0, by_x);
+    map_back(&c->plan, f->w_gate, t->expert, by_z, t->n, 0, by_x);
     by_z += t->n * f->hidden;
   }
-  map_back(f, f->w_in, t->expert, by_z, t->n, f->w_gate != NULL ? 1 : 0, by_x);
+  map_back(&c->plan, f->w_in, t->expert, by_z, t->n, f->w_gate != NULL ? 1 : 0,
+           by_x);
 }
 
 static void add_by_x(void *context, size_t index, int worker) {
   const moe__round *r = context;
   const backward *c = r->pass;
-  const moe__scatter s = {.width = c->plan.f->dim,
-                          .fresh = c->to->x.fresh,
-                          .from = c->plan.rows,
-                          .to = c->to->x.to};
+  const moe__scatter s = {
+      .width = c->plan.f->dim, .fresh = c->to->x.fresh, .to = c->to->x.to};
   (void)worker;
   if (s.to != NULL) moe__scatter_part(&c->plan, r, index, &s);
 }
@@ -157,8 +135,9 @@ static void add_by_x(void *context, size_t index, int worker) {
 typedef struct band {
   const backward *c;
   const moe__tile *t;
-  size_t at, first, width; /* row in the round; columns */
-  bool begins;             /* no tile of the expert was before */
+  const float *rows;   /* of the tile: w g, or x */
+  size_t first, width; /* columns */
+  bool begins;         /* no tile of the expert was before */
   float *room;
 } band;
 
@@ -189,25 +168,24 @@ static const float *find_hidden(const moe_feed_forward *f, const float *z,
 static void back_out(const band *b) {
   const moe_feed_forward *f = b->c->plan.f;
   const float *z = b->c->saved + b->t->first * moe__each(f) + b->first;
-  const float *wg = b->c->plan.rows + b->at * f->out;
+  size_t wide = b->c->plan.wide;
   bool in_place = moe__is_in_place(f);
   moe_added w = b->c->to->w_out, bias = b->c->to->b_out;
   if (w.to != NULL)
     moe_gemm(true, false, b->width, f->out, b->t->n, 1,
              in_place ? z : find_hidden(f, z, b),
-             in_place ? f->hidden : b->width, wg, f->out, kept(w, b),
+             in_place ? f->hidden : b->width, b->rows, wide, kept(w, b),
              w.to + (b->t->expert * f->hidden + b->first) * f->out, f->out);
   if (bias.to != NULL && b->first == 0)
-    add_rows(bias, b, wg, f->out, f->out, bias.to + b->t->expert * f->out);
+    add_rows(bias, b, b->rows, wide, f->out, bias.to + b->t->expert * f->out);
 }
 
 static void back_map_in(const band *b, const float *by_z, moe_added w) {
   const moe_feed_forward *f = b->c->plan.f;
   if (w.to == NULL) return;
-  moe_gemm(true, false, f->dim, b->width, b->t->n, 1,
-           b->c->plan.rows + b->at * f->dim, f->dim, by_z, f->hidden,
-           kept(w, b), w.to + b->t->expert * f->dim * f->hidden + b->first,
-           f->hidden);
+  moe_gemm(true, false, f->dim, b->width, b->t->n, 1, b->rows, b->c->plan.wide,
+           by_z, f->hidden, kept(w, b),
+           w.to + b->t->expert * f->dim * f->hidden + b->first, f->hidden);
 }
 
 static void back_in(const band *b) {
@@ -248,7 +226,7 @@ static void each_tile(const moe__round *r, size_t index, int worker,
   for (size_t k = find_tile(r, expert);
        k < r->n && r->tiles[k].expert == expert; k++) {
     b.t = &r->tiles[k];
-    b.at = moe__at(r, b.t);
+    b.rows = moe__rows_of(&c->plan, r, b.t);
     b.begins = b.t->first == (size_t)c->plan.d->sorted.offsets[expert];
     use(&b);
   }
@@ -294,7 +272,7 @@ moe_status moe_feed_forward_back(moe_call *call, const moe_feed_forward *f,
       {MOE__BY_TILES, back_tile},  {MOE__BY_BANDS, back_in_band},
       {MOE__BY_TILES, back_x},     {MOE__BY_PARTS, add_by_x}};
   backward c = {.to = to, .g = g, .saved = saved};
-  MOE_TRY(moe__plan_new(call, f, d, &c.plan));
+  MOE_TRY(moe__plan_new(call, f, d, 1, &c.plan));
   clear_rest(f, d, to);
   moe__plan_run(call, &c.plan, &c, MOE__STEPS, steps);
   moe__plan_free(&c.plan);

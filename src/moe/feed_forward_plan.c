@@ -6,10 +6,8 @@
 
 /* ----------------------------------------------------------------- the cuts */
 
-/* Of about MOE__TILE rows: a little more is better than two that are small. */
 static size_t count_cuts(const moe_dispatched *d, size_t e) {
-  size_t rows = (size_t)d->sorted.counts[e];
-  return rows < MOE__HIGHEST ? rows > 0 : (rows + MOE__TILE / 2) / MOE__TILE;
+  return ((size_t)d->sorted.counts[e] + MOE__TILE - 1) / MOE__TILE;
 }
 
 /* Tiles of an expert are as equal as they can be. */
@@ -43,17 +41,15 @@ static void find_places(moe__plan *p) {
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-size_t moe__worker_size(const moe_feed_forward *f) {
-  return MOE__HIGHEST * (larger(f->dim, f->out) + 2 * f->hidden);
-}
-
 /* As much forward as backward, so that one block of the pool serves both. */
-static float *take_room(const moe_call *call, moe__plan *p) {
+static float *take_room(const moe_call *call, size_t hidden, moe__plan *p) {
   const moe_feed_forward *f = p->f;
   size_t pieces = larger(p->n_tiles, moe_size(f->experts, moe__bands(f)));
   size_t workers = (size_t)moe_parallel_width(call, larger(pieces, MOE__PARTS));
-  size_t own = moe_size(workers, moe__worker_size(f));
-  size_t all = moe_size(MOE__ROUND, larger(f->dim, f->out));
+  p->wide = larger(f->dim, f->out);
+  p->own = MOE__TILE * (p->wide + hidden * f->hidden) + 3 * f->hidden;
+  size_t own = moe_size(workers, p->own);
+  size_t all = moe_size(MOE__ROUND, p->wide);
   p->room =
       moe_pool_take(call->pool, moe_size(own + all, sizeof(float)), false);
   p->rows = p->room + own;
@@ -61,7 +57,7 @@ static float *take_room(const moe_call *call, moe__plan *p) {
 }
 
 moe_status moe__plan_new(moe_call *call, const moe_feed_forward *f,
-                         const moe_dispatched *d, moe__plan *p) {
+                         const moe_dispatched *d, size_t hidden, moe__plan *p) {
   size_t tiles = 0, slots = d->rows * d->width;
   *p = (moe__plan){.f = f, .d = d};
   for (size_t e = 0; e < f->experts; e++) tiles += count_cuts(d, e);
@@ -76,7 +72,7 @@ moe_status moe__plan_new(moe_call *call, const moe_feed_forward *f,
   for (size_t e = 0; e < f->experts; e++) cut_expert(d, e, p);
   cut_rounds(p);
   find_places(p);
-  if (take_room(call, p) != NULL) return MOE_OK;
+  if (take_room(call, hidden, p) != NULL) return MOE_OK;
   moe_pool_give(p->tiles);
   return moe_fail(call, MOE_ENOMEM, "not enough memory");
 }
@@ -116,13 +112,17 @@ static void call_row(const float *row, size_t width) {
   for (size_t k = 0; k < width; k += 16) __builtin_prefetch(row + k);
 }
 
-void moe__gather_rows(const moe_dispatched *d, const moe__tile *t, size_t width,
-                      const float *from, float *to) {
-  for (size_t i = 0; i < t->n; i++) {
+void moe__gather_rows(const moe__plan *p, const moe__tile *t, size_t width,
+                      bool weighted, const float *from, float *to) {
+  const moe_dispatched *d = p->d;
+  for (size_t i = 0; i < t->n; i++, to += p->wide) {
     const float *row = from + moe__row_of(d, t->first + i) * width;
     if (i + AHEAD < t->n)
       call_row(from + moe__row_of(d, t->first + i + AHEAD) * width, width);
-    memcpy(to + i * width, row, width * sizeof *to);
+    if (weighted)
+      moe__scaled_row(moe__weight_of(d, t->first + i), row, to, width);
+    else
+      memcpy(to, row, width * sizeof *to);
   }
 }
 
@@ -134,16 +134,30 @@ static size_t place_of(const moe__plan *p, const moe__round *r, size_t slot) {
   return at < rows ? at : SIZE_MAX;
 }
 
+/* The first of a row's selections to be worked on, or SIZE_MAX. */
+static size_t find_first(const moe__plan *p, size_t i) {
+  size_t first = SIZE_MAX, width = p->d->width;
+  for (size_t k = i * width; k < (i + 1) * width; k++)
+    if ((size_t)p->places[k] < first) first = (size_t)p->places[k];
+  return first;
+}
+
 static void scatter_row(const moe__plan *p, const moe__round *r, size_t i,
                         const moe__scatter *s) {
   const moe_dispatched *d = p->d;
   float *row = s->to + i * s->width;
-  if (s->fresh && r->first) memset(row, 0, s->width * sizeof *row);
+  size_t first = s->fresh ? find_first(p, i) : 0;
+  bool begun = !s->fresh || first < r->tiles[0].first;
+  if (first == SIZE_MAX && r->first) memset(row, 0, s->width * sizeof *row);
   for (size_t k = i * d->width; k < (i + 1) * d->width; k++) {
     size_t at = place_of(p, r, k);
     if (at == SIZE_MAX) continue;
     float w = s->weighted ? d->weights[k] : 1;
-    moe__axpy_row(w, s->from + at * s->width, row, s->width);
+    if (begun)
+      moe__axpy_row(w, p->rows + at * p->wide, row, s->width);
+    else
+      moe__scaled_row(w, p->rows + at * p->wide, row, s->width);
+    begun = true;
   }
 }
 
@@ -151,7 +165,7 @@ static void call_rows(const moe__plan *p, const moe__round *r, size_t i,
                       const moe__scatter *s) {
   for (size_t k = i * p->d->width; k < (i + 1) * p->d->width; k++) {
     size_t at = place_of(p, r, k);
-    if (at != SIZE_MAX) call_row(s->from + at * s->width, s->width);
+    if (at != SIZE_MAX) call_row(p->rows + at * p->wide, s->width);
   }
 }
 
