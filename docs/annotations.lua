@@ -1559,24 +1559,24 @@ function moe.optim.average() end
 moe.optim.schedules = {}
 
 ---The rate times gamma (0.1) each `every` steps.
----@param optimiser any an optimiser, or any table with a number `lr`
+---@param moved any an optimiser, a sparse layer (its `bias_rate`), or a list of these
 ---@param options table { every (1), gamma (0.1) }
-function moe.optim.schedules.step(optimiser, options) end
+function moe.optim.schedules.step(moved, options) end
 
 ---Along half a cosine down to `least` (0) of the rate in `steps`.
----@param optimiser any an optimiser, or any table with a number `lr`
+---@param moved any an optimiser, a sparse layer (its `bias_rate`), or a list of these
 ---@param options table { steps, least (0) }
-function moe.optim.schedules.cosine(optimiser, options) end
+function moe.optim.schedules.cosine(moved, options) end
 
----Linearly up in `steps`, then constant, or along half a cosine down to 0 at `total`.
----@param optimiser any an optimiser, or any table with a number `lr`
----@param options table { steps, total }
-function moe.optim.schedules.warmup(optimiser, options) end
+---Linearly up in `steps`, then constant, or along half a cosine down to `least` (0) of the rate at `total`.
+---@param moved any an optimiser, a sparse layer (its `bias_rate`), or a list of these
+---@param options table { steps, total, least (0) }
+function moe.optim.schedules.warmup(moved, options) end
 
 ---Up from rate / start (25) to the rate in a share (0.3) of the steps, then down to rate / start / final (1e4), both along half cosines (Smith & Topin 2017).
----@param optimiser any an optimiser, or any table with a number `lr`
+---@param moved any an optimiser, a sparse layer (its `bias_rate`), or a list of these
 ---@param options table { steps, start (25), final (1e4), share (0.3) }
-function moe.optim.schedules.one_cycle(optimiser, options) end
+function moe.optim.schedules.one_cycle(moved, options) end
 
 ---@class moe.Object
 local Object = {}

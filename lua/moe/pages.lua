@@ -1580,32 +1580,32 @@ moe.optim.average()
 { "moe.optim.schedules", [[
 ]], {
 { "moe.optim.schedules.step", [[
-moe.optim.schedules.step(optimiser, options)
+moe.optim.schedules.step(moved, options)
   The rate times gamma (0.1) each `every` steps.
 
-  optimiser  an optimiser, or any table with a number `lr`
-  options    { every (1), gamma (0.1) }]] },
+  moved    an optimiser, a sparse layer (its `bias_rate`), or a list of these
+  options  { every (1), gamma (0.1) }]] },
 { "moe.optim.schedules.cosine", [[
-moe.optim.schedules.cosine(optimiser, options)
+moe.optim.schedules.cosine(moved, options)
   Along half a cosine down to `least` (0) of the rate in `steps`.
 
-  optimiser  an optimiser, or any table with a number `lr`
-  options    { steps, least (0) }]] },
+  moved    an optimiser, a sparse layer (its `bias_rate`), or a list of these
+  options  { steps, least (0) }]] },
 { "moe.optim.schedules.warmup", [[
-moe.optim.schedules.warmup(optimiser, options)
-  Linearly up in `steps`, then constant, or along half a cosine down to 0 at
-  `total`.
+moe.optim.schedules.warmup(moved, options)
+  Linearly up in `steps`, then constant, or along half a cosine down to
+  `least` (0) of the rate at `total`.
 
-  optimiser  an optimiser, or any table with a number `lr`
-  options    { steps, total }]] },
+  moved    an optimiser, a sparse layer (its `bias_rate`), or a list of these
+  options  { steps, total, least (0) }]] },
 { "moe.optim.schedules.one_cycle", [[
-moe.optim.schedules.one_cycle(optimiser, options)
+moe.optim.schedules.one_cycle(moved, options)
   Up from rate / start (25) to the rate in a share (0.3) of the steps, then
   down to rate / start / final (1e4), both along half cosines (Smith & Topin
   2017).
 
-  optimiser  an optimiser, or any table with a number `lr`
-  options    { steps, start (25), final (1e4), share (0.3) }]] },
+  moved    an optimiser, a sparse layer (its `bias_rate`), or a list of these
+  options  { steps, start (25), final (1e4), share (0.3) }]] },
 } },
 { "Object", [[
   What every learner, gate, transform and detector has.]], {
