@@ -2,26 +2,10 @@
 -- PyTorch 1.13 (Debian), and byte by byte from the descriptions of IDX and safetensors.
 local moe = require "moe"
 local allocations = require "spec.support.allocations"
+local files = require "spec.support.files"
 local data = moe.data
 
 local function fixture(name) return "spec/fixtures/arrays/" .. name end
-
-local function bytes_of(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
-
-local function with_file(bytes, f)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-  local good, message = pcall(f, path)
-  os.remove(path)
-  assert(good, message)
-end
 
 -- nil, a message and this code.
 local function refused(code, pattern, none, message, got)
@@ -68,7 +52,7 @@ describe("write_npy", function()
     local path = os.tmpname()
     assert.is_true(data.write_npy(path, moe.tensor(quarters)))
     assert.same(quarters, data.read_npy(path):totable())
-    assert.equal(bytes_of(fixture "f4.npy"), bytes_of(path))
+    assert.equal(files.read(fixture "f4.npy"), files.read(path))
     os.remove(path)
     refused("EIO", "cannot", data.write_npy("/nowhere/x.npy", moe.zeros(1)))
     assert.has_error(function() data.write_npy(path, { 1 }) end)
@@ -96,7 +80,7 @@ describe("npz", function()
     }
     assert.is_true(data.write_npz(path, state))
     assert.is_true(data.write_npz(other, state))
-    assert.equal(bytes_of(path), bytes_of(other))
+    assert.equal(files.read(path), files.read(other))
     local again = assert(data.read_npz(path))
     assert.same(quarters, again["layer.1"]:totable())
     assert.same({ 3, 1 }, again.ids:totable())
@@ -145,7 +129,7 @@ describe("write_idx", function()
       assert.same(t:totable(), again:totable())
     end
     assert.is_true(data.write_idx(path, data.read_idx(fixture "images.idx")))
-    assert.equal(bytes_of(fixture "images.idx"), bytes_of(path))
+    assert.equal(files.read(fixture "images.idx"), files.read(path))
     local many = moe.randn(100, 70, { seed = 1 })
     assert.is_true(data.write_idx(path, many))
     assert.same(many:totable(), data.read_idx(path):totable())
@@ -250,9 +234,9 @@ describe("files that are cut or changed", function()
 
   it("cut anywhere give nil, a message and a code", function()
     for _, case in ipairs(readers) do
-      local bytes = bytes_of(fixture(case[1]))
+      local bytes = files.read(fixture(case[1]))
       for length = 0, #bytes - 1, 7 do
-        with_file(bytes:sub(1, length), function(path)
+        files.lend(bytes:sub(1, length), function(path)
           local t, message, code = data[case[2]](path)
           assert.is_nil(t, case[1] .. " of " .. length)
           assert.is_string(message)
@@ -269,11 +253,11 @@ describe("files that are cut or changed", function()
       return state % n
     end
     for _, case in ipairs(readers) do
-      local bytes = bytes_of(fixture(case[1]))
+      local bytes = files.read(fixture(case[1]))
       for _ = 1, 60 do
         local at = below(math.min(#bytes, 160)) + 1
         local changed = bytes:sub(1, at - 1) .. string.char(below(256)) .. bytes:sub(at + 1)
-        with_file(changed, function(path)
+        files.lend(changed, function(path)
           local t, message, code = data[case[2]](path)
           if t == nil then assert.is_true(type(message) == "string" and #code > 0) end
         end)
@@ -282,22 +266,22 @@ describe("files that are cut or changed", function()
   end)
 
   it("of which a number was changed do not pass for the archive that was written", function()
-    local bytes = bytes_of(fixture "stored.npz")
+    local bytes = files.read(fixture "stored.npz")
     local at = bytes:find("\0\0\128\62", 1, true) -- 0.25
-    with_file(bytes:sub(1, at - 1) .. "\1" .. bytes:sub(at + 1), function(path)
+    files.lend(bytes:sub(1, at - 1) .. "\1" .. bytes:sub(at + 1), function(path)
       refused("EFORMAT", "checksum", data.read_npz(path))
     end)
   end)
 
   it("whose headers promise more than there is are refused at once", function()
-    with_file("\0\0\8\2\127\255\255\255\127\255\255\255ab", function(path)
+    files.lend("\0\0\8\2\127\255\255\255\127\255\255\255ab", function(path)
       refused("EFORMAT", "shape does not agree", data.read_idx(path))
     end)
-    with_file("\0\0\8\255" .. ("\255"):rep(1020), function(path)
+    files.lend("\0\0\8\255" .. ("\255"):rep(1020), function(path)
       refused("EUNSUPPORTED", "255 dimensions", data.read_idx(path))
     end)
     local header = "{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551615, 2)}\n"
-    with_file("\147NUMPY\1\0" .. string.char(#header, 0) .. header, function(path)
+    files.lend("\147NUMPY\1\0" .. string.char(#header, 0) .. header, function(path)
       refused("EFORMAT", "shape", data.read_npy(path))
     end)
   end)

@@ -1,6 +1,7 @@
 local core = require "moe.core"
 local data = require "moe.data"
 local allocations = require "spec.support.allocations"
+local files = require "spec.support.files"
 
 local function parse(text, options) return assert(data.parse_csv(text, options)) end
 
@@ -224,12 +225,6 @@ local function write(name, text)
   file:close()
   return directory .. "/" .. name
 end
-local function contents(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
 
 describe("a CSV file", function()
   setup(function() directory = shell "mktemp -d" end)
@@ -284,16 +279,16 @@ describe("a CSV file", function()
   it("has quotes only where they are needed", function()
     local path = directory .. "/minimal.csv"
     assert(small:write_csv(path))
-    assert.equal('a,b\n1,x\n,"y,z"\n', contents(path))
+    assert.equal('a,b\n1,x\n,"y,z"\n', files.read(path))
     assert(data.table({ columns = { a = { 0 / 0, 1 } } }):write_csv(path))
-    assert.equal('a\n""\n1\n', contents(path))
+    assert.equal('a\n""\n1\n', files.read(path))
   end)
 
   it("is replaced as a whole, keeping its permissions, through a link", function()
     local path = write("old.csv", "old")
     shell(("chmod 640 %s; ln -s old.csv %s/link"):format(path, directory))
     assert(small:write_csv(directory .. "/link"))
-    assert.equal('a,b\n1,x\n,"y,z"\n', contents(path))
+    assert.equal('a,b\n1,x\n,"y,z"\n', files.read(path))
     assert.equal("640", shell("stat -c %a " .. path))
     assert.equal("old.csv", shell("readlink " .. directory .. "/link"))
   end)
@@ -309,7 +304,7 @@ describe("a CSV file", function()
     ]]):format(path)
     local out = shell("trap '' XFSZ; ulimit -f 16; " .. lua(script))
     assert.equal("EIO", out)
-    assert.equal("old", contents(path))
+    assert.equal("old", files.read(path))
     assert.equal(before, shell("ls -A " .. directory))
     for _, bad in ipairs { directory, directory .. "/none/x.csv", directory .. "/fifo" } do
       assert.equal("EIO", select(3, small:write_csv(bad)))
@@ -334,7 +329,7 @@ describe("a CSV file", function()
       io.write "done"
     ]]):format(path)
     assert.equal("done", shell("LOCPATH=" .. directory .. " " .. lua(script)))
-    assert.equal("a\n1.25\n1e-7\n123456789.12345679\n", contents(path))
+    assert.equal("a\n1.25\n1e-7\n123456789.12345679\n", files.read(path))
   end)
 end)
 

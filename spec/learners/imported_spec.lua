@@ -5,6 +5,7 @@
 -- are what these programs' own predict gave for the rows, to 9 digits.
 local moe = require "moe"
 local allocations = require "spec.support.allocations"
+local files = require "spec.support.files"
 local near = require "spec.support.near"
 
 local E = moe.experts
@@ -120,13 +121,6 @@ local function path_of(program, name)
   return ("spec/fixtures/%s_%s.%s"):format(program, name, endings[program])
 end
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
-
 local scratch = os.tmpname()
 teardown(function() os.remove(scratch) end)
 
@@ -193,7 +187,7 @@ for program, models in pairs(programs) do
 end
 
 describe("an imported model", function()
-  local binary = read(path_of("xgboost", "binary"))
+  local binary = files.read(path_of("xgboost", "binary"))
 
   it("keeps names of columns, tells where it is from, and prints", function()
     local m = E.import(path_of("xgboost", "binary"))
@@ -211,7 +205,7 @@ describe("an imported model", function()
     local named = import_text(binary, { classes = { "yes", "no" } })
     assert.same({ "no", "yes" }, named:classes())
     number(0.845759928, named:predict_proba_one(rows[1]).no)
-    local softprob = read(path_of("xgboost", "softprob"))
+    local softprob = files.read(path_of("xgboost", "softprob"))
     named = import_text(softprob, { classes = { "b", "c", "a" } })
     number(0.648962319, named:predict_proba_one(rows[1]).a)
     local some = named:contributions(rows[1])
@@ -256,7 +250,7 @@ describe("an imported model", function()
   -- The links and how base_score is written are XGBoost's (src/objective): a
   -- score here is the logarithm of what count:poisson answers.
   it("answers through the link of every objective", function()
-    local poisson = read(path_of("xgboost", "poisson"))
+    local poisson = files.read(path_of("xgboost", "poisson"))
     local function same(x) return x end
     local function squash(x) return 1 / (1 + math.exp(-x)) end
     local function logit(p) return math.log(p / (1 - p)) end
@@ -301,7 +295,7 @@ describe("import", function()
   end)
 
   it("refuses by name what it cannot answer exactly", function()
-    local xgboost = read(path_of("xgboost", "poisson"))
+    local xgboost = files.read(path_of("xgboost", "poisson"))
     local function altered(from, to, word)
       local text, n = xgboost:gsub(from, to, 1)
       assert.equal(1, n, from)
@@ -311,7 +305,7 @@ describe("import", function()
     altered('"name":"gbtree"', '"name":"gblinear"', "gblinear")
     altered('"split_type":%[0', '"split_type":[1', "categories")
     altered('("num_nodes":"%d+","size_leaf_vector":")0', "%13", "several numbers a leaf")
-    local lightgbm = read(path_of("lightgbm", "binary"))
+    local lightgbm = files.read(path_of("lightgbm", "binary"))
     xgboost = lightgbm
     altered("objective=binary", "objective=cross_entropy_lambda", "cross_entropy_lambda")
     altered("objective=binary", "objective=regression sqrt", "reg_sqrt")
@@ -322,8 +316,8 @@ describe("import", function()
   end)
 
   it("refuses trees that are not trees, and numbers that are none", function()
-    local xgboost = read(path_of("xgboost", "poisson"))
-    local lightgbm = read(path_of("lightgbm", "binary"))
+    local xgboost = files.read(path_of("xgboost", "poisson"))
+    local lightgbm = files.read(path_of("lightgbm", "binary"))
     local function altered(whole, from, to, word)
       local text, n = whole:gsub(from, to, 1)
       assert.equal(1, n, from)
@@ -356,7 +350,7 @@ describe("import", function()
   end)
 
   it("refuses answers that could add up to more than there are numbers", function()
-    local xgboost = read(path_of("xgboost", "poisson"))
+    local xgboost = files.read(path_of("xgboost", "poisson"))
     refuses(xgboost:gsub("%-1.8599933E%-1", "1E308"), "too large")
     refuses(xgboost:gsub('"7E%-1"', '"1E308"'):gsub("count:poisson", "reg:squarederror"), "add up")
     assert(import_text((xgboost:gsub("%-1.8599933E%-1", "1E300"))))
@@ -376,7 +370,7 @@ describe("import", function()
 
   it("refuses every shorter file, and never crashes on one that is garbled", function()
     for _, path in ipairs { path_of("xgboost", "dart"), path_of("lightgbm", "poisson") } do
-      local whole = read(path)
+      local whole = files.read(path)
       local seed = 1
       local function below(n)
         seed = (seed * 16807) % 2147483647

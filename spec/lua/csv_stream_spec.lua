@@ -1,19 +1,10 @@
 -- CSV files row by row: the cells that read_csv gives, in memory that stays the same.
 local moe = require "moe"
 local allocations = require "spec.support.allocations"
+local files = require "spec.support.files"
 local new_random = require "moe.random"
 
 local csv, read_csv = moe.streams.csv, moe.data.read_csv
-
-local function with_file(text, use)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-  local ok, message = pcall(use, path)
-  os.remove(path)
-  if not ok then error(message, 0) end
-end
 
 local function same(a, b) return a == b or a ~= a and b ~= b end
 
@@ -70,7 +61,7 @@ end
 describe("a stream of CSV", function()
   it("gives the cells that read_csv gives, and again after reset", function()
     for seed = 1, 24 do
-      with_file(random_text(seed, 40 + seed), function(path)
+      files.lend(random_text(seed, 40 + seed), function(path)
         local options = { missing = { "NA" } }
         if seed % 2 == 1 then options.target = seed % 3 == 0 and "d" or "c" end
         if seed % 5 == 0 then options.drop = { "a" } end
@@ -78,21 +69,21 @@ describe("a stream of CSV", function()
         compare(path, options)
       end)
     end
-    with_file("1;x\n2;y", function(path) compare(path, { header = false, sep = ";" }) end)
-    with_file("a,b\n", function(path) compare(path) end)
+    files.lend("1;x\n2;y", function(path) compare(path, { header = false, sep = ";" }) end)
+    files.lend("a,b\n", function(path) compare(path) end)
   end)
 
   it("does so where rows lie across its windows of 256 KB", function()
     local text = random_text(3, 20000)
     assert.is_true(#text > 3 * 2 ^ 18)
-    with_file(text, function(path) compare(path, { missing = { "NA" }, target = "d" }) end)
+    files.lend(text, function(path) compare(path, { missing = { "NA" }, target = "d" }) end)
     local long = ('"%s"'):format(("x"):rep(600000))
-    with_file("a,b\n1," .. long .. "\r\n2,y\r\n", function(path) compare(path) end)
+    files.lend("a,b\n1," .. long .. "\r\n2,y\r\n", function(path) compare(path) end)
     -- a carriage return is the last byte of a window, its line feed the first of the next
     for extra = 0, 3 do
       local head = "a,b\r\n" .. ("1,2\r\n"):rep(52427)
       local text_of = head .. ("9"):rep(extra) .. "1,2\r\n3,4\r\nbad\r\n"
-      with_file(text_of, function(path)
+      files.lend(text_of, function(path)
         local stream, n, x, message = csv(path), 0
         repeat
           x, message = stream()
@@ -105,7 +96,7 @@ describe("a stream of CSV", function()
   end)
 
   it("knows the task by its target", function()
-    with_file("a,b\n1,x\n2,y\n", function(path)
+    files.lend("a,b\n1,x\n2,y\n", function(path)
       assert.equal("classification", csv(path, { target = "b" }).task)
       assert.equal("regression", csv(path, { target = "a" }).task)
       assert.equal("classification", csv(path, { target = "a", task = "classification" }).task)
@@ -117,7 +108,7 @@ describe("a stream of CSV", function()
   it("refuses files that cannot be read with nil, message and code", function()
     local function refusal(text, options)
       local message, code
-      with_file(text, function(path)
+      files.lend(text, function(path)
         local nothing
         nothing, message, code = csv(path, options)
         assert.is_nil(nothing)
@@ -138,7 +129,7 @@ describe("a stream of CSV", function()
       assert.truthy(message:find(said, 1, true), message)
       assert.equal("EFORMAT", code)
     end
-    with_file("a,b\n1,2\n", function(path)
+    files.lend("a,b\n1,2\n", function(path)
       assert.is_false(pcall(csv, path, { target = "c" }))
       assert.is_false(pcall(csv, path, { target = "a", drop = { "a" } }))
       assert.is_false(pcall(csv, path, { tarket = "a" }))
@@ -154,7 +145,7 @@ describe("a stream of CSV", function()
       ["a,b\n1,2\n" .. ("3,4\n"):rep(70000) .. "5,\0006\n"] = "line 70003: a zero byte",
       ['a,b\n1,2\n3,"x\n\n'] = "line 3: a cell opens with a quote that nothing closes",
     } do
-      with_file(text, function(path)
+      files.lend(text, function(path)
         local stream = csv(path)
         local first = stream()
         assert.is_table(first)
@@ -177,7 +168,7 @@ describe("a stream of CSV", function()
   end)
 
   it("learns kinds from the first 256 KB, and says where something else comes", function()
-    with_file("a,bee\n" .. ("1,2\n"):rep(70000) .. "3,x4\n", function(path)
+    files.lend("a,bee\n" .. ("1,2\n"):rep(70000) .. "3,x4\n", function(path)
       local stream = csv(path)
       local x, message
       repeat x, message = stream() until not x
@@ -217,7 +208,7 @@ describe("a stream of CSV", function()
   end)
 
   it("tells who learns from it the columns' names", function()
-    with_file("size,colour,price\n1,red,3\n2,blue,5\n3,red,7\n4,blue,9\n", function(path)
+    files.lend("size,colour,price\n1,red,3\n2,blue,5\n3,red,7\n4,blue,9\n", function(path)
       local s = csv(path, { target = "price" })
       local model, delayed = moe.experts.linear {}, moe.experts.linear {}
       for x, y in s:iter() do model:learn_one(x, y) end
@@ -233,7 +224,7 @@ describe("a stream of CSV", function()
   end)
 
   it("survives every allocation that fails", function()
-    with_file('a,b\n1,"x ""y"""\n2,z\n', function(path)
+    files.lend('a,b\n1,"x ""y"""\n2,z\n', function(path)
       assert.is_true(allocations.fail(function()
         assert.equal(2, #csv(path, { missing = { "NA" }, target = "b" }):take(5))
       end) > 5)

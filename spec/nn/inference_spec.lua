@@ -1,6 +1,7 @@
 -- Sparse layers for use: in C, in files, of half width.
 local moe = require "moe"
 local engine = require "spec.support.engine"
+local files = require "spec.support.files"
 local safetensors = require "spec.support.safetensors_reader"
 local support = require "spec.support.golden"
 local near = require("spec.support.near").within(1e-6)
@@ -51,25 +52,6 @@ local function far(a, b)
   return most
 end
 
-local function with_file(f)
-  local path = os.tmpname()
-  local ok, message = pcall(f, path)
-  os.remove(path)
-  if not ok then error(message, 0) end
-end
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
-local function write(path, bytes)
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-end
-
 describe("layers in C", function()
   local paths = {}
   for k, options in ipairs(kinds) do
@@ -88,7 +70,7 @@ end)
 describe("a saved layer", function()
   it("comes back as it was: configuration, weights, answers, learning", function()
     for _, options in ipairs(kinds) do
-      with_file(function(path)
+      files.lend(nil, function(path)
         local layer = layer_of(options)
         assert.is_true(layer:save(path))
         local again = assert(nn.MoE.load(path)):eval()
@@ -132,7 +114,7 @@ describe("a saved layer", function()
     assert.equal("EIO", code)
     assert.matches("nowhere", message)
     assert.equal("EIO", select(3, layer_of({}):save "/nowhere/layer.moe"))
-    with_file(function(path)
+    files.lend(nil, function(path)
       moe.experts.constant {}:save(path)
       none, message, code = nn.MoE.load(path)
       assert.is_nil(none)
@@ -144,10 +126,10 @@ describe("a saved layer", function()
   -- The file of a small layer, without the checksum that would tell every change.
   local function whole(options, half)
     local bytes
-    with_file(function(path)
+    files.lend(nil, function(path)
       local layer = layer_of(options)
       assert((half and layer:half() or layer):save(path))
-      bytes = read(path)
+      bytes = files.read(path)
     end)
     local file = safetensors.read(bytes)
     file.metadata.checksum = nil
@@ -157,8 +139,8 @@ describe("a saved layer", function()
   it("that C can run and nn.MoE cannot is refused", function()
     local file = whole { activation = "swiglu" }
     file.metadata.moe = file.metadata.moe:gsub('"silu"', '"relu"')
-    with_file(function(path)
-      write(path, safetensors.pack(file))
+    files.lend(nil, function(path)
+      files.write(path, safetensors.pack(file))
       local layer, message, code = nn.MoE.load(path)
       assert.is_nil(layer)
       assert.equal("EUNSUPPORTED", code)
@@ -167,7 +149,7 @@ describe("a saved layer", function()
   end)
 
   local function try(path, bytes)
-    write(path, bytes)
+    files.write(path, bytes)
     local layer, _, code = nn.MoE.load(path)
     if not layer then
       assert.is_true(code == "EFORMAT" or code == "EUNSUPPORTED", code)
@@ -178,7 +160,7 @@ describe("a saved layer", function()
   end
 
   it("that was tampered with is refused, or answers in bounds", function()
-    with_file(function(path)
+    files.lend(nil, function(path)
       for _, half in ipairs { false, true } do
         local file = whole({ activation = "swiglu", shared_experts = 1 }, half)
         local bytes, at = safetensors.pack(file), 1
@@ -194,7 +176,7 @@ describe("a saved layer", function()
 
   it("with other numbers in it, is refused or answers in bounds", function()
     local numbers = { "0", "-1", "1", "5", "2147483648", "9223372036854775807", "true" }
-    with_file(function(path)
+    files.lend(nil, function(path)
       local file = whole({ shared_experts = 1, router = "noisy_top_k", noise = "learned" })
       local text = file.metadata.moe
       local from = text:find('"state"', 1, true)
@@ -216,10 +198,10 @@ describe("a saved layer", function()
   it("with an array that is empty, left out or not finite is refused", function()
     for _, half in ipairs { false, true } do
       local file = whole({ shared_experts = 1 }, half)
-      with_file(function(path)
+      files.lend(nil, function(path)
         local text = file.metadata.moe
         local function refused(word)
-          write(path, safetensors.pack(file))
+          files.write(path, safetensors.pack(file))
           local layer, message, code = nn.MoE.load(path)
           assert.is_nil(layer)
           assert.equal("EFORMAT", code)
@@ -355,14 +337,14 @@ describe("a layer of half width", function()
   end)
 
   it("is saved and comes back, in half the bytes", function()
-    with_file(function(path)
+    files.lend(nil, function(path)
       local layer = layer_of { dim = 6, hidden = 400, shared_experts = 1 }
       assert.is_true(layer:save(path))
-      local full = #read(path)
+      local full = #files.read(path)
       local half = layer:half()
       assert.is_true(half:save(path))
-      assert.is_true(#read(path) < 0.65 * full)
-      assert.equal("BF16", safetensors.read(read(path)).tensors.w_in.dtype)
+      assert.is_true(#files.read(path) < 0.65 * full)
+      assert.equal("BF16", safetensors.read(files.read(path)).tensors.w_in.dtype)
       local again = assert(nn.MoE.load(path))
       assert.equal(0, far(half(x), again(x)))
       assert.equal("HalfMoE", again.type_name)
