@@ -123,6 +123,6 @@ describe("nn.MoE says what is wrong, and what is allowed", function()
       return layer.selection_bias:abs():max()
     end
     assert.near(10, moved(0.1) / moved(0.01), 1e-3)
-    refused("'bias_rate' must be a number in (0, 1]; got 2", moved, 2)
+    refused("'bias_rate' must be a number in [0, 1]; got 2", moved, 2)
   end)
 end)
