@@ -639,6 +639,7 @@ describe("a training step", function()
     local value, failed = step(40), 0
     for n = 0, 10000 do
       collectgarbage()
+      core._trim()
       core._fail_after(n)
       -- Of another size, so that the pool has nothing at hand.
       local ok, message = pcall(step, 40 + 97 * n % 1013)
