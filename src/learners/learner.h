@@ -328,6 +328,7 @@ moe_status moe__open_child(moe_call *call, moe_object *child,
                            size_t outputs, const moe_labels *labels);
 moe_status moe__follow_levels(moe_call *call, moe_object *child,
                               const moe_fitted *parent);
+moe_status moe__open_stream(moe_call *call, moe_object *o); /* by its type */
 moe_status moe__predict_one(moe_call *call, const moe_object *o,
                             const moe_example *s, double *out);
 moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s);
