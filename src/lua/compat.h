@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <string.h>
 
 #if LUA_VERSION_NUM == 501
 #define lua_rawlen lua_objlen
@@ -38,6 +39,18 @@ static inline int lmoe_rawgeti(lua_State *L, int index, int i) {
 static inline int lmoe_absolute(lua_State *L, int index) {
   return index > 0 || index <= LUA_REGISTRYINDEX ? index
                                                  : lua_gettop(L) + index + 1;
+}
+
+/* Pushes a zeroed userdata that the collector hands to a function. */
+static inline void *lmoe_push_freed(lua_State *L, size_t size,
+                                    lua_CFunction finaliser) {
+  void *box = lua_newuserdata(L, size);
+  memset(box, 0, size);
+  lua_newtable(L);
+  lua_pushcfunction(L, finaliser);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  return box;
 }
 
 /* Field of the registry under the address of a static variable. */

@@ -33,12 +33,7 @@ static slots *get_slots(lua_State *L) {
 
 void lmoe_open_custom(lua_State *L) {
   if (get_slots(L) != NULL) return;
-  slots *s = lua_newuserdata(L, sizeof *s);
-  memset(s, 0, sizeof *s);
-  lua_newtable(L);
-  lua_pushcfunction(L, l_free_slots);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
+  lmoe_push_freed(L, sizeof(slots), l_free_slots);
   lmoe_set_registry(L, &slots_key);
   lua_newtable(L);
   lmoe_set_registry(L, &values_key);

@@ -35,13 +35,7 @@ static int free_bytes(lua_State *L) {
 }
 
 void *lmoe_push_bytes_box(lua_State *L) {
-  void **box = lua_newuserdata(L, sizeof *box);
-  *box = NULL;
-  lua_newtable(L);
-  lua_pushcfunction(L, free_bytes);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  return box;
+  return lmoe_push_freed(L, sizeof(void *), free_bytes);
 }
 
 static int l_dump(lua_State *L) {

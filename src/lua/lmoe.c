@@ -447,13 +447,8 @@ static void prepare_desk(lua_State *L, lmoe_state *s) {
 }
 
 static void new_state(lua_State *L) {
-  lmoe_state *s = lua_newuserdata(L, sizeof *s);
-  memset(s, 0, sizeof *s);
+  lmoe_state *s = lmoe_push_freed(L, sizeof *s, l_free_desk);
   s->threads = 1;
-  lua_newtable(L);
-  lua_pushcfunction(L, l_free_desk);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
   lmoe_set_registry(L, &state_key);
   prepare_desk(L, s);
   lua_newtable(L);

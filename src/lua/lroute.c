@@ -314,12 +314,7 @@ static int l_free_parser(lua_State *L) {
 
 static void new_parser(lua_State *L) {
   lmoe_call *c = lmoe_begin(L);
-  parser *p = lua_newuserdata(L, sizeof *p);
-  p->object = NULL;
-  lua_newtable(L);
-  lua_pushcfunction(L, l_free_parser);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
+  parser *p = lmoe_push_freed(L, sizeof *p, l_free_parser);
   lmoe_set_registry(L, &parser_key);
   lmoe_end(L, c, moe_object_new(&c->call, &moe_route_options, &p->object));
   p->defaults = ((const moe_route_params *)p->object->params)->route;

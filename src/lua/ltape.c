@@ -24,12 +24,7 @@ static int l_free_tape(lua_State *L) {
 
 static void new_tape(lua_State *L) {
   lmoe_call *c = lmoe_begin(L);
-  lmoe_tape *t = lua_newuserdata(L, sizeof *t);
-  memset(t, 0, sizeof *t);
-  lua_newtable(L);
-  lua_pushcfunction(L, l_free_tape);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
+  lmoe_tape *t = lmoe_push_freed(L, sizeof *t, l_free_tape);
   lmoe_set_registry(L, &tape_key);
   LMOE_TRY(L, c, moe_pool_new(&c->call, &t->pool));
   lmoe_end(L, c, moe_pool_new_small(&c->call, &t->small));
