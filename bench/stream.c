@@ -89,10 +89,17 @@ static void learn_first(moe_object *o, const double *x, double y) {
   check(moe_learner_learn(&call, o, &batch));
 }
 
-static void learn(moe_object *o, const double *x, double y,
-                  const double *answer) {
-  moe_example s = {.x = x, .y = &y, .weight = 1, .answer = answer};
+static void learn(moe_object *o, const double *x, double y) {
+  moe_example s = {.x = x, .y = &y, .weight = 1};
   check(moe_learner_learn_one(&call, o, &s));
+}
+
+/* What the model said of x before. */
+static double test_then_learn(moe_object *o, const double *x, double y) {
+  moe_example s = {.x = x, .y = &y, .weight = 1};
+  double out;
+  check(moe_learner_test_then_learn(&call, o, &s, &out));
+  return out;
 }
 
 static double predict(const moe_object *o, const double *x) {
@@ -105,8 +112,7 @@ static double predict(const moe_object *o, const double *x) {
    Each works on all samples; a model has learned from the first before. */
 
 static double train(moe_object *o, const samples *s) {
-  for (size_t i = 1; i < s->n; i++)
-    learn(o, s->x + i * FEATURES, s->y[i], NULL);
+  for (size_t i = 1; i < s->n; i++) learn(o, s->x + i * FEATURES, s->y[i]);
   return 0;
 }
 
@@ -120,9 +126,8 @@ static double answer(moe_object *o, const samples *s) {
 static double test_then_train(moe_object *o, const samples *s) {
   double sum = s->y[0] * s->y[0];
   for (size_t i = 1; i < s->n; i++) {
-    double out = predict(o, s->x + i * FEATURES), error = out - s->y[i];
+    double error = test_then_learn(o, s->x + i * FEATURES, s->y[i]) - s->y[i];
     sum += error * error;
-    learn(o, s->x + i * FEATURES, s->y[i], &out);
   }
   return sqrt(sum / (double)s->n);
 }
@@ -183,9 +188,8 @@ static void learn_steps(const char *path, size_t n) {
 static double run(moe_object *o, source *from, size_t n) {
   double x[FEATURES], sum = 0;
   for (size_t i = 0; i < n; i++) {
-    double y = next_sample(from, x), out = predict(o, x);
-    sum += (out - y) * (out - y);
-    learn(o, x, y, &out);
+    double y = next_sample(from, x), error = test_then_learn(o, x, y) - y;
+    sum += error * error;
   }
   return sqrt(sum / (double)n);
 }

@@ -127,17 +127,21 @@ static moe_example example_of(const moe_object *o, moe_task task, size_t i) {
   return s;
 }
 
+static bool tells_its_answer(moe_object *o, const moe_example *s) {
+  double answer[3], told[3];
+  size_t size = moe_learner_fitted(o)->n_outputs * sizeof *told;
+  return moe_learner_predict_one(&call, o, s->x, answer) == MOE_OK &&
+         moe_learner_test_then_learn(&call, o, s, told) == MOE_OK &&
+         memcmp(answer, told, size) == 0;
+}
+
 static bool learn_sample(moe_object *o, moe_task task, size_t i, bool asked) {
-  double answer[3];
   moe_example s = example_of(o, task, i);
   if (s.id < 0 &&
       moe_learner_add_label(&call, o, &names[ids[i]], &s.id) != MOE_OK)
     return false;
-  if (asked) {
-    if (moe_learner_predict_one(&call, o, x[i], answer) != MOE_OK) return false;
-    s.answer = answer;
-  }
-  return moe_learner_learn_one(&call, o, &s) == MOE_OK;
+  return asked ? tells_its_answer(o, &s)
+               : moe_learner_learn_one(&call, o, &s) == MOE_OK;
 }
 
 static bool are_same(moe_object *a, moe_object *b) {
@@ -296,7 +300,9 @@ static bool refused(void) {
 static const promise promises[] = {
     {"rows of a batch teach what samples teach, weights of 0 included",
      in_bulk},
-    {"a sample teaches the same with the answer to it and without", asked},
+    {"a sample teaches the same where the answer is told, which is "
+     "predict_one's",
+     asked},
     {"a row is answered as the sample is", predicted},
     {"rows of weight 0 are passed by in a fit", fitted},
     {"samples allocate nothing where the learner is of fixed size", no_memory},

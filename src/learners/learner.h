@@ -118,6 +118,12 @@ typedef struct moe_learner_type {
                             const double *x, double *out);
   moe_status (*learn_one)(moe_call *call, moe_object *o, const moe_example *s);
 
+  /* Both at once, for types that find their answer out on the way to learning:
+     what predict_one says goes to `out`.  NULL: one is called after the other.
+   */
+  moe_status (*test_then_learn)(moe_call *call, moe_object *o,
+                                const moe_example *s, double *out);
+
   /* Of a learner with a memory of its own past: the sample came by, and is not
      learned from.  Its weight says nothing; its target is told where it is
      known, for a memory of targets (else y is NULL, id below 0).  What
@@ -299,6 +305,11 @@ moe_status moe_learner_learn(moe_call *call, moe_object *o,
    0. */
 moe_status moe_learner_learn_one(moe_call *call, moe_object *o,
                                  const moe_example *s);
+
+/* The same, and before it what moe_learner_predict_one says of s->x, into
+   `out`: with the same bits, and in less time than both. */
+moe_status moe_learner_test_then_learn(moe_call *call, moe_object *o,
+                                       const moe_example *s, double *out);
 
 /* n_outputs doubles into `out`: 0 (regression) or equal probabilities before
    anything was learned.  x as in moe_example, from outside. */

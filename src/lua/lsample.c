@@ -395,9 +395,7 @@ static int l_test_then_learn(lua_State *L) {
       !read_target(L, &v, &s))
     return test_generally(L);
   moe_call *call = &lmoe_desk_begin(L, v.desk)->call;
-  moe_status status = moe_learner_predict_one(call, v.o, v.x, v.out);
-  s.answer = v.out;
-  if (status == MOE_OK) status = moe_learner_learn_one(call, v.o, &s);
+  moe_status status = moe_learner_test_then_learn(call, v.o, &s, v.out);
   lmoe_desk_end(L, v.desk, status);
   int results = push_prediction(L, v.f, v.out, 0);
   charge_sometimes(L, &v);

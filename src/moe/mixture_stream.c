@@ -401,16 +401,33 @@ static moe_status learn_guarded(moe_step *t) {
   return status;
 }
 
+static moe_status finish(moe_step *t) {
+  MOE_TRY(learn_guarded(t));
+  MOE_TRY(moe__track(t));
+  MOE_TRY(moe__mend(t));
+  t->st->steps++;
+  return MOE_OK;
+}
+
 moe_status moe__stream_learn_one(moe_call *call, moe_object *o,
                                  const moe_example *s) {
   MOE_TRY(moe__stream_follow(call, o));
   moe_stream *st = &((moe_mixture *)o->state)->stream;
   moe_step t = step_of(call, o, s, st, st->room, st->lists);
-  MOE_TRY(learn_guarded(&t));
-  MOE_TRY(moe__track(&t));
-  MOE_TRY(moe__mend(&t));
-  st->steps++;
-  return MOE_OK;
+  return finish(&t);
+}
+
+/* Noise is of learning alone, and before a stream has begun a fit answers. */
+moe_status moe__stream_test_then_learn(moe_call *call, moe_object *o,
+                                       const moe_example *s, double *out) {
+  moe_stream *st = &((moe_mixture *)o->state)->stream;
+  const moe_mixture_params *p = o->params;
+  bool apart = !st->open || moe__streaming_of(p->stream)->noise > 0;
+  if (apart) MOE_TRY(moe__predict_one(call, o, s, out));
+  MOE_TRY(moe__stream_follow(call, o));
+  moe_step t = step_of(call, o, s, st, st->room, st->lists);
+  if (!apart) t.mixed = out;
+  return finish(&t);
 }
 
 /* What the experts' answers are worth is not found out. */

@@ -165,6 +165,8 @@ typedef struct moe_step {
 
 moe_status moe__stream_learn_one(moe_call *call, moe_object *o,
                                  const moe_example *s);
+moe_status moe__stream_test_then_learn(moe_call *call, moe_object *o,
+                                       const moe_example *s, double *out);
 moe_status moe__stream_predict_one(moe_call *call, const moe_object *o,
                                    const double *x, double *out);
 moe_status moe__measure_again(moe_step *t);
