@@ -46,6 +46,7 @@ typedef struct moe_example {
                            has asked */
   double norm;          /* |x|² where it is known that x has neither holes nor
                            anything infinite; 0 where it is not */
+  bool considered;      /* the object has just answered it by consider_one */
 } moe_example;
 
 /* Numbers that a job tells the history, one a round: a loss, for instance. */
@@ -143,6 +144,12 @@ typedef struct moe_learner_type {
      are taken. */
   moe_status (*logits_one)(moe_call *call, const moe_object *o, const double *x,
                            double *out);
+
+  /* What predict_one says, of an object that may learn the sample next: what it
+     found out on the way it may keep for that, in room that is not saved.
+     NULL: nothing is worth keeping. */
+  moe_status (*consider_one)(moe_call *call, moe_object *o, const double *x,
+                             double *out);
 
   /* Of a gate: by how much its last learn_one has moved the logits of that
      sample, or NULL where it does not tell. */
@@ -346,6 +353,12 @@ moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s);
 moe_status moe__advance(moe_call *call, moe_object *o, const moe_example *s);
 moe_status moe__logits_one(moe_call *call, const moe_object *o,
                            const moe_example *s, double *out);
+
+/* moe__predict_one of an object that may learn the sample next: where it was
+   considered, so may the sample say that it learns. */
+moe_status moe__consider_one(moe_call *call, moe_object *o,
+                             const moe_example *s, double *out,
+                             bool *considered);
 
 /* What stream types put into their type record. */
 moe_status moe_stream_begin(moe_call *call, moe_job *job);

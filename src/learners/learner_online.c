@@ -86,6 +86,16 @@ moe_status moe__predict_one(moe_call *call, const moe_object *o,
                              : answer_encoded(call, o, s, ask, out);
 }
 
+moe_status moe__consider_one(moe_call *call, moe_object *o,
+                             const moe_example *s, double *out,
+                             bool *considered) {
+  const moe_learner_type *type = moe_learner_type_of(o);
+  *considered = type->consider_one != NULL && !moe_learner_knows_nothing(o) &&
+                passes(o->state, s);
+  return *considered ? type->consider_one(call, o, s->x, out)
+                     : moe__predict_one(call, o, s, out);
+}
+
 static MOE_RARE moe_status take_logarithms(moe_call *call, const moe_object *o,
                                            const moe_example *s, double *out) {
   const moe_fitted *f = o->state;

@@ -72,11 +72,19 @@ static void route_changed(const moe_step *t, const double *logits) {
   moe_softmax(t->probs, 1, t->n);
 }
 
+/* A step that learns teaches the gate later. */
+static moe_status ask_gate(moe_step *t) {
+  moe_object *gate = t->params->gate;
+  return t->learns
+             ? moe__consider_one(t->call, gate, t->s, t->probs, &t->considered)
+             : moe__predict_one(t->call, gate, t->s, t->probs);
+}
+
 static moe_status route(moe_step *t) {
   double *lowered = t->merit; /* which is not in use yet */
   t->has_logits = !t->st->plain;
   if (t->st->plain) {
-    MOE_TRY(moe__predict_one(t->call, t->params->gate, t->s, t->probs));
+    MOE_TRY(ask_gate(t));
     moe_route_probs(&t->params->route, t->n, t->probs, bias_of(t),
                     find_hushed(t), t->chosen, t->weights);
     return MOE_OK;
@@ -323,7 +331,8 @@ static moe_status teach_gate(const moe_step *t) {
                    .y = t->merit,
                    .weight = t->s->weight,
                    .answer = asked ? t->probs : NULL,
-                   .norm = t->s->norm};
+                   .norm = t->s->norm,
+                   .considered = t->considered};
   return t->st->gate_frozen ? moe__advance(t->call, gate, &s)
                             : moe__learn_one(t->call, gate, &s);
 }
@@ -402,6 +411,7 @@ static moe_status learn_guarded(moe_step *t) {
 }
 
 static moe_status finish(moe_step *t) {
+  t->learns = true;
   MOE_TRY(learn_guarded(t));
   MOE_TRY(moe__track(t));
   MOE_TRY(moe__mend(t));

@@ -158,7 +158,9 @@ typedef struct moe_step {
   const int32_t *asked; /* … and those that answered */
   uint8_t *warms;       /* n: those that are not heard yet */
   size_t n_chosen, n_asked;
+  bool learns; /* or predicts */
   bool has_logits;
+  bool considered; /* by the gate, before it learns */
 } moe_step;
 
 /* ----------------------------------------------------- mixture_stream.c */
