@@ -49,6 +49,14 @@ typedef struct moe_example {
   bool considered;      /* the object has just answered it by consider_one */
 } moe_example;
 
+/* Objects of one type that see the same sample: those of n objects that `which`
+   lists. */
+typedef struct moe_siblings {
+  moe_object *const *objects;
+  const int32_t *which;
+  size_t n;
+} moe_siblings;
+
 /* Numbers that a job tells the history, one a round: a loss, for instance. */
 typedef struct moe_series {
   const char *name; /* a constant */
@@ -124,6 +132,16 @@ typedef struct moe_learner_type {
    */
   moe_status (*test_then_learn)(moe_call *call, moe_object *o,
                                 const moe_example *s, double *out);
+
+  /* What predict_one says of each of some siblings, into its place in `out`,
+     and what each learns, with its own weight (0: nothing), where that was its
+     answer; for types whose calls cost more than what they do.  The sample is
+     whole, and targets are one number.  False, and nothing is done, where one
+     of them must be asked or taught by itself.  NULL: so must all. */
+  bool (*predict_each)(const moe_siblings *all, const moe_example *s,
+                       double *out);
+  bool (*learn_each)(const moe_siblings *all, const moe_example *s,
+                     const double *weights, const double *answers);
 
   /* Of a learner with a memory of its own past: the sample came by, and is not
      learned from.  Its weight says nothing; its target is told where it is

@@ -99,13 +99,26 @@ static MOE_RARE moe_status learn_generally(moe_call *call, moe_object *o,
   return moe_online_learn_one(call, o, &rule, s);
 }
 
+static inline bool is_plain(const moe_object *o) {
+  const linear_params *p = o->params;
+  return is_exact(o) && p->l2 == 0 && moe_online_is_plain(o->state, &p->rule);
+}
+
 static moe_status learn_one(moe_call *call, moe_object *o,
                             const moe_example *s) {
-  const linear_params *p = o->params;
-  if (!is_exact(o) || p->l2 > 0 || !moe_online_is_plain(o->state, &p->rule))
-    return learn_generally(call, o, s);
-  moe_online_learn_plain(o->state, &p->rule, s);
+  if (!is_plain(o)) return learn_generally(call, o, s);
+  moe_online_learn_plain(o->state, o->params, s);
   return MOE_OK;
+}
+
+static bool learn_each(const moe_siblings *all, const moe_example *s,
+                       const double *weights, const double *answers) {
+  for (size_t i = 0; i < all->n; i++) {
+    const moe_object *o = all->objects[all->which[i]];
+    if (!is_plain(o) || moe_learner_fitted(o)->intake.spreads) return false;
+  }
+  moe_online_learn_each(all, s, weights, answers);
+  return true;
 }
 
 static moe_status predict(moe_call *call, const moe_object *o,
@@ -152,6 +165,8 @@ const moe_learner_type moe_linear = {
     .open = moe_online_open,
     .learn = learn,
     .learn_one = learn_one,
+    .predict_each = moe_online_predict_each,
+    .learn_each = learn_each,
     .predict_one = predict_one,
     .contribute = moe_affine_contribute,
     .predict = predict,

@@ -463,23 +463,6 @@ static learning begin(moe_online *o, const moe_rule *rule) {
                     .d = o->affine.fitted.n_features};
 }
 
-void moe_online_learn_plain(moe_online *o, const moe_rule_params *p,
-                            const moe_example *s) {
-  moe_affine *a = &o->affine;
-  size_t d = a->fitted.n_features;
-  double norm = moe_example_norm(s, d), z;
-  if (s->answer != NULL)
-    z = *s->answer;
-  else
-    moe_affine_answer_one(a, s->x, &z);
-  double change =
-      -find_smooth_length(p->lr, p->step, 1, s->weight, norm) * (z - *s->y);
-  o->rows++;
-  if (change == 0 || is_far(change, norm)) return;
-  if (p->intercept) *a->bias += change;
-  moe_axpy(a->left == 1 ? change : change / a->left, s->x, a->weights, d);
-}
-
 moe_status moe_online_learn_one(moe_call *call, moe_object *object,
                                 const moe_rule *rule, const moe_example *s) {
   moe_online *o = object->state;

@@ -134,6 +134,13 @@ static inline bool moe_online_is_plain(const moe_online *o,
 void moe_online_learn_plain(moe_online *o, const moe_rule_params *p,
                             const moe_example *s);
 
+/* The same of siblings, whose params begin with their rule; and what they say:
+   moe_learner_type's predict_each for states that begin with a moe_online. */
+void moe_online_learn_each(const moe_siblings *all, const moe_example *s,
+                           const double *weights, const double *answers);
+bool moe_online_predict_each(const moe_siblings *all, const moe_example *s,
+                             double *out);
+
 /* The same of a batch's rows in order, sparse ones in time of their entries
    unless the rule touches every weight. */
 moe_status moe_online_learn(moe_call *call, moe_object *o, const moe_rule *rule,

@@ -167,10 +167,24 @@ static void sharpen(const moe_step *t, size_t e, double *answer) {
   moe__sharpen(answer, n, m->sharpness[e]);
 }
 
+/* Siblings have one output each, whose place is the expert's own. */
+static bool ask_together(const moe_step *t, const int32_t *list, size_t n) {
+  const moe_siblings all = {t->params->experts.items, list, n};
+  return t->st->siblings && t->s->norm > 0 &&
+         moe_learner_type_of(*all.objects)
+             ->predict_each(&all, t->s, t->answers);
+}
+
 static moe_status ask_expert(const moe_step *t, size_t e) {
   double *answer = t->answers + t->m->map_start[e];
   MOE_TRY(moe__predict_one(t->call, t->params->experts.items[e], t->s, answer));
   if (t->st->classes) sharpen(t, e, answer);
+  return MOE_OK;
+}
+
+static moe_status ask_listed(const moe_step *t, const int32_t *list, size_t n) {
+  if (ask_together(t, list, n)) return MOE_OK;
+  for (size_t i = 0; i < n; i++) MOE_TRY(ask_expert(t, (size_t)list[i]));
   return MOE_OK;
 }
 
@@ -231,9 +245,9 @@ static moe_status ask_experts(moe_step *t) {
   t->asked = list(t, all, t->st->lists + t->n, &t->n_asked);
   for (size_t e = 0; !all && e < t->n; e++)
     t->loss[e] = t->merit[e] = (double)NAN;
+  MOE_TRY(ask_listed(t, t->asked, t->n_asked));
   for (size_t i = 0; i < t->n_asked; i++) {
     size_t e = (size_t)t->asked[i];
-    MOE_TRY(ask_expert(t, e));
     if (t->st->classes)
       judge_class(t, e);
     else
@@ -261,6 +275,27 @@ static void find_shares(const moe_step *t, double *shares) {
   for (size_t e = 0; e < t->n; e++) shares[e] = most > 0 ? shares[e] / most : 1;
 }
 
+/* By its share; what is next to nothing is nothing. */
+static void find_weights_by_share(const moe_step *t, double *weights) {
+  find_shares(t, weights);
+  for (size_t e = 0; e < t->n; e++) {
+    bool hushed = t->st->shadows && is_warming(t->st, e);
+    double share = hushed ? 1 : weights[e] > 1e-9 ? weights[e] : 0;
+    weights[e] = share * t->s->weight;
+  }
+}
+
+/* What the sample counts for each expert that may learn it. */
+static void find_weights(const moe_step *t, double *weights) {
+  const uint8_t *frozen = t->st->frozen;
+  if (t->st->teach == MOE_TEACH_BY_SHARE)
+    find_weights_by_share(t, weights);
+  else
+    for (size_t e = 0; e < t->n; e++) weights[e] = t->s->weight;
+  for (size_t e = 0; t->st->has_frozen && e < t->n; e++)
+    if (frozen[e]) weights[e] = 0;
+}
+
 /* `own` is the sample, as far as it is the same for all. */
 static moe_status teach_expert(const moe_step *t, size_t e, double weight,
                                moe_example *own) {
@@ -269,36 +304,42 @@ static moe_status teach_expert(const moe_step *t, size_t e, double weight,
   own->weight = weight;
   own->answer = isnan(t->loss[e]) ? NULL : answers + t->m->map_start[e];
   if (t->st->classes) own->id = t->st->ids[e * t->width + (size_t)t->s->id];
-  if (!(weight > 0) || t->st->frozen[e])
-    return moe__advance(t->call, child, own);
-  MOE_TRY(moe__learn_one(t->call, child, own));
-  t->st->run[e].taught++;
-  t->m->samples[e]++;
-  return MOE_OK;
+  return weight > 0 ? moe__learn_one(t->call, child, own)
+                    : moe__advance(t->call, child, own);
 }
 
-/* By its share; what is next to nothing is nothing. */
-static moe_status teach_by_share(const moe_step *t) {
-  double *shares = t->scores; /* not needed any more */
+static bool teach_together(const moe_step *t, const int32_t *list, size_t n,
+                           const double *weights) {
+  const moe_siblings all = {t->params->experts.items, list, n};
+  return t->st->siblings && t->st->teaches_asked && t->s->norm > 0 &&
+         moe_learner_type_of(*all.objects)
+             ->learn_each(&all, t->s, weights, t->answers);
+}
+
+static moe_status teach_listed(const moe_step *t, const int32_t *list, size_t n,
+                               const double *weights) {
   moe_example own = *t->s;
-  find_shares(t, shares);
-  for (size_t e = 0; e < t->n; e++) {
-    bool hushed = t->st->shadows && is_warming(t->st, e);
-    double share = hushed ? 1 : shares[e] > 1e-9 ? shares[e] : 0;
-    MOE_TRY(teach_expert(t, e, share * t->s->weight, &own));
+  bool done = teach_together(t, list, n, weights);
+  for (size_t i = 0; i < n; i++) {
+    size_t e = (size_t)list[i];
+    bool learns = weights[e] > 0;
+    if (!done) MOE_TRY(teach_expert(t, e, weights[e], &own));
+    t->st->run[e].taught += learns;
+    t->m->samples[e] += learns;
   }
   return MOE_OK;
 }
 
-/* Those that do not learn it see it pass, where that means anything. */
+/* Those that are not told to learn it see it pass, where that means anything.
+ */
 static moe_status teach_experts(const moe_step *t) {
-  moe_example own = *t->s;
+  double *weights = t->scores; /* not needed any more */
+  bool all = t->st->teach != MOE_TEACH_CHOSEN;
   size_t n;
-  if (t->st->teach == MOE_TEACH_BY_SHARE) return teach_by_share(t);
-  const int32_t *taught =
-      list(t, t->st->teach == MOE_TEACH_ALL, t->st->lists + 2 * t->n, &n);
-  for (size_t i = 0; i < n; i++)
-    MOE_TRY(teach_expert(t, (size_t)taught[i], t->s->weight, &own));
+  const int32_t *taught = list(t, all, t->st->lists + 2 * t->n, &n);
+  find_weights(t, weights);
+  MOE_TRY(teach_listed(t, taught, n, weights));
+  moe_example own = *t->s;
   for (size_t e = 0; t->st->remembers && n < t->n && e < t->n; e++)
     if (!is_listed(taught, n, e)) MOE_TRY(teach_expert(t, e, 0, &own));
   return MOE_OK;
@@ -495,8 +536,7 @@ static moe_status begin(moe_call *call, const moe_object *o,
 static moe_status predict(moe_step *t, double *out) {
   MOE_TRY(route(t));
   t->n_chosen = count_chosen(t);
-  for (size_t i = 0; i < t->n_chosen; i++)
-    MOE_TRY(ask_expert(t, (size_t)t->chosen[i]));
+  MOE_TRY(ask_listed(t, t->chosen, t->n_chosen));
   mix(t, t->n_chosen, out);
   return MOE_OK;
 }

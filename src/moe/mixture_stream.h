@@ -126,7 +126,9 @@ typedef struct moe_stream {
   double share;            /* of the newest sample in a mean */
   double most_entropy;     /* log n */
   enum moe_teach teach;    /* never by kind */
-  bool gate_frozen, calls_host, has_warmup, remembers;
+  bool gate_frozen, calls_host, has_warmup, remembers, has_frozen;
+  bool siblings;      /* experts that may be asked and taught at once; … */
+  bool teaches_asked; /* … who learns was asked */
   bool classes, is_number; /* the targets are these */
   bool shadows;            /* what warms is not heard */
   bool plain;              /* routing is by the gate's own probabilities, … */

@@ -128,6 +128,16 @@ static bool are_of_one_type(const moe_children *experts) {
   return true;
 }
 
+/* Whether one call may do for experts with one number each. */
+static bool are_siblings(const moe_object *o) {
+  const moe_children *experts = &params_of(o)->experts;
+  const moe_fitted *f = o->state;
+  const moe_learner_type *type = moe_learner_type_of(experts->items[0]);
+  return are_of_one_type(experts) && type->predict_each != NULL &&
+         type->learn_each != NULL && f->task == MOE_REGRESSION &&
+         f->n_outputs == 1;
+}
+
 static enum moe_teach find_teaching(const moe_object *o) {
   const moe_mixture_params *p = params_of(o);
   enum moe_teach teach = (enum moe_teach)moe__streaming_of(p->stream)->teach;
@@ -147,6 +157,9 @@ void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   st->share = 2 / ((double)options->span + 1);
   st->most_entropy = log((double)st->n);
   st->teach = find_teaching(o);
+  st->teaches_asked =
+      options->feedback == MOE_FULL_FEEDBACK || st->teach == MOE_TEACH_CHOSEN;
+  st->siblings = are_siblings(o);
   st->gate_frozen = moe__mixture_gate_is_frozen(o);
   st->calls_host = (moe_learner_traits(o) & MOE_HOST_ONLY) != 0;
   st->classes = m->fitted.task == MOE_CLASSIFICATION;
@@ -163,9 +176,10 @@ static void fill_derived(const moe_object *o, size_t classes) {
   moe_mixture *m = o->state;
   moe_stream *st = &m->stream;
   find_ids(m, classes, st->ids);
-  st->has_warmup = st->remembers = false;
+  st->has_warmup = st->remembers = st->has_frozen = false;
   for (size_t e = 0; e < st->n; e++) {
     st->frozen[e] = moe__mixture_is_frozen(o, e);
+    st->has_frozen = st->has_frozen || st->frozen[e];
     st->warmup[e] = warmup_of(options, p->experts.names[e]);
     st->known[e] = moe__address(p->experts.items[e]->state);
     st->everyone[e] = (int32_t)e;
