@@ -119,39 +119,21 @@ static int l_stats_of(lua_State *L) {
 
 /* -------------------------------------------------------- on a stream */
 
-/* `field` of the table on top: what runs with each expert at that offset, over
-   what it is a mean of; experts without any of that are left out. */
+/* `field` of the table on top: what runs with each expert, over what it is a
+   mean of: `covers` of each, or, where that is NULL, `cover` of all.  Experts
+   without any of that are left out. */
 static void set_running(lua_State *L, const moe_object *o, const char *field,
-                        size_t offset,
-                        double (*over)(const moe_object *o,
-                                       const moe_run *run)) {
+                        const double *run, const double *covers, double cover) {
   const moe_children *experts = &moe_mixture_params_of(o)->experts;
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   lua_createtable(L, 0, (int)st->n);
   for (size_t e = 0; e < st->n; e++) {
-    const moe_run *run = &st->run[e];
-    double divisor = over(o, run);
+    double divisor = covers != NULL ? covers[e] : cover;
     if (!(divisor > 0)) continue;
-    lua_pushnumber(L, ((const double *)run)[offset / sizeof(double)] / divisor);
+    lua_pushnumber(L, run[e] / divisor);
     lua_setfield(L, -2, experts->names[e]);
   }
   lua_setfield(L, -2, field);
-}
-
-static double over_all(const moe_object *o, const moe_run *run) {
-  (void)run;
-  return moe__stream_cover(o);
-}
-
-static double over_asked(const moe_object *o, const moe_run *run) {
-  (void)o;
-  return run->cover;
-}
-
-static double over_one(const moe_object *o, const moe_run *run) {
-  (void)o;
-  (void)run;
-  return 1;
 }
 
 /* Shares of the warm-up that are over. */
@@ -160,7 +142,7 @@ static void set_progress(lua_State *L, const moe_object *o) {
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   lua_createtable(L, 0, (int)st->n);
   for (size_t e = 0; e < st->n; e++) {
-    double taught = st->run[e].taught;
+    double taught = st->run.taught[e];
     lua_pushnumber(L, taught < st->warmup[e] ? taught / st->warmup[e] : 1);
     lua_setfield(L, -2, experts->names[e]);
   }
@@ -173,7 +155,7 @@ static void set_dead(lua_State *L, const moe_object *o) {
   int n = 0;
   lua_newtable(L);
   for (size_t e = 0; e < st->n; e++) {
-    if (!moe__is_dead(moe__streaming_of(p->stream), &st->run[e], st->n,
+    if (!moe__is_dead(moe__streaming_of(p->stream), &st->run, e, st->n,
                       moe_route_width(&p->route, st->n)))
       continue;
     lua_pushstring(L, p->experts.names[e]);
@@ -217,13 +199,15 @@ static int l_stream_stats(lua_State *L) {
       m->stream.n != moe_mixture_params_of(o)->experts.n)
     return 0;
   lmoe_call *c = lmoe_begin(L);
+  const moe_run *run = &m->stream.run;
   const moe_runs *runs = &m->stream.runs;
+  double cover = moe__stream_cover(o);
   lua_newtable(L);
   set_number(L, "steps", (double)m->stream.steps);
-  set_running(L, o, "load", offsetof(moe_run, load), over_all);
-  set_running(L, o, "utilisation", offsetof(moe_run, used), over_all);
-  set_running(L, o, "loss", offsetof(moe_run, loss), over_asked);
-  set_running(L, o, "learned", offsetof(moe_run, taught), over_one);
+  set_running(L, o, "load", run->load, NULL, cover);
+  set_running(L, o, "utilisation", run->used, NULL, cover);
+  set_running(L, o, "loss", run->loss, run->cover, 0);
+  set_running(L, o, "learned", run->taught, NULL, 1);
   set_named(L, "bias", &moe_mixture_params_of(o)->experts, m->bias);
   set_progress(L, o);
   set_number(L, "disagreement", runs->disagreement);

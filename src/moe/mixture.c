@@ -436,28 +436,27 @@ static moe_status name_numbers(moe_call *call, const moe_object *o,
 
 /* What was counted when it was fitted, or of a stream what runs with it. */
 static moe_status name_means(moe_call *call, const moe_object *o,
-                             const double *fitted, size_t running,
+                             const double *fitted, const double *running,
                              moe_value *out) {
   const moe_mixture *m = o->state;
   double *numbers;
   if (!is_streaming(o)) return name_numbers(call, o, fitted, out);
   MOE_SCRATCH(call, numbers, m->n_experts);
   for (size_t e = 0; e < m->n_experts; e++)
-    numbers[e] = ((const double *)&m->stream.run[e])[running / sizeof(double)] /
-                 moe__stream_cover(o);
+    numbers[e] = running[e] / moe__stream_cover(o);
   return name_numbers(call, o, numbers, out);
 }
 
 static moe_status read_load(moe_call *call, const moe_object *o,
                             moe_value *out) {
-  return name_means(call, o, ((const moe_mixture *)o->state)->load,
-                    offsetof(moe_run, load), out);
+  const moe_mixture *m = o->state;
+  return name_means(call, o, m->load, m->stream.run.load, out);
 }
 
 static moe_status read_importance(moe_call *call, const moe_object *o,
                                   moe_value *out) {
-  return name_means(call, o, ((const moe_mixture *)o->state)->importance,
-                    offsetof(moe_run, used), out);
+  const moe_mixture *m = o->state;
+  return name_means(call, o, m->importance, m->stream.run.used, out);
 }
 
 static moe_status read_noise(moe_call *call, const moe_object *o,

@@ -24,7 +24,7 @@ static double limit(double x) { return x < MOST ? x : MOST; }
 /* ----------------------------------------------------------------- routing */
 
 static bool is_warming(const moe_stream *st, size_t e) {
-  return st->run[e].taught < st->warmup[e];
+  return st->run.taught[e] < st->warmup[e];
 }
 
 /* Marks experts that are not heard yet, for they warm in shadow; where all of
@@ -44,7 +44,7 @@ static MOE_RARE void lower(const moe_step *t, double *logits) {
   if (t->st->shadows || !t->st->has_warmup) return;
   for (size_t e = 0; e < t->n; e++)
     if (is_warming(t->st, e))
-      logits[e] -= 5 * (1 - t->st->run[e].taught / t->st->warmup[e]);
+      logits[e] -= 5 * (1 - t->st->run.taught[e] / t->st->warmup[e]);
 }
 
 /* The gate's logits, with what balances in logits. */
@@ -316,17 +316,39 @@ static bool teach_together(const moe_step *t, const int32_t *list, size_t n,
              ->learn_each(&all, t->s, weights, t->answers);
 }
 
+/* `all` have learned it. */
+static void count_taught(const moe_step *t, const int32_t *all, size_t n,
+                         const double *weights) {
+  for (size_t i = 0; i < n; i++) {
+    bool learned = weights[all[i]] > 0;
+    t->st->run.taught[all[i]] += learned;
+    t->m->samples[all[i]] += learned;
+  }
+}
+
+static moe_status teach_apart(const moe_step *t, const int32_t *list, size_t n,
+                              const double *weights) {
+  moe_example own = *t->s;
+  for (size_t i = 0; i < n; i++) {
+    MOE_TRY(teach_expert(t, (size_t)list[i], weights[list[i]], &own));
+    count_taught(t, list + i, 1, weights);
+  }
+  return MOE_OK;
+}
+
 static moe_status teach_listed(const moe_step *t, const int32_t *list, size_t n,
                                const double *weights) {
+  if (!teach_together(t, list, n, weights))
+    return teach_apart(t, list, n, weights);
+  count_taught(t, list, n, weights);
+  return MOE_OK;
+}
+
+static moe_status pass_by_others(const moe_step *t, const int32_t *taught,
+                                 size_t n) {
   moe_example own = *t->s;
-  bool done = teach_together(t, list, n, weights);
-  for (size_t i = 0; i < n; i++) {
-    size_t e = (size_t)list[i];
-    bool learns = weights[e] > 0;
-    if (!done) MOE_TRY(teach_expert(t, e, weights[e], &own));
-    t->st->run[e].taught += learns;
-    t->m->samples[e] += learns;
-  }
+  for (size_t e = 0; e < t->n; e++)
+    if (!is_listed(taught, n, e)) MOE_TRY(teach_expert(t, e, 0, &own));
   return MOE_OK;
 }
 
@@ -339,10 +361,7 @@ static moe_status teach_experts(const moe_step *t) {
   const int32_t *taught = list(t, all, t->st->lists + 2 * t->n, &n);
   find_weights(t, weights);
   MOE_TRY(teach_listed(t, taught, n, weights));
-  moe_example own = *t->s;
-  for (size_t e = 0; t->st->remembers && n < t->n && e < t->n; e++)
-    if (!is_listed(taught, n, e)) MOE_TRY(teach_expert(t, e, 0, &own));
-  return MOE_OK;
+  return t->st->remembers && n < t->n ? pass_by_others(t, taught, n) : MOE_OK;
 }
 
 /* Experts differ in candour: the power of an expert's probabilities follows
@@ -352,13 +371,13 @@ static void calibrate(const moe_step *t, size_t e) {
   size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
   int32_t class = t->st->ids[e * t->width + (size_t)t->s->id];
   double *plain = t->plain + m->map_start[e];
-  moe_temperature own = {m->sharpness[e], t->st->run[e].candour};
+  moe_temperature own = {m->sharpness[e], t->st->run.candour[e]};
   if (class < 0 || n < 2) return;
   moe__take_logs(plain, n);
   moe_temperature_learn(&own, plain, t->answers + m->map_start[e], n,
                         (size_t) class, t->s->weight);
   m->sharpness[e] = own.factor;
-  t->st->run[e].candour = own.information;
+  t->st->run.candour[e] = own.information;
 }
 
 static void calibrate_experts(const moe_step *t) {

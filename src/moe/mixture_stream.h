@@ -51,24 +51,24 @@ extern const moe_type moe_streaming_options;
 /* The options in an object of that type; NULL stands for the defaults. */
 const moe_streaming *moe__streaming_of(const moe_object *options);
 
-/* What runs with an expert, in doubles.  Means are exponentially weighted, the
-   newest by 2 / (span + 1), and begin at 0. */
+/* What runs with the experts: arrays of a number each.  Means are exponentially
+   weighted, the newest by 2 / (span + 1), and begin at 0. */
 typedef struct moe_run {
-  double load;   /* share of the samples that selected it */
-  double used;   /* its probability */
-  double loss;   /* −log p(class) or squared error, where it was asked; */
-  double cover;  /* what that mean would be of ones */
-  double taught; /* samples learned since it was new */
-  double age;    /* samples that came by since then */
-  double error; /* mean absolute error, or 1 − p(class), since its drift, … */
-  double errors;   /* … of so many samples, … */
-  double recent;   /* … and of the newest, with the weight 0.05 */
-  double compared; /* samples since its fork began, … */
-  double lead;     /* … and how much better the fork was, on average */
-  double candour;  /* what is known of its sharpness: see temperature.h */
+  double *load;  /* share of the samples that selected it */
+  double *used;  /* its probability */
+  double *loss;  /* −log p(class) or squared error, where it was asked; … */
+  double *cover; /* … what that mean would be of ones */
+  double *taught; /* samples learned since it was new */
+  double *age;    /* samples that came by since then */
+  double *error; /* mean absolute error, or 1 − p(class), since its drift … */
+  double *errors;   /* … of so many samples, … */
+  double *recent;   /* … and of the newest, with the weight 0.05 */
+  double *compared; /* samples since its fork began, … */
+  double *lead;     /* … and how much better the fork was, on average */
+  double *candour;  /* what is known of its sharpness: see temperature.h */
 } moe_run;
 
-/* The same of the whole. */
+/* Numbers of the whole. */
 typedef struct moe_runs {
   double disagreement; /* of the newest sample that two or more answered, … */
   double mean_disagreement, disagreement_cover; /* … and of all */
@@ -80,7 +80,7 @@ typedef struct moe_runs {
 } moe_runs;
 
 enum {
-  MOE_RUN = sizeof(moe_run) / sizeof(double),
+  MOE_RUN = sizeof(moe_run) / sizeof(double *),
   MOE_RUNS = sizeof(moe_runs) / sizeof(double)
 };
 
@@ -99,7 +99,7 @@ typedef struct moe_stream {
   moe_texts names;
   int64_t steps; /* samples learned */
   moe_random random;
-  moe_run *run; /* n */
+  moe_run run; /* n */
   moe_runs runs;
   int32_t detector; /* moe_detector */
   size_t detector_size;
@@ -135,6 +135,11 @@ typedef struct moe_stream {
   bool in_logits;          /* … or by its logits as they are, … */
   bool biased;             /* … and a bias counts in the selection */
 } moe_stream;
+
+/* The i-th array of what runs with the experts, by its place in moe_run. */
+static inline double **moe__run_at(moe_run *run, size_t i) {
+  return (double **)run + i;
+}
 
 /* One sample on its way through a mixture. */
 typedef struct moe_step {
@@ -241,15 +246,16 @@ moe_status moe__track(moe_step *t);
    begun at 0: but where the options say that they do. */
 double moe__stream_cover(const moe_object *o);
 
-/* Whether the expert is dead, as the options say: there are n, and so many are
+/* Whether expert e is dead, as the options say: there are n, and so many are
    selected. */
 static inline bool moe__is_dead(const moe_streaming *options,
-                                const moe_run *run, size_t n, size_t selects) {
-  double least = options->dead_below;
+                                const moe_run *run, size_t e, size_t n,
+                                size_t selects) {
+  double least = options->dead_below, span = (double)options->span;
   if (options->dead_by == MOE_BY_PROBABILITY)
-    return run->used < least && run->taught > (double)options->span;
-  double share = selects < n ? run->load / (double)selects : run->used;
-  return share < least && run->age > (double)options->span && n > 1;
+    return run->used[e] < least && run->taught[e] > span;
+  double share = selects < n ? run->load[e] / (double)selects : run->used[e];
+  return share < least && run->age[e] > span && n > 1;
 }
 moe_status moe__mend(const moe_step *t);
 void moe__note_event(const moe_step *t, size_t e, enum moe_event event);

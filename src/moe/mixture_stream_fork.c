@@ -43,7 +43,7 @@ static moe_status set_forks(const moe_step *t, const char *name,
 }
 
 static void begin_comparison(const moe_step *t, size_t e) {
-  t->st->run[e].compared = t->st->run[e].lead = 0;
+  t->st->run.compared[e] = t->st->run.lead[e] = 0;
 }
 
 moe_status moe__fork(const moe_step *t, size_t e) {
@@ -79,16 +79,16 @@ static double compare(const moe_step *t, size_t e, const double *answer) {
 
 /* Ends the comparison where it is decided. */
 static moe_status decide(const moe_step *t, size_t e, moe_object *fork) {
-  moe_run *run = &t->st->run[e];
-  double bound = sqrt(2 * doubt / run->compared);
+  moe_run *run = &t->st->run;
+  double bound = sqrt(2 * doubt / run->compared[e]);
   moe_scratch_mark mark = moe_scratch_now(t->call);
-  if (fabs(run->lead) < bound) return MOE_OK;
-  if (run->lead > 0) {
+  if (fabs(run->lead[e]) < bound) return MOE_OK;
+  if (run->lead[e] > 0) {
     MOE_TRY(moe_object_assign(t->call, t->params->experts.items[e], fork));
     moe__note_event(t, e, MOE_E_TAKE_OVER);
     moe_detector_reset(&t->options->drift,
                        t->st->detectors + e * t->st->detector_size);
-    run->error = run->errors = run->recent = 0;
+    run->error[e] = run->errors[e] = run->recent[e] = 0;
   }
   MOE_TRY(set_forks(t, t->params->experts.names[e], NULL));
   moe_scratch_drop(t->call, mark);
@@ -103,17 +103,17 @@ static bool fits(const moe_step *t, const moe_object *fork, size_t e) {
 }
 
 static moe_status run_fork(const moe_step *t, size_t e, moe_object *fork) {
-  moe_run *run = &t->st->run[e];
+  moe_run *run = &t->st->run;
   moe_example s = *t->s;
   if (!fits(t, fork, e)) return moe__fork(t, e);
   MOE_TRY(moe__predict_one(t->call, fork, &s, t->fork));
   if (!isnan(t->loss[e])) {
-    run->compared++;
-    run->lead += (compare(t, e, t->fork) - run->lead) / run->compared;
+    run->compared[e]++;
+    run->lead[e] += (compare(t, e, t->fork) - run->lead[e]) / run->compared[e];
   }
   s.answer = t->fork;
   MOE_TRY(moe__learn_one(t->call, fork, &s));
-  return run->compared > 0 ? decide(t, e, fork) : MOE_OK;
+  return run->compared[e] > 0 ? decide(t, e, fork) : MOE_OK;
 }
 
 moe_status moe__run_forks(const moe_step *t) {

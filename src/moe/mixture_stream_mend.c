@@ -20,8 +20,10 @@ void moe__note_event(const moe_step *t, size_t e, enum moe_event event) {
 
 static void forget(const moe_step *t, size_t e) {
   size_t size = t->st->detector_size;
-  double load = t->st->run[e].load;
-  t->st->run[e] = (moe_run){.load = load};
+  moe_run *run = &t->st->run;
+  double load = run->load[e];
+  for (size_t i = 0; i < MOE_RUN; i++) (*moe__run_at(run, i))[e] = 0;
+  run->load[e] = load;
   moe_detector_reset(&t->options->drift, t->st->detectors + e * size);
 }
 
@@ -51,11 +53,11 @@ static moe_status begin_in_gate(const moe_step *t, size_t e) {
  */
 
 static ptrdiff_t find_best(const moe_step *t) {
-  const moe_run *run = t->st->run;
+  const double *loss = t->st->run.loss, *cover = t->st->run.cover;
   ptrdiff_t best = -1;
   for (size_t e = 0; e < t->n; e++)
-    if (run[e].cover > 0 && (best < 0 || run[e].loss * run[best].cover <
-                                             run[best].loss * run[e].cover))
+    if (cover[e] > 0 &&
+        (best < 0 || loss[e] * cover[best] < loss[best] * cover[e]))
       best = (ptrdiff_t)e;
   return best;
 }
@@ -114,9 +116,9 @@ static bool may_revive(const moe_step *t, size_t e) {
 }
 
 static moe_status raise_dead(const moe_step *t) {
-  const moe_run *run = t->st->run;
+  const moe_run *run = &t->st->run;
   for (size_t e = 0; e < t->n; e++)
-    if (moe__is_dead(t->options, &run[e], t->n, t->st->selects) &&
+    if (moe__is_dead(t->options, run, e, t->n, t->st->selects) &&
         may_revive(t, e))
       MOE_TRY(revive(t, e));
   return MOE_OK;
@@ -128,15 +130,16 @@ static moe_status raise_dead(const moe_step *t) {
    it is in [0, 1] in any units.  DDM, which waits for so many deviations above
    the least mean, needs room above: the loss over its mean. */
 static double watch(const moe_step *t, size_t e) {
-  moe_run *run = &t->st->run[e];
+  moe_run *run = &t->st->run;
   bool open = t->options->drift.kind == MOE_DDM;
   double error = !t->st->classes ? sqrt(t->loss[e])
                  : open          ? t->loss[e]
                                  : 1 - exp(-t->loss[e]);
-  double before = run->errors > 0 ? run->error : error;
-  run->errors++;
-  run->error += (error - run->error) / run->errors;
-  run->recent += (run->errors == 1 ? 1 : 0.05) * (error - run->recent);
+  double before = run->errors[e] > 0 ? run->error[e] : error;
+  double share = run->errors[e] > 0 ? 0.05 : 1;
+  run->errors[e]++;
+  run->error[e] += (error - run->error[e]) / run->errors[e];
+  run->recent[e] += share * (error - run->recent[e]);
   if (open) return before > 0 ? fmin(error / before, 1e6) : 1;
   if (t->st->classes) return error;
   return error + before > 0 ? error / (error + before) : 0.5;
@@ -148,9 +151,9 @@ static bool has_drifted(const moe_step *t, size_t e) {
   double told = watch(t, e);
   if (moe_detector_update(&t->options->drift, state, told) != MOE_DRIFT)
     return false;
-  moe_run *run = &t->st->run[e];
-  bool worse = run->recent > run->error;
-  run->errors = run->error = 0;
+  moe_run *run = &t->st->run;
+  bool worse = run->recent[e] > run->error[e];
+  run->errors[e] = run->error[e] = 0;
   return worse;
 }
 

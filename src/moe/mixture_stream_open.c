@@ -10,6 +10,16 @@ static const moe_mixture_params *params_of(const moe_object *o) {
   return o->params;
 }
 
+static moe_status visit_run(moe_run *run, size_t n, moe_visitor *v) {
+  static const char *const names[MOE_RUN] = {
+      "run_load",   "run_used",     "run_loss",  "run_cover",
+      "run_taught", "run_age",      "run_error", "run_errors",
+      "run_recent", "run_compared", "run_lead",  "run_candour"};
+  for (size_t i = 0; i < MOE_RUN; i++)
+    MOE_TRY(moe_visit_array(v, names[i], MOE_F64, moe__run_at(run, i), n));
+  return MOE_OK;
+}
+
 static moe_status visit_runs(moe_runs *runs, moe_visitor *v) {
   static const char *const names[MOE_RUNS] = {"disagreement",
                                               "mean_disagreement",
@@ -36,8 +46,7 @@ moe_status moe__stream_visit(moe_stream *st, moe_visitor *v) {
   MOE_TRY(moe_visit_scalar(v, "steps", MOE_I64, &st->steps));
   for (int i = 0; i < 4; i++)
     MOE_TRY(moe_visit_scalar(v, names[i], MOE_I64, &st->random.s[i]));
-  MOE_TRY(
-      moe_visit_array(v, "run", MOE_F64, &st->run, moe_size(MOE_RUN, st->n)));
+  MOE_TRY(visit_run(&st->run, st->n, v));
   MOE_TRY(visit_runs(&st->runs, v));
   MOE_TRY(moe_visit_scalar(v, "detector", MOE_I32, &st->detector));
   MOE_TRY(moe_visit_scalar(v, "detector_size", MOE_I64, &st->detector_size));
@@ -290,6 +299,15 @@ static bool all_finite(const double *x, size_t n) {
   return true;
 }
 
+static bool run_is_sound(const moe_stream *st) {
+  moe_run run = st->run;
+  for (size_t i = 0; i < MOE_RUN; i++)
+    if (*moe__run_at(&run, i) == NULL ||
+        !all_finite(*moe__run_at(&run, i), st->n))
+      return false;
+  return true;
+}
+
 static bool events_are_sound(const moe_stream *st) {
   if (!moe_is_count(st->n_events)) return false;
   for (size_t i = 0; i < MOE_MOST_EVENTS; i++)
@@ -316,12 +334,11 @@ bool moe__stream_is_sound(const moe_object *o) {
   if (!st->open) return true;
   if (st->window_rows != 0 && st->window_rows != MOE_WINDOW) return false;
   if (st->n != m->n_experts || st->names.n != st->n ||
-      !moe_is_count(st->steps) || st->run == NULL || st->detectors == NULL ||
+      !moe_is_count(st->steps) || st->detectors == NULL ||
       st->event_at == NULL || st->event == NULL || st->event_of == NULL ||
       st->window == NULL)
     return false;
-  return all_finite((const double *)st->run, MOE_RUN * st->n) &&
-         all_finite((const double *)&st->runs, MOE_RUNS) &&
+  return run_is_sound(st) && all_finite((const double *)&st->runs, MOE_RUNS) &&
          all_finite(st->detectors, st->detector_size * st->n) &&
          all_finite(st->window, st->window_rows * st->n) &&
          events_are_sound(st) && detectors_are_sound(o);

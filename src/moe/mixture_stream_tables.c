@@ -18,23 +18,24 @@ typedef struct table {
   size_t rows, width, next_width;
 } table;
 
-enum { TABLES = 9 };
+enum { DETECTORS, WINDOW, OTHERS = 8, TABLES = OTHERS + MOE_RUN };
 
 static void list_tables(moe_mixture *m, size_t detector, size_t window,
                         table *out) {
   moe_stream *st = &m->stream;
   size_t same = st->window_rows == window; /* else nothing is carried over */
-  const table tables[TABLES] = {
+  const table others[OTHERS] = {
+      [DETECTORS] = {&st->detectors, 1, st->detector_size, detector},
+      [WINDOW] = {&st->window, window, same, 1},
       {&m->noise, 1, 1, 1},
       {&m->sharpness, 1, 1, 1},
       {&m->samples, 1, 1, 1},
       {&m->bias, 1, 1, 1},
       {&m->load, 1, 1, 1},
-      {&m->importance, 1, 1, 1},
-      {&st->run, 1, MOE_RUN, MOE_RUN},
-      {&st->detectors, 1, st->detector_size, detector},
-      {&st->window, window, same, 1}};
-  memcpy(out, tables, sizeof tables);
+      {&m->importance, 1, 1, 1}};
+  memcpy(out, others, sizeof others);
+  for (size_t i = 0; i < MOE_RUN; i++)
+    out[OTHERS + i] = (table){moe__run_at(&st->run, i), 1, 1, 1};
 }
 
 static void *read_pointer(const void *at) {
@@ -112,7 +113,7 @@ static void begin_new(const moe_object *o, const ptrdiff_t *was, size_t width,
     const moe_fitted *f = moe_learner_fitted(params_of(o)->experts.items[e]);
     if (was[e] < 0 || !(m->sharpness[e] > 0)) m->sharpness[e] = 1;
     if (was[e] < 0 || !m->stream.steps)
-      m->stream.run[e].taught = (double)f->n_seen;
+      m->stream.run.taught[e] = (double)f->n_seen;
     if (was[e] < 0 || !kept)
       moe_detector_reset(&options->drift, m->stream.detectors + e * width);
   }
@@ -155,7 +156,7 @@ static void renew(moe_object *o, const table *tables, void **fresh,
                   const ptrdiff_t *was, moe_texts *names, size_t window) {
   moe_mixture *m = o->state;
   moe_stream *st = &m->stream;
-  size_t width = tables[7].next_width;
+  size_t width = tables[DETECTORS].next_width;
   int kind = moe__streaming_of(params_of(o)->stream)->drift.kind;
   bool kept = width == st->detector_size && kind == st->detector;
   for (size_t i = 0; i < TABLES; i++) {

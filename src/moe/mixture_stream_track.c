@@ -80,9 +80,9 @@ static void track_answers(const moe_step *t) {
   track_disagreement(t);
   track_turns(t);
   for (size_t i = 0; i < t->n_asked; i++) {
-    moe_run *run = &t->st->run[t->asked[i]];
-    follow(&run->loss, t->loss[t->asked[i]], t->st->share);
-    follow(&run->cover, 1, t->st->share);
+    size_t e = (size_t)t->asked[i];
+    follow(&t->st->run.loss[e], t->loss[e], t->st->share);
+    follow(&t->st->run.cover[e], 1, t->st->share);
   }
   if (t->st->classes) return;
   follow(&runs->error, moe__squared_error(t->s->y, t->mixed, t->width),
@@ -113,10 +113,10 @@ static void integrate(const moe_step *t) {
 /* Towards a load of 1 / n, however many are selected. */
 static void follow_load(const moe_step *t) {
   double target = 1 / (double)t->n, rate = t->options->balance_rate;
-  const moe_run *run = t->st->run;
+  const double *load = t->st->run.load;
   double *restrict bias = t->m->bias, *restrict logits = t->logits;
   for (size_t e = 0; e < t->n; e++) {
-    double step = rate * (target - run[e].load);
+    double step = rate * (target - load[e]);
     bias[e] += step;
     logits[e] += step;
   }
@@ -188,20 +188,20 @@ static void track_routing(const moe_step *t) {
   moe_runs *runs = &t->st->runs;
   double entropy = t->n > 1 ? entropy_of(t) / t->st->most_entropy : 0;
   double share = t->st->share;
-  const double *p = t->probs;
-  for (moe_run *run = t->st->run, *end = run + t->n; run < end; run++) {
-    run->used += share * (*p++ - run->used);
-    run->age++;
+  const double *restrict p = t->probs;
+  double *restrict used = t->st->run.used, *restrict age = t->st->run.age;
+  for (size_t e = 0; e < t->n; e++) {
+    used[e] += share * (p[e] - used[e]);
+    age[e]++;
   }
   follow(&runs->cover, 1, share);
   follow(&runs->entropy, entropy < 1 ? entropy : 1, 0.01);
 }
 
 static void track_load(const moe_step *t) {
-  moe_run *run = t->st->run;
-  double share = t->st->share;
-  for (size_t e = 0; e < t->n; e++) run[e].load -= share * run[e].load;
-  for (size_t i = 0; i < t->n_chosen; i++) run[t->chosen[i]].load += share;
+  double *load = t->st->run.load, share = t->st->share;
+  for (size_t e = 0; e < t->n; e++) load[e] -= share * load[e];
+  for (size_t i = 0; i < t->n_chosen; i++) load[t->chosen[i]] += share;
 }
 
 moe_status moe__track(moe_step *t) {
