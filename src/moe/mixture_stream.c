@@ -232,27 +232,45 @@ static void judge_class(const moe_step *t, size_t e) {
   t->merit[e] = -t->loss[e];
 }
 
-static void judge_value(const moe_step *t, size_t e, double precision) {
+static void judge_values(const moe_step *t, size_t e, double precision) {
   const double *answer = t->answers + t->m->map_start[e];
   t->loss[e] = moe__squared_error(t->s->y, answer, t->width);
   t->merit[e] = -0.5 * limit(t->loss[e] * precision);
 }
 
-/* Every answer is there before anything learns. */
-static moe_status ask_experts(moe_step *t) {
-  bool all = t->options->feedback == MOE_FULL_FEEDBACK;
+/* The same of one number each, whose place is the expert's own. */
+static void judge_numbers(const moe_step *t, double precision) {
+  const double *answers = t->answers, y = *t->s->y;
+  double *loss = t->loss, *merit = t->merit;
+  for (const int32_t *e = t->asked, *end = e + t->n_asked; e < end; e++) {
+    loss[*e] = limit((y - answers[*e]) * (y - answers[*e]));
+    merit[*e] = -0.5 * limit(loss[*e] * precision);
+  }
+}
+
+static void judge(const moe_step *t) {
   double precision = limit(t->st->runs.cover / t->st->runs.error);
-  t->asked = list(t, all, t->st->lists + t->n, &t->n_asked);
-  for (size_t e = 0; !all && e < t->n; e++)
-    t->loss[e] = t->merit[e] = (double)NAN;
-  MOE_TRY(ask_listed(t, t->asked, t->n_asked));
+  if (t->st->is_number) {
+    judge_numbers(t, precision);
+    return;
+  }
   for (size_t i = 0; i < t->n_asked; i++) {
     size_t e = (size_t)t->asked[i];
     if (t->st->classes)
       judge_class(t, e);
     else
-      judge_value(t, e, precision);
+      judge_values(t, e, precision);
   }
+}
+
+/* Every answer is there before anything learns. */
+static moe_status ask_experts(moe_step *t) {
+  bool all = t->options->feedback == MOE_FULL_FEEDBACK;
+  t->asked = list(t, all, t->st->lists + t->n, &t->n_asked);
+  for (size_t e = 0; !all && e < t->n; e++)
+    t->loss[e] = t->merit[e] = (double)NAN;
+  MOE_TRY(ask_listed(t, t->asked, t->n_asked));
+  judge(t);
   return MOE_OK;
 }
 
@@ -416,38 +434,6 @@ moe_status moe__measure_again(moe_step *t) {
 
 /* --------------------------------------------------------------- one sample */
 
-/* With room for what a prediction needs, before what learning does, and n
-   indices. */
-static moe_step step_of(moe_call *call, const moe_object *o,
-                        const moe_example *s, moe_stream *st, double *room,
-                        int32_t *chosen) {
-  const moe_mixture_params *p = o->params;
-  moe_mixture *m = o->state;
-  size_t n = st->n, columns = m->map_length;
-  double *answers = room + 5 * n, *loss = answers + 2 * columns;
-  return (moe_step){.call = call,
-                    .object = (moe_object *)o,
-                    .options = moe__streaming_of(p->stream),
-                    .params = p,
-                    .m = m,
-                    .st = st,
-                    .s = s,
-                    .n = n,
-                    .width = m->fitted.n_outputs,
-                    .logits = room,
-                    .probs = room + n,
-                    .scores = room + 2 * n,
-                    .weights = room + 3 * n,
-                    .merit = room + 4 * n,
-                    .answers = answers,
-                    .plain = answers + columns,
-                    .loss = loss,
-                    .mixed = loss + n,
-                    .fork = loss + n + m->fitted.n_outputs,
-                    .chosen = chosen,
-                    .warms = st->warms};
-}
-
 static moe_status learn(moe_step *t) {
   MOE_TRY(t->options->noise > 0 ? route_noisily(t) : route(t));
   t->n_chosen = count_chosen(t);
@@ -470,8 +456,21 @@ static moe_status learn_guarded(moe_step *t) {
   return status;
 }
 
-static moe_status finish(moe_step *t) {
+/* The stream's own step goes with the sample. */
+static moe_step *take_step(moe_call *call, moe_object *o,
+                           const moe_example *s) {
+  moe_step *t = &((moe_mixture *)o->state)->stream.step;
+  t->call = call;
+  t->object = o;
+  t->params = o->params;
+  t->options = moe__streaming_of(t->params->stream);
+  t->s = s;
   t->learns = true;
+  t->considered = false;
+  return t;
+}
+
+static moe_status finish(moe_step *t) {
   MOE_TRY(learn_guarded(t));
   MOE_TRY(moe__track(t));
   MOE_TRY(moe__mend(t));
@@ -482,22 +481,21 @@ static moe_status finish(moe_step *t) {
 moe_status moe__stream_learn_one(moe_call *call, moe_object *o,
                                  const moe_example *s) {
   MOE_TRY(moe__stream_follow(call, o));
-  moe_stream *st = &((moe_mixture *)o->state)->stream;
-  moe_step t = step_of(call, o, s, st, st->room, st->lists);
-  return finish(&t);
+  return finish(take_step(call, o, s));
 }
 
 /* Noise is of learning alone, and before a stream has begun a fit answers. */
 moe_status moe__stream_test_then_learn(moe_call *call, moe_object *o,
                                        const moe_example *s, double *out) {
-  moe_stream *st = &((moe_mixture *)o->state)->stream;
+  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   const moe_mixture_params *p = o->params;
   bool apart = !st->open || moe__streaming_of(p->stream)->noise > 0;
   if (apart) MOE_TRY(moe__predict_one(call, o, s, out));
   MOE_TRY(moe__stream_follow(call, o));
-  moe_step t = step_of(call, o, s, st, st->room, st->lists);
-  if (!apart) t.mixed = out;
-  return finish(&t);
+  moe_step *t = take_step(call, o, s);
+  MOE_TRY(finish(t));
+  if (!apart) memcpy(out, t->mixed, t->width * sizeof *out);
+  return MOE_OK;
 }
 
 /* What the experts' answers are worth is not found out. */
@@ -547,7 +545,9 @@ static moe_status begin(moe_call *call, const moe_object *o,
   }
   MOE_SCRATCH(call, room, 5 * st->n + 2 * m->map_length);
   MOE_SCRATCH(call, chosen, st->n);
-  *out = step_of(call, o, s, st, room, chosen);
+  *out = moe__step_of(o, st, m->fitted.n_outputs, room, chosen);
+  out->call = call;
+  out->s = s;
   if (st->shadows) MOE_SCRATCH(call, out->warms, st->n);
   return MOE_OK;
 }

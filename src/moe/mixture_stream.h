@@ -93,6 +93,35 @@ enum moe_event {
 };
 enum { MOE_MOST_EVENTS = 64, MOE_WINDOW = 128 /* rows of a quantile */ };
 
+/* One sample on its way through a mixture. */
+typedef struct moe_step {
+  moe_call *call;
+  moe_object *object;
+  const moe_streaming *options;
+  const struct moe_mixture_params *params;
+  struct moe_mixture *m;
+  struct moe_stream *st;
+  const moe_example *s;
+  size_t n, width; /* experts, outputs */
+  double *logits;  /* n, with what balances in logits, if they are needed */
+  double *probs;   /* n, of the gate */
+  double *scores;  /* n: by which was routed */
+  double *weights; /* of the selected */
+  double *merit;   /* n: log-likelihood; NaN: not asked */
+  double *loss;    /* n; NaN: not asked */
+  double *answers; /* of all experts, where the mixture's map has them */
+  double *plain;   /* the same of classes, before they are sharpened */
+  double *mixed;   /* width: the mixture's answer */
+  double *fork;    /* width: a fork's */
+  int32_t *chosen; /* the experts that are: best first, -1 for none; … */
+  const int32_t *asked; /* … and those that answered */
+  uint8_t *warms;       /* n: those that are not heard yet */
+  size_t n_chosen, n_asked;
+  bool learns; /* or predicts */
+  bool has_logits;
+  bool considered; /* by the gate, before it learns */
+} moe_step;
+
 typedef struct moe_stream {
   uint8_t open;
   size_t n; /* experts, whose names these are */
@@ -114,6 +143,7 @@ typedef struct moe_stream {
   /* Not saved, but made again. */
   size_t room_size, n_ids;
   double *room;      /* of moe_step's arrays */
+  moe_step step;     /* of the sample that is learned */
   int32_t *lists;    /* 3 × n: experts chosen, asked and taught */
   int32_t *everyone; /* n: 0, 1, … */
   int32_t *ids;      /* n_ids: each expert's class of each of the mixture's */
@@ -140,35 +170,6 @@ typedef struct moe_stream {
 static inline double **moe__run_at(moe_run *run, size_t i) {
   return (double **)run + i;
 }
-
-/* One sample on its way through a mixture. */
-typedef struct moe_step {
-  moe_call *call;
-  moe_object *object;
-  const moe_streaming *options;
-  const struct moe_mixture_params *params;
-  struct moe_mixture *m;
-  moe_stream *st;
-  const moe_example *s;
-  size_t n, width; /* experts, outputs */
-  double *logits;  /* n, with what balances in logits, if they are needed */
-  double *probs;   /* n, of the gate */
-  double *scores;  /* n: by which was routed */
-  double *weights; /* of the selected */
-  double *merit;   /* n: log-likelihood; NaN: not asked */
-  double *loss;    /* n; NaN: not asked */
-  double *answers; /* of all experts, where the mixture's map has them */
-  double *plain;   /* the same of classes, before they are sharpened */
-  double *mixed;   /* width: the mixture's answer */
-  double *fork;    /* width: a fork's */
-  int32_t *chosen; /* the experts that are: best first, -1 for none; … */
-  const int32_t *asked; /* … and those that answered */
-  uint8_t *warms;       /* n: those that are not heard yet */
-  size_t n_chosen, n_asked;
-  bool learns; /* or predicts */
-  bool has_logits;
-  bool considered; /* by the gate, before it learns */
-} moe_step;
 
 /* ----------------------------------------------------- mixture_stream.c */
 
@@ -204,6 +205,11 @@ bool moe__stream_is_sound(const moe_object *o);
 
 /* Whether the state is up to date with experts, gate and settings. */
 bool moe__stream_is_current(const moe_object *o);
+
+/* A step without a sample, of so many outputs, with room for what a prediction
+   needs, before what learning does, and n indices. */
+moe_step moe__step_of(const moe_object *o, moe_stream *st, size_t width,
+                      double *room, int32_t *chosen);
 
 /* What the settings say of each sample's way. */
 void moe__stream_find_way(const moe_object *o, moe_stream *st);

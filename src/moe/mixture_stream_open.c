@@ -179,6 +179,33 @@ void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   st->biased = moe__stream_bias(o) != NULL;
 }
 
+moe_step moe__step_of(const moe_object *o, moe_stream *st, size_t width,
+                      double *room, int32_t *chosen) {
+  const moe_mixture_params *p = o->params;
+  moe_mixture *m = o->state;
+  size_t n = st->n, columns = m->map_length;
+  double *answers = room + 5 * n, *loss = answers + 2 * columns;
+  return (moe_step){.object = (moe_object *)o,
+                    .options = moe__streaming_of(p->stream),
+                    .params = p,
+                    .m = m,
+                    .st = st,
+                    .n = n,
+                    .width = width,
+                    .logits = room,
+                    .probs = room + n,
+                    .scores = room + 2 * n,
+                    .weights = room + 3 * n,
+                    .merit = room + 4 * n,
+                    .answers = answers,
+                    .plain = answers + columns,
+                    .loss = loss,
+                    .mixed = loss + n,
+                    .fork = loss + n + width,
+                    .chosen = chosen,
+                    .warms = st->warms};
+}
+
 static void fill_derived(const moe_object *o, size_t classes) {
   const moe_mixture_params *p = params_of(o);
   const moe_streaming *options = moe__streaming_of(p->stream);
@@ -199,6 +226,7 @@ static void fill_derived(const moe_object *o, size_t classes) {
   st->known[st->n] = moe__address(p->gate->state);
   st->levels = m->fitted.intake.levels.n;
   moe__stream_find_way(o, st);
+  st->step = moe__step_of(o, st, classes, st->room, st->lists);
 }
 
 /* `classes` is the mixture's outputs, or will be. */
