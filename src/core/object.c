@@ -384,7 +384,6 @@ static inline bool is_busy(const moe_object *o, bool for_change) {
          (for_change && o->fitting);
 }
 
-/* NULL where all is idle, as it is for every sample of a stream. */
 static const moe_object *find_busy(const moe_object *o, bool for_change) {
   for (size_t i = 0; i < o->n_below; i++) {
     const moe_object *busy = o->below[i];
@@ -396,8 +395,24 @@ static const moe_object *find_busy(const moe_object *o, bool for_change) {
   return NULL;
 }
 
+static inline unsigned tell_busy(const moe_object *o) {
+  return (unsigned)atomic_load_explicit(&o->uses, memory_order_relaxed) |
+         o->fitting;
+}
+
+/* All is idle, as it is for every sample of a stream, and nothing is in what is
+   below: seen without a branch an object. */
+static bool is_quiet(const moe_object *o) {
+  unsigned busy = tell_busy(o);
+  for (moe_object *const *at = o->below, *const *end = at + o->n_below;
+       at < end; at++)
+    busy |= tell_busy(*at) | (unsigned)(*at)->n_below;
+  return busy == 0;
+}
+
 moe_status moe_object_check_idle(moe_call *call, const moe_object *o,
                                  bool for_change) {
+  if (is_quiet(o)) return MOE_OK;
   const moe_object *busy =
       is_busy(o, for_change) ? o : find_busy(o, for_change);
   if (busy == NULL) return MOE_OK;
