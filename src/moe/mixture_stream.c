@@ -232,26 +232,16 @@ static void judge_class(const moe_step *t, size_t e) {
   t->merit[e] = -t->loss[e];
 }
 
-static void judge_values(const moe_step *t, size_t e, double precision) {
+static void judge_value(const moe_step *t, size_t e, double precision) {
   const double *answer = t->answers + t->m->map_start[e];
   t->loss[e] = moe__squared_error(t->s->y, answer, t->width);
   t->merit[e] = -0.5 * limit(t->loss[e] * precision);
 }
 
-/* The same of one number each, whose place is the expert's own. */
-static void judge_numbers(const moe_step *t, double precision) {
-  const double *answers = t->answers, y = *t->s->y;
-  double *loss = t->loss, *merit = t->merit;
-  for (const int32_t *e = t->asked, *end = e + t->n_asked; e < end; e++) {
-    loss[*e] = limit((y - answers[*e]) * (y - answers[*e]));
-    merit[*e] = -0.5 * limit(loss[*e] * precision);
-  }
-}
-
 static void judge(const moe_step *t) {
   double precision = limit(t->st->runs.cover / t->st->runs.error);
   if (t->st->is_number) {
-    judge_numbers(t, precision);
+    moe__judge_numbers(t, precision);
     return;
   }
   for (size_t i = 0; i < t->n_asked; i++) {
@@ -259,7 +249,7 @@ static void judge(const moe_step *t) {
     if (t->st->classes)
       judge_class(t, e);
     else
-      judge_values(t, e, precision);
+      judge_value(t, e, precision);
   }
 }
 
@@ -276,31 +266,11 @@ static moe_status ask_experts(moe_step *t) {
 
 /* ----------------------------------------------------------------- learning */
 
-/* Each expert's share of the sample, p_e · likelihood_e, relative to the
-   largest of those that were asked: so that the best one learns as if it were
-   alone. */
-static void find_shares(const moe_step *t, double *shares) {
-  const double *merit = t->merit, *probs = t->probs;
-  double top = -INFINITY, most = 0;
-  for (size_t e = 0; e < t->n; e++) top = merit[e] > top ? merit[e] : top;
-  for (size_t e = 0; e < t->n; e++)
-    shares[e] = merit[e] > -INFINITY ? merit[e] - top : -INFINITY;
-  moe_exp(shares, t->n);
-  for (size_t e = 0; e < t->n; e++) {
-    shares[e] *= probs[e];
-    most = shares[e] > most ? shares[e] : most;
-  }
-  for (size_t e = 0; e < t->n; e++) shares[e] = most > 0 ? shares[e] / most : 1;
-}
-
-/* By its share; what is next to nothing is nothing. */
+/* Those that warm in shadow learn all of it. */
 static void find_weights_by_share(const moe_step *t, double *weights) {
-  find_shares(t, weights);
-  for (size_t e = 0; e < t->n; e++) {
-    bool hushed = t->st->shadows && is_warming(t->st, e);
-    double share = hushed ? 1 : weights[e] > 1e-9 ? weights[e] : 0;
-    weights[e] = share * t->s->weight;
-  }
+  moe__find_shares(t, weights);
+  for (size_t e = 0; t->st->shadows && e < t->n; e++)
+    if (is_warming(t->st, e)) weights[e] = t->s->weight;
 }
 
 /* What the sample counts for each expert that may learn it. */

@@ -198,6 +198,16 @@ static inline double moe__squared_error(const double *y, const double *p,
   return sum < 1e300 ? sum : 1e300;
 }
 
+/* ---------------------------------------------- mixture_stream_shares.c */
+
+/* Losses and merits of the experts that were asked for one number each. */
+void moe__judge_numbers(const moe_step *t, double precision);
+
+/* Each expert's share of the sample's weight, p_e · likelihood_e relative to
+   the largest of those that were asked: so that the best one learns as if it
+   were alone.  What is next to nothing is nothing. */
+void moe__find_shares(const moe_step *t, double *shares);
+
 /* ------------------------------------------------ mixture_stream_open.c */
 
 moe_status moe__stream_visit(moe_stream *st, moe_visitor *v);
