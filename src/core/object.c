@@ -292,10 +292,15 @@ moe_status moe_object_clone(moe_call *call, const moe_object *o,
   return status;
 }
 
+void *moe_object_swap_state(moe_object *o, void *state) {
+  void *before = o->state;
+  o->state = state;
+  o->changes++;
+  return before;
+}
+
 void moe_object_exchange_states(moe_object *a, moe_object *b) {
-  void *state = b->state;
-  b->state = a->state;
-  a->state = state;
+  moe_object_swap_state(a, moe_object_swap_state(b, a->state));
   for (size_t i = 0; i < a->n_below; i++)
     moe_object_exchange_states(a->below[i], b->below[i]);
 }
@@ -446,8 +451,7 @@ bool moe__object_place(moe_object *o, bool move) {
 }
 
 static void reset(moe_object *o) {
-  moe_state_free(o->type, o->state);
-  o->state = NULL;
+  moe_state_free(o->type, moe_object_swap_state(o, NULL));
   for (size_t i = 0; i < o->n_below; i++) reset(o->below[i]);
 }
 

@@ -248,7 +248,7 @@ struct moe_object {
   atomic_int refs, uses;
   int depth;          /* below MOE_DEEPEST */
   bool fitting;       /* a job is open on it */
-  uint32_t changes;   /* of its parameters, since it was made */
+  uint32_t changes;   /* of its parameters, and exchanges of its state */
   moe_object **below; /* n_below: the objects in its parameters, in order */
   size_t n_below, room_below;
   void *params, *state;
@@ -284,6 +284,10 @@ const moe_param *moe_type_find_param(const moe_type *type, const char *name);
    the host's to fill. */
 moe_status moe_object_clone(moe_call *call, const moe_object *o,
                             moe_object **out);
+
+/* Gives the object another state, or none, for what it had: so is a state
+   exchanged wherever somebody may have looked at the one before. */
+void *moe_object_swap_state(moe_object *o, void *state);
 
 /* Exchanges what two objects of one shape (one a clone of the other) have
    learned, in children too.  Cannot fail: how jobs commit what they trained in

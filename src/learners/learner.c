@@ -378,8 +378,7 @@ moe_status moe_job_publish(moe_call *call, moe_job *job) {
   const moe_type *type = job->object->type;
   void *copy;
   MOE_TRY(moe_state_clone(call, type, job->state, &copy));
-  moe_state_free(type, job->object->state);
-  job->object->state = copy;
+  moe_state_free(type, moe_object_swap_state(job->object, copy));
   return MOE_OK;
 }
 
@@ -393,15 +392,13 @@ static moe_status commit_copy(moe_call *call, moe_job *job) {
 
 moe_status moe_job_commit(moe_call *call, moe_job *job) {
   const moe_learner_type *type = moe_learner_type_of(job->object);
-  void *before = job->object->state;
   if (!job->usable)
     return moe_fail(call, MOE_ESTATE, "%s: nothing usable has been fitted yet",
                     type->type.name);
   MOE_TRY(moe_object_check_idle(call, job->object, false));
   if (!job->done) return commit_copy(call, job);
   if (type->commit != NULL) type->commit(job);
-  job->object->state = job->state;
-  job->state = before;
+  job->state = moe_object_swap_state(job->object, job->state);
   return MOE_OK;
 }
 

@@ -228,18 +228,9 @@ static void commit(moe_job *job) {
   moe_call_init(&call, NULL, 1);
   moe_job_commit(&call, w->job);
   moe_call_end(&call);
-  for (size_t k = 0; k < w->n_steps; k++) {
-    void *before = p->steps.items[k]->state;
-    p->steps.items[k]->state = w->states[k];
-    w->states[k] = before;
-  }
+  for (size_t k = 0; k < w->n_steps; k++)
+    w->states[k] = moe_object_swap_state(p->steps.items[k], w->states[k]);
   moe_job_adopt(job, w->job);
-}
-
-static void swap(void **a, void **b) {
-  void *held = *a;
-  *a = *b;
-  *b = held;
 }
 
 /* Copies of the steps' states and of the pipeline's own, and what its model's
@@ -254,8 +245,8 @@ static moe_status publish_copies(moe_call *call, moe_job *job, void **copies) {
                           &copies[w->n_steps]));
   MOE_TRY(moe_job_commit(call, w->job));
   for (size_t k = 0; k < w->n_steps; k++)
-    swap(&copies[k], &p->steps.items[k]->state);
-  swap(&copies[w->n_steps], &job->object->state);
+    copies[k] = moe_object_swap_state(p->steps.items[k], copies[k]);
+  copies[w->n_steps] = moe_object_swap_state(job->object, copies[w->n_steps]);
   return MOE_OK;
 }
 

@@ -156,7 +156,9 @@ static bool is_current(const moe_mixture *m, size_t e, const moe_object *o) {
   const moe_fitted *f = moe_learner_fitted(o);
   const int32_t *map = m->map + m->map_start[e];
   size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
-  if (f == NULL || f->task != m->fitted.task || f->n_outputs != n) return false;
+  if (f == NULL || f->task != m->fitted.task || f->n_outputs != n ||
+      f->schema.n != m->fitted.schema.n)
+    return false;
   for (size_t k = 0; f->task == MOE_CLASSIFICATION && k < n; k++)
     if (map[k] >= 0 && moe_label_compare(&f->labels.items[k],
                                          &m->fitted.labels.items[map[k]]) != 0)
@@ -177,8 +179,8 @@ static moe_status check_experts(moe_call *call, const moe_object *o) {
   for (size_t e = 0; e < experts->n; e++)
     if (!is_current(m, e, experts->items[e]))
       return moe_fail(call, MOE_ESTATE,
-                      "mixture: expert '%s' was reset or fitted to other "
-                      "targets since; fit the mixture again",
+                      "mixture: expert '%s' was reset or has learned other "
+                      "columns or targets since; fit the mixture again",
                       experts->names[e]);
   return MOE_OK;
 }
@@ -193,10 +195,12 @@ void moe__take_logs(double *p, size_t n) {
 static moe_status check_gate(moe_call *call, const moe_object *o) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
   const moe_fitted *gate = moe_learner_fitted(p->gate);
-  if (gate != NULL && gate->n_outputs == p->experts.n) return MOE_OK;
+  if (gate != NULL && gate->n_outputs == p->experts.n &&
+      gate->schema.n == moe_learner_fitted(o)->schema.n)
+    return MOE_OK;
   return moe_fail(call, MOE_ESTATE,
-                  "mixture: the gate was reset or replaced since; fit the "
-                  "mixture again");
+                  "mixture: the gate was reset or replaced, or has learned "
+                  "other columns since; fit the mixture again");
 }
 
 moe_status moe__mixture_check(moe_call *call, const moe_object *o) {

@@ -514,7 +514,6 @@ static moe_status publish_copies(moe_call *call, moe_job *job,
   const moe_mixture_params *p = params_of(job);
   moe_mixture_job *w = job->work;
   size_t n = w->trainees.n;
-  void *before = job->object->state;
   MOE_TRY(new_routing(call, job));
   for (size_t i = 0; i < w->n; i += BLOCK)
     MOE_TRY(route_block(call, job, i, w->n - i < BLOCK ? w->n - i : BLOCK));
@@ -528,8 +527,7 @@ static moe_status publish_copies(moe_call *call, moe_job *job,
     if (copies[e] != NULL)
       moe_object_exchange_states(p->experts.items[e], copies[e]);
   if (copies[n] != NULL) moe_object_exchange_states(p->gate, copies[n]);
-  job->object->state = *state;
-  *state = before;
+  *state = moe_object_swap_state(job->object, *state);
   return MOE_OK;
 }
 

@@ -91,8 +91,7 @@ static moe_status copy_best(const moe_step *t, size_t e, size_t best) {
   const moe_object *model = t->params->experts.items[best];
   void *state;
   MOE_TRY(moe_state_clone(t->call, model->type, model->state, &state));
-  moe_state_free(child->type, child->state);
-  child->state = state;
+  moe_state_free(child->type, moe_object_swap_state(child, state));
   forget(t, e);
   moe__note_event(t, e, MOE_E_CLONE);
   return disturb(t, child);

@@ -317,11 +317,7 @@ moe_status moe_transform_fit(moe_call *call, moe_object *o, const moe_rows *x) {
   MOE_TRY(moe_object_check_idle(call, o, true));
   moe_status status = moe_transform_begin(call, o, x, &job);
   while (status == MOE_OK && !job.done) status = moe_transform_step(call, &job);
-  if (status == MOE_OK) {
-    void *before = o->state;
-    o->state = job.state;
-    job.state = before;
-  }
+  if (status == MOE_OK) job.state = moe_object_swap_state(o, job.state);
   moe_transform_end(&job);
   return status;
 }
