@@ -4,6 +4,7 @@
 #define MOE_LEARNER_H
 
 #include "intake.h"
+#include "line.h"
 #include "rows.h"
 #include "vector.h"
 
@@ -48,14 +49,6 @@ typedef struct moe_example {
                            anything infinite; 0 where it is not */
   bool considered;      /* the object has just answered it by consider_one */
 } moe_example;
-
-/* Objects of one type that see the same sample: those of n objects that `which`
-   lists. */
-typedef struct moe_siblings {
-  moe_object *const *objects;
-  const int32_t *which;
-  size_t n;
-} moe_siblings;
 
 /* Numbers that a job tells the history, one a round: a loss, for instance. */
 typedef struct moe_series {
@@ -133,15 +126,10 @@ typedef struct moe_learner_type {
   moe_status (*test_then_learn)(moe_call *call, moe_object *o,
                                 const moe_example *s, double *out);
 
-  /* What predict_one says of each of some siblings, into its place in `out`,
-     and what each learns, with its own weight (0: nothing), where that was its
-     answer; for types whose calls cost more than what they do.  The sample is
-     whole, and targets are one number.  False, and nothing is done, where one
-     of them must be asked or taught by itself.  NULL: so must all. */
-  bool (*predict_each)(const moe_siblings *all, const moe_example *s,
-                       double *out);
-  bool (*learn_each)(const moe_siblings *all, const moe_example *s,
-                     const double *weights, const double *answers);
+  /* Where the object is nothing but a line for now, and sees samples as they
+     come: true, and its numbers, which stay where they are until its `changes`
+     count.  NULL: it never is. */
+  bool (*lay_open)(moe_object *o, moe_line *out);
 
   /* Of a learner with a memory of its own past: the sample came by, and is not
      learned from.  Its weight says nothing; its target is told where it is

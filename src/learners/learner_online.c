@@ -303,8 +303,7 @@ moe_status moe__open_child(moe_call *call, moe_object *child,
   }
   if (status == MOE_OK) status = moe__open_stream(call, child);
   if (status == MOE_OK) return MOE_OK;
-  moe_state_free(child->type, child->state);
-  child->state = NULL;
+  moe_state_free(child->type, moe_object_swap_state(child, NULL));
   return status;
 }
 

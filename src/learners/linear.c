@@ -111,14 +111,8 @@ static moe_status learn_one(moe_call *call, moe_object *o,
   return MOE_OK;
 }
 
-static bool learn_each(const moe_siblings *all, const moe_example *s,
-                       const double *weights, const double *answers) {
-  for (size_t i = 0; i < all->n; i++) {
-    const moe_object *o = all->objects[all->which[i]];
-    if (!is_plain(o) || moe_learner_fitted(o)->intake.spreads) return false;
-  }
-  moe_online_learn_each(all, s, weights, answers);
-  return true;
+static bool lay_open(moe_object *o, moe_line *out) {
+  return is_plain(o) && moe_online_lay_open(o->state, o->params, out);
 }
 
 static moe_status predict(moe_call *call, const moe_object *o,
@@ -165,8 +159,7 @@ const moe_learner_type moe_linear = {
     .open = moe_online_open,
     .learn = learn,
     .learn_one = learn_one,
-    .predict_each = moe_online_predict_each,
-    .learn_each = learn_each,
+    .lay_open = lay_open,
     .predict_one = predict_one,
     .contribute = moe_affine_contribute,
     .predict = predict,

@@ -463,6 +463,42 @@ static learning begin(moe_online *o, const moe_rule *rule) {
                     .d = o->affine.fitted.n_features};
 }
 
+static moe_line line_of(moe_online *o, const moe_rule_params *p) {
+  moe_affine *a = &o->affine;
+  return (moe_line){.weights = a->weights,
+                    .bias = a->bias,
+                    .left = &a->left,
+                    .rows = &o->rows,
+                    .n_seen = &a->fitted.n_seen,
+                    .lr = p->lr,
+                    .implicit = p->step == MOE_STEP_IMPLICIT,
+                    .intercept = p->intercept};
+}
+
+void moe_online_learn_plain(moe_online *o, const moe_rule_params *p,
+                            const moe_example *s) {
+  size_t d = o->affine.fitted.n_features;
+  const moe_line_sample sample = {s->x, d, moe_example_norm(s, d)};
+  const moe_line line = line_of(o, p);
+  double z;
+  if (s->answer != NULL)
+    z = *s->answer;
+  else
+    moe_affine_answer_one(&o->affine, s->x, &z);
+  moe_line_learn(&line, &sample, s->weight, z - *s->y);
+}
+
+bool moe_online_lay_open(moe_online *o, const moe_rule_params *p,
+                         moe_line *out) {
+  moe_intake *in = &o->affine.fitted.intake;
+  if (!moe_online_is_plain(o, p) || in->spreads) return false;
+  *out = line_of(o, p);
+  if (!in->open || in->keeps_holes) return true;
+  out->mean = in->mean;
+  out->counted = &in->rows;
+  return true;
+}
+
 moe_status moe_online_learn_one(moe_call *call, moe_object *object,
                                 const moe_rule *rule, const moe_example *s) {
   moe_online *o = object->state;

@@ -134,12 +134,9 @@ static inline bool moe_online_is_plain(const moe_online *o,
 void moe_online_learn_plain(moe_online *o, const moe_rule_params *p,
                             const moe_example *s);
 
-/* The same of siblings, whose params begin with their rule; and what they say:
-   moe_learner_type's predict_each for states that begin with a moe_online. */
-void moe_online_learn_each(const moe_siblings *all, const moe_example *s,
-                           const double *weights, const double *answers);
-bool moe_online_predict_each(const moe_siblings *all, const moe_example *s,
-                             double *out);
+/* Such an object laid open. */
+bool moe_online_lay_open(moe_online *o, const moe_rule_params *p,
+                         moe_line *out);
 
 /* The same of a batch's rows in order, sparse ones in time of their entries
    unless the rule touches every weight. */

@@ -167,12 +167,13 @@ static void sharpen(const moe_step *t, size_t e, double *answer) {
   moe__sharpen(answer, n, m->sharpness[e]);
 }
 
-/* Siblings have one output each, whose place is the expert's own. */
-static bool ask_together(const moe_step *t, const int32_t *list, size_t n) {
-  const moe_siblings all = {t->params->experts.items, list, n};
-  return t->st->siblings && t->s->norm > 0 &&
-         moe_learner_type_of(*all.objects)
-             ->predict_each(&all, t->s, t->answers);
+/* Whether the experts are lines, and the sample is whole. */
+static inline bool takes_lines(const moe_step *t) {
+  return t->st->of_lines && t->s->norm > 0;
+}
+
+static inline moe_line_sample sample_of(const moe_step *t) {
+  return (moe_line_sample){t->s->x, t->m->fitted.n_features, t->s->norm};
 }
 
 static moe_status ask_expert(const moe_step *t, size_t e) {
@@ -183,7 +184,11 @@ static moe_status ask_expert(const moe_step *t, size_t e) {
 }
 
 static moe_status ask_listed(const moe_step *t, const int32_t *list, size_t n) {
-  if (ask_together(t, list, n)) return MOE_OK;
+  if (takes_lines(t)) {
+    const moe_line_sample sample = sample_of(t);
+    moe_lines_answer(t->st->lines, list, n, &sample, t->answers);
+    return MOE_OK;
+  }
   for (size_t i = 0; i < n; i++) MOE_TRY(ask_expert(t, (size_t)list[i]));
   return MOE_OK;
 }
@@ -296,14 +301,6 @@ static moe_status teach_expert(const moe_step *t, size_t e, double weight,
                     : moe__advance(t->call, child, own);
 }
 
-static bool teach_together(const moe_step *t, const int32_t *list, size_t n,
-                           const double *weights) {
-  const moe_siblings all = {t->params->experts.items, list, n};
-  return t->st->siblings && t->st->teaches_asked && t->s->norm > 0 &&
-         moe_learner_type_of(*all.objects)
-             ->learn_each(&all, t->s, weights, t->answers);
-}
-
 /* `all` have learned it. */
 static void count_taught(const moe_step *t, const int32_t *all, size_t n,
                          const double *weights) {
@@ -326,8 +323,11 @@ static moe_status teach_apart(const moe_step *t, const int32_t *list, size_t n,
 
 static moe_status teach_listed(const moe_step *t, const int32_t *list, size_t n,
                                const double *weights) {
-  if (!teach_together(t, list, n, weights))
+  if (!takes_lines(t) || !t->st->teaches_asked)
     return teach_apart(t, list, n, weights);
+  const moe_line_sample sample = sample_of(t);
+  moe_lines_learn(t->st->lines, list, n, &sample, *t->s->y, weights,
+                  t->answers);
   count_taught(t, list, n, weights);
   return MOE_OK;
 }

@@ -147,9 +147,11 @@ typedef struct moe_stream {
   int32_t *lists;    /* 3 × n: experts chosen, asked and taught */
   int32_t *everyone; /* n: 0, 1, … */
   int32_t *ids;      /* n_ids: each expert's class of each of the mixture's */
-  int64_t *known;    /* n + 1: by which experts and gate are recognised, … */
-  uint32_t changes[2]; /* … and what was set, of the mixture and the stream */
-  double *warmup;      /* n: samples */
+  int64_t *known;    /* n: by which experts are recognised where they move */
+  uint32_t *seen; /* n + 1: the changes of experts and gate that count, … */
+  uint32_t changes[2];     /* … and of the mixture and the stream's options */
+  moe_line *lines;         /* n, where all are */
+  double *warmup;          /* n: samples */
   uint8_t *frozen, *warms; /* n */
   size_t levels;           /* of the intake that the experts know */
   size_t selects;          /* experts, at most */
@@ -157,8 +159,8 @@ typedef struct moe_stream {
   double most_entropy;     /* log n */
   enum moe_teach teach;    /* never by kind */
   bool gate_frozen, calls_host, has_warmup, remembers, has_frozen;
-  bool siblings;      /* experts that may be asked and taught at once; … */
-  bool teaches_asked; /* … who learns was asked */
+  bool of_lines;           /* all experts are, in `lines` */
+  bool teaches_asked;      /* who learns was asked */
   bool classes, is_number; /* the targets are these */
   bool shadows;            /* what warms is not heard */
   bool plain;              /* routing is by the gate's own probabilities, … */

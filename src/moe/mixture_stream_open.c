@@ -65,7 +65,10 @@ moe_status moe__stream_visit(moe_stream *st, moe_visitor *v) {
   MOE_TRY(moe_visit_derived(v, "lists", MOE_I32, &st->lists, 3 * st->n));
   MOE_TRY(moe_visit_derived(v, "everyone", MOE_I32, &st->everyone, st->n));
   MOE_TRY(moe_visit_derived(v, "ids", MOE_I32, &st->ids, st->n_ids));
-  MOE_TRY(moe_visit_derived(v, "known", MOE_I64, &st->known, st->n + 1));
+  MOE_TRY(moe_visit_derived(v, "known", MOE_I64, &st->known, st->n));
+  MOE_TRY(moe_visit_derived(v, "seen", MOE_I32, &st->seen, st->n + 1));
+  MOE_TRY(moe_visit_derived(v, "lines", MOE_U8, &st->lines,
+                            moe_size(st->n, sizeof(moe_line))));
   MOE_TRY(moe_visit_derived(v, "warmup", MOE_F64, &st->warmup, st->n));
   MOE_TRY(moe_visit_derived(v, "frozen", MOE_U8, &st->frozen, st->n));
   return moe_visit_derived(v, "warms", MOE_U8, &st->warms, st->n);
@@ -108,6 +111,8 @@ static moe_status new_derived(moe_call *call, const moe_object *o,
   st->room = st->warmup = NULL;
   st->lists = st->everyone = st->ids = NULL;
   st->known = NULL;
+  st->seen = NULL;
+  st->lines = NULL;
   st->frozen = st->warms = NULL;
   MOE_TRY(moe__mixture_map(call, experts, aside));
   st->n_ids = moe_size(n, classes);
@@ -117,7 +122,9 @@ static moe_status new_derived(moe_call *call, const moe_object *o,
   MOE_TRY(moe_new_array(call, &st->lists, moe_size(3, n), sizeof(int32_t)));
   MOE_TRY(moe_new_array(call, &st->everyone, n, sizeof(int32_t)));
   MOE_TRY(moe_new_array(call, &st->ids, st->n_ids, sizeof(int32_t)));
-  MOE_TRY(moe_new_array(call, &st->known, n + 1, sizeof(int64_t)));
+  MOE_TRY(moe_new_array(call, &st->known, n, sizeof(int64_t)));
+  MOE_TRY(moe_new_array(call, &st->seen, n + 1, sizeof(uint32_t)));
+  MOE_TRY(moe_new_array(call, &st->lines, n, sizeof(moe_line)));
   MOE_TRY(moe_new_array(call, &st->frozen, n, 1));
   return moe_new_array(call, &st->warms, n, 1);
 }
@@ -126,7 +133,7 @@ static void free_derived(moe_mixture *m) {
   moe_stream *st = &m->stream;
   void *const arrays[] = {m->map_start, m->map,       st->room, st->warmup,
                           st->lists,    st->everyone, st->ids,  st->known,
-                          st->frozen,   st->warms};
+                          st->frozen,   st->warms,    st->seen, st->lines};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
     moe_free(arrays[i]);
 }
@@ -137,14 +144,19 @@ static bool are_of_one_type(const moe_children *experts) {
   return true;
 }
 
-/* Whether one call may do for experts with one number each. */
-static bool are_siblings(const moe_object *o) {
+/* Of one number each, from the columns as they come. */
+static bool are_lines(const moe_object *o, moe_line *lines) {
   const moe_children *experts = &params_of(o)->experts;
-  const moe_fitted *f = o->state;
-  const moe_learner_type *type = moe_learner_type_of(experts->items[0]);
-  return are_of_one_type(experts) && type->predict_each != NULL &&
-         type->learn_each != NULL && f->task == MOE_REGRESSION &&
-         f->n_outputs == 1;
+  const moe_fitted *own = o->state;
+  if (own->task != MOE_REGRESSION || own->n_outputs != 1) return false;
+  for (size_t e = 0; e < experts->n; e++) {
+    moe_object *child = experts->items[e];
+    const moe_learner_type *type = moe_learner_type_of(child);
+    if (type->lay_open == NULL || !type->lay_open(child, &lines[e]) ||
+        moe_learner_fitted(child)->n_features != own->n_features)
+      return false;
+  }
+  return true;
 }
 
 static enum moe_teach find_teaching(const moe_object *o) {
@@ -168,7 +180,6 @@ void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   st->teach = find_teaching(o);
   st->teaches_asked =
       options->feedback == MOE_FULL_FEEDBACK || st->teach == MOE_TEACH_CHOSEN;
-  st->siblings = are_siblings(o);
   st->gate_frozen = moe__mixture_gate_is_frozen(o);
   st->calls_host = (moe_learner_traits(o) & MOE_HOST_ONLY) != 0;
   st->classes = m->fitted.task == MOE_CLASSIFICATION;
@@ -218,12 +229,14 @@ static void fill_derived(const moe_object *o, size_t classes) {
     st->has_frozen = st->has_frozen || st->frozen[e];
     st->warmup[e] = warmup_of(options, p->experts.names[e]);
     st->known[e] = moe__address(p->experts.items[e]->state);
+    st->seen[e] = p->experts.items[e]->changes;
     st->everyone[e] = (int32_t)e;
     st->remembers = st->remembers ||
                     moe_learner_type_of(p->experts.items[e])->advance != NULL;
     st->has_warmup = st->has_warmup || st->warmup[e] > 0;
   }
-  st->known[st->n] = moe__address(p->gate->state);
+  st->seen[st->n] = p->gate->changes;
+  st->of_lines = are_lines(o, st->lines);
   st->levels = m->fitted.intake.levels.n;
   moe__stream_find_way(o, st);
   st->step = moe__step_of(o, st, classes, st->room, st->lists);
@@ -262,10 +275,10 @@ bool moe__stream_is_current(const moe_object *o) {
   const moe_stream *st = &m->stream;
   if (!st->open || st->changes[0] != o->changes ||
       st->changes[1] != changes_of(p->stream) || st->n != p->experts.n ||
-      p->gate == NULL || st->known[st->n] != moe__address(p->gate->state))
+      p->gate == NULL || st->seen[st->n] != p->gate->changes)
     return false;
   for (size_t e = 0; e < st->n; e++)
-    if (st->known[e] != moe__address(p->experts.items[e]->state)) return false;
+    if (st->seen[e] != p->experts.items[e]->changes) return false;
   return !st->classes || have_classes(m, &p->experts);
 }
 

@@ -1,0 +1,88 @@
+-- Experts that are lines, which a mixture asks and teaches all at once.
+local moe = require "moe"
+local data = require "spec.support.data"
+
+local E = moe.experts
+local COLUMNS = 11
+
+local settings = {
+  { lr = 0.1 },
+  { lr = 0.05, step = "sgd", intercept = false },
+  { lr = 0.2 },
+  { lr = 1e-3, step = "sgd" },
+  { lr = 3 },
+}
+
+-- Five lines, each of which learns every sample, and the same by themselves.
+local function lines()
+  local inside, alone = {}, {}
+  for k, options in ipairs(settings) do
+    inside[k], alone[k] = E.linear(options), E.linear(options)
+  end
+  return moe.mixture { experts = inside, top_k = 2, stream = { teach = "all" } }, alone
+end
+
+-- A sample of COLUMNS features, a number, and a weight.
+local function draw(random, holes)
+  local x, y = {}, 0
+  for j = 1, COLUMNS do
+    x[j] = 2 * random() - 1
+    y = y + (j % 3 - 1) * x[j]
+  end
+  if holes then x[1 + math.floor(random() * COLUMNS)] = 0 / 0 end
+  return x, y, 0.5 + random()
+end
+
+local function learn(m, alone, random, n, holes)
+  for i = 1, n do
+    local x, y, weight = draw(random, holes and i % 7 == 0)
+    m:learn_one(x, y, weight)
+    for _, line in ipairs(alone) do line:learn_one(x, y, weight) end
+  end
+end
+
+local function assert_alike(m, alone, random)
+  for k, line in ipairs(alone) do
+    local own, other = m:expert(k):info(), line:info()
+    for _, figure in ipairs { "coefficients", "intercept", "n_seen" } do
+      assert.same(other[figure], own[figure])
+    end
+    for i = 1, 14 do
+      local x = draw(random, i % 7 == 0)
+      assert.equal((line:predict_one(x)), (m:expert(k):predict_one(x)))
+    end
+  end
+end
+
+describe("lines in a mixture", function()
+  it("learn what they learn alone, with weights and missing values, bit for bit", function()
+    local random = data.uniform(3)
+    local m, alone = lines()
+    learn(m, alone, random, 200, true)
+    assert_alike(m, alone, random)
+  end)
+
+  it("go on by settings that change, lines or not", function()
+    local random = data.uniform(4)
+    local m, alone = lines()
+    learn(m, alone, random, 50)
+    for _, change in ipairs { { lr = 0.01 }, { penalty = "l1" }, { penalty = "none" } } do
+      m:expert(3):set_params(change)
+      alone[3]:set_params(change)
+      learn(m, alone, random, 50)
+      assert_alike(m, alone, random)
+    end
+  end)
+
+  it("that have learned other columns since are refused, by predictions too", function()
+    local random = data.uniform(5)
+    local m, alone = lines()
+    learn(m, alone, random, 20)
+    m:expert(2):reset()
+    m:expert(2):learn_one({ 1, 2, 3 }, 4)
+    local x = draw(random)
+    assert.error_matches(function() m:predict_one(x) end, "'2'.*other columns")
+    assert.error_matches(function() m:learn_one(x, 1) end, "'2'.*other columns")
+    assert.error_matches(function() m:test_then_learn(x, 1) end, "'2'.*other columns")
+  end)
+end)
