@@ -18,14 +18,34 @@ end
 -- A pipeline answers for the mixture behind its transforms.
 local function is_pipeline(m) return m:info().type == "pipeline" end
 
+local function find_expert(m, method, name)
+  check_mixture(m, method)
+  local experts = m:get_params "experts"
+  local expert = experts[name] or experts[tonumber(name)]
+  if not expert then
+    error(("%s: there is no expert '%s'"):format(method, tostring(name)), 3)
+  end
+  return expert, experts
+end
+
+-- Where a stream cannot go on with these experts, those of before are back.
+local function replace_experts(m, method, experts)
+  local before = m:get_params "experts"
+  local good, reason = pcall(m.set_params, m, { experts = experts })
+  if good then
+    good, reason = pcall(m._follow, m)
+    if not good then m:set_params { experts = before } end
+  end
+  if not good then
+    error(type(reason) == "string" and ("%s: %s"):format(method, reason) or reason, 3)
+  end
+end
+
 --- The expert of that name: the very object that was put in.
 -- @param name its name, or its place where the experts are a list
 -- @raise if this is no mixture, or has no such expert
 function Learner:expert(name)
-  check_mixture(self, "expert")
-  local experts = self:get_params "experts"
-  local expert = experts[name] or experts[tonumber(name)]
-  if not expert then error(("expert: there is no expert '%s'"):format(tostring(name)), 2) end
+  local expert = find_expert(self, "expert", name)
   return expert
 end
 
@@ -35,16 +55,17 @@ end
 -- where they are a list
 -- @param expert a learner that is in no mixture yet
 -- @return the mixture
--- @raise if the name is taken, or the experts would be neither all named nor a list
+-- @raise if the name is taken, the experts would be neither all named nor a list, or
+-- the stream cannot go on with this one; the mixture is then as it was
 function Learner:add_expert(name, expert)
   check_mixture(self, "add_expert")
   local experts = self:get_params "experts"
   if experts[name] then
     error(("add_expert: there is an expert '%s' already"):format(tostring(name)), 2)
   end
+  if name == nil or expert == nil then error("add_expert: a name and a learner expected", 2) end
   experts[name] = expert
-  self:set_params { experts = experts }
-  self:_follow()
+  replace_experts(self, "add_expert", experts)
   return self
 end
 
@@ -52,18 +73,16 @@ end
 -- that was fitted answers again after the next fit.
 -- @param name as for `expert`
 -- @return the expert
--- @raise as `expert`
+-- @raise as `expert`, or if the stream cannot go on without it, as it cannot without the
+-- last; the mixture is then as it was
 function Learner:remove_expert(name)
-  check_mixture(self, "remove_expert")
-  local expert = self:expert(name)
-  local experts = self:get_params "experts"
+  local expert, experts = find_expert(self, "remove_expert", name)
   if #experts > 0 then
     table.remove(experts, tonumber(name))
   else
     experts[name] = nil
   end
-  self:set_params { experts = experts }
-  self:_follow()
+  replace_experts(self, "remove_expert", experts)
   return expert
 end
 
@@ -76,7 +95,8 @@ local events_printed = {
     local newest = {}
     for i = math.max(1, #events - SHOWN + 1), #events do
       local event = events[i]
-      newest[#newest + 1] = ("%s of %s at %d"):format(event.kind, event.expert, event.at)
+      local whose = event.expert or "one removed since"
+      newest[#newest + 1] = ("%s of %s at %d"):format(event.kind, whose, event.at)
     end
     return ("%d, lastly %s"):format(#events, table.concat(newest, ", "))
   end,
@@ -233,7 +253,8 @@ function Learner:explain(x, options)
   local most = check_options("explain", options, {
     features = { "integer", min = 0, default = 3 },
   }).features
-  local routing = self:route_one(x)
+  local good, routing = pcall(self.route_one, self, x)
+  if not good then error(routing, 2) end
   local weights, experts = {}, {}
   for k = 1, routing.indices.shape[2] do
     weights[routing.indices:get(1, k)] = routing.weights:get(1, k)
@@ -262,19 +283,61 @@ function Learner:explain(x, options)
   )
 end
 
+-- ", one of stream = { … }" for an option that belongs there.
+local function place_of(message)
+  local name = message:match "^mixture: unknown parameter '([^']*)'"
+  for _, entry in ipairs(name and core.types() or {}) do
+    for _, param in ipairs(entry.family == "streaming" and entry.params or {}) do
+      if param.name == name then
+        return ("mixture: unknown parameter '%s'; it is one of stream = { … }"):format(name)
+      end
+    end
+  end
+  return message
+end
+
+local function check_named(option, names, experts)
+  for _, name in ipairs(names) do
+    if experts[name] == nil and experts[tonumber(name)] == nil then
+      error(("mixture: '%s' names '%s', which is no expert"):format(option, tostring(name)), 0)
+    end
+  end
+end
+
+local function stream_of(given)
+  if type(given) == "table" then return streaming(given) end
+  if given == nil or type(given) == "userdata" then return given end
+  error(("mixture: 'stream' must be a table of the options of moe.streaming; got %s"):format(
+    tostring(given)), 0)
+end
+
+local function new(options)
+  local own, warming = {}, {}
+  for name, value in pairs(options) do own[name] = value end
+  own.gate = own.gate or core.new("gate", "softmax")
+  own.stream = stream_of(own.stream)
+  local m = make("learner", "mixture", own)
+  for name in pairs(own.stream and own.stream:get_params "warmups" or {}) do
+    warming[#warming + 1] = name
+  end
+  local experts = m:get_params "experts"
+  check_named("frozen", m:get_params "frozen" or {}, experts)
+  check_named("warmups", warming, experts)
+  return m
+end
+
 --- Experts behind a gate: moe.mixture { experts = { … }, gate = G.softmax {} }.
 -- @param options as `moe.help "mixture"` lists them; experts is name → learner, or
 -- a list of learners
 -- @return a learner
--- @raise if an option is unknown or out of its range
+-- @raise if an option is unknown or out of its range, or names an expert that is none
 return function(options)
   if type(options) ~= "table" then
     error("mixture: a table of options expected, got " .. type(options), 2)
   end
   if options.experts == nil then error("mixture: 'experts' is needed: a table of experts", 2) end
-  local own = {}
-  for name, value in pairs(options) do own[name] = value end
-  own.gate = own.gate or core.new("gate", "softmax")
-  if type(own.stream) == "table" then own.stream = streaming(own.stream) end
-  return (make("learner", "mixture", own))
+  local good, m = pcall(new, options)
+  if good then return m end
+  local reason = text.reason(m)
+  error(type(reason) == "string" and place_of(reason) or reason, 2)
 end

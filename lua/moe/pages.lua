@@ -121,7 +121,8 @@ moe.mixture(options)
   options  as `moe.help "mixture"` lists them; experts is name → learner, or a
            list of learners
   returns  a learner
-  raises   if an option is unknown or out of its range]] },
+  raises   if an option is unknown or out of its range, or names an expert
+           that is none]] },
 { "moe.no_grad", [[
 moe.no_grad(f, ...)
   Calls a function without recording gradients.
@@ -1845,8 +1846,9 @@ Learner:add_expert(name, expert)
            where they are a list
   expert   a learner that is in no mixture yet
   returns  the mixture
-  raises   if the name is taken, or the experts would be neither all named nor
-           a list]] },
+  raises   if the name is taken, the experts would be neither all named nor a
+           list, or the stream cannot go on with this one; the mixture is then
+           as it was]] },
 { "Learner:remove_expert", [[
 Learner:remove_expert(name)
   Takes an expert out. On a stream the mixture goes on without it at once; one
@@ -1854,7 +1856,8 @@ Learner:remove_expert(name)
 
   name     as for `expert`
   returns  the expert
-  raises   as `expert`]] },
+  raises   as `expert`, or if the stream cannot go on without it, as it cannot
+           without the last; the mixture is then as it was]] },
 { "Learner:stats", [[
 Learner:stats([X])
   How a mixture spreads its rows.

@@ -455,6 +455,28 @@ describe("the options of a stream", function()
     return teach(mixture(own), X, y):predict(X)
   end
 
+  it("are refused where they are wrong, at the line of who gives them", function()
+    for reason, options in pairs {
+      ["'teech'; did you mean 'teach'"] = { stream = { teech = "all" } },
+      ["'drift' must be 'none', 'adwin'"] = { stream = { drift = "adwim" } },
+      ["'stream' must be a table of the options of moe.streaming; got adwin"] = {
+        stream = "adwin",
+      },
+      ["unknown parameter 'drift'; it is one of stream = { … }"] = { drift = "adwin" },
+      ["'warmups' names 'z', which is no expert"] = { stream = { warmups = { z = 5 } } },
+      ["'frozen' names 'z', which is no expert"] = { frozen = { "z" } },
+    } do
+      options.experts = { a = E.linear {}, b = E.constant {} }
+      local good, message = pcall(function()
+        local m = moe.mixture(options)
+        return m
+      end)
+      assert.is_false(good)
+      assert.truthy(message:find(reason, 1, true), message)
+      assert.matches("mixture_stream_spec.lua:%d+:", message)
+    end
+  end)
+
   it("are the same when they are not given", function()
     assert.same(run {}, teach(mixture { top_k = 2, seed = 3 }, X, y):predict(X))
   end)
@@ -707,6 +729,40 @@ describe("experts come and go while the stream flows", function()
     teach(m, X, y, 301)
     assert.equal(900, m:stats().learned["2"])
     assert.equal(2, m:get_params("gate"):info().n_outputs)
+  end)
+
+  it("what the stream cannot go on with is refused, and changes nothing", function()
+    local m, same = teach(mixture(), X, y, 1, 300), teach(mixture(), X, y, 1, 300)
+    local far = E.linear {}
+    far:learn_one({ 1, 2, 3, 4, 5 }, 1)
+    local function refuses(reason, method, ...)
+      local good, message = pcall(method, m, ...)
+      assert.is_false(good)
+      assert.matches(reason, message)
+    end
+    refuses("add_expert: .*'n' predicts classes", m.add_expert, "n", E.naive_bayes {})
+    refuses("add_expert: .*'f' cannot learn row by row", m.add_expert, "f", E.forest {})
+    refuses("add_expert: .*'x' has learned other columns", m.add_expert, "x", far)
+    refuses("add_expert: a name and a learner", m.add_expert, "z")
+    refuses("remove_expert: there is no expert 'z'", m.remove_expert, "z")
+    teach(m, X, y, 301)
+    teach(same, X, y, 301)
+    assert.equal(same:dump(), m:dump())
+    m:remove_expert "a"
+    m:remove_expert "b"
+    refuses("remove_expert: .*no experts", m.remove_expert, "c")
+    assert.equal(900, m:stats().steps)
+    assert.is_number(m:predict_one(X[1]))
+  end)
+
+  it("an event of one that is gone is still told", function()
+    local m = mixture { stream = { drift = "page_hinkley", drift_threshold = 0.1 } }
+    for i = 1, 400 do m:learn_one(X[i], i < 200 and 0 or 1000) end
+    local events = #m:stats().events
+    assert.is_true(events > 0)
+    for _, name in ipairs { "a", "b" } do m:remove_expert(name) end
+    assert.equal(events, #m:stats().events)
+    assert.matches("of one removed since at %d+", tostring(m:stats().events))
   end)
 
   it("one that is reset or replaced begins again", function()
