@@ -566,6 +566,17 @@ describe("the options of a stream", function()
     assert.is_true(m:stats().loss.b < 2 * m:stats().loss.a)
   end)
 
+  it("one that warms up longer than a span is not dead of it", function()
+    local m = mixture {
+      top_k = 1, stream = { span = 50, warmups = { b = 400 }, dead_below = 0.1, revive = "reset" },
+    }
+    teach(m, X, y, 1, 450)
+    assert.equal(450, m:stats().learned.b)
+    assert.equal(1, m:stats().warmup.b)
+    for _, event in ipairs(m:stats().events) do assert.not_equal("b", event.expert) end
+    for _, name in ipairs(m:stats().dead) do assert.not_equal("b", name) end
+  end)
+
   it("a change of the world is noticed when it comes", function()
     local Z, z = lines(3000, 15)
     for i = 1501, 3000 do z[i] = 20 - 3 * z[i] end

@@ -155,7 +155,7 @@ static void set_dead(lua_State *L, const moe_object *o) {
   int n = 0;
   lua_newtable(L);
   for (size_t e = 0; e < st->n; e++) {
-    if (!moe__is_dead(moe__streaming_of(p->stream), &st->run, e, st->n,
+    if (!moe__is_dead(moe__streaming_of(p->stream), st, e,
                       moe_route_width(&p->route, st->n)))
       continue;
     lua_pushstring(L, p->experts.names[e]);

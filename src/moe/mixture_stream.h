@@ -264,16 +264,18 @@ moe_status moe__track(moe_step *t);
    begun at 0: but where the options say that they do. */
 double moe__stream_cover(const moe_object *o);
 
-/* Whether expert e is dead, as the options say: there are n, and so many are
-   selected. */
+/* Whether expert e is dead, as the options say, where so many are selected. */
 static inline bool moe__is_dead(const moe_streaming *options,
-                                const moe_run *run, size_t e, size_t n,
+                                const moe_stream *st, size_t e,
                                 size_t selects) {
+  const moe_run *run = &st->run;
   double least = options->dead_below, span = (double)options->span;
   if (options->dead_by == MOE_BY_PROBABILITY)
     return run->used[e] < least && run->taught[e] > span;
-  double share = selects < n ? run->load[e] / (double)selects : run->used[e];
-  return share < least && run->age[e] > span && n > 1;
+  double share =
+      selects < st->n ? run->load[e] / (double)selects : run->used[e];
+  double youth = span + st->warmup[e]; /* it was not heard before */
+  return share < least && run->age[e] > youth && st->n > 1;
 }
 moe_status moe__mend(const moe_step *t);
 void moe__note_event(const moe_step *t, size_t e, enum moe_event event);

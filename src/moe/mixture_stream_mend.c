@@ -115,9 +115,8 @@ static bool may_revive(const moe_step *t, size_t e) {
 }
 
 static moe_status raise_dead(const moe_step *t) {
-  const moe_run *run = &t->st->run;
   for (size_t e = 0; e < t->n; e++)
-    if (moe__is_dead(t->options, run, e, t->n, t->st->selects) &&
+    if (moe__is_dead(t->options, t->st, e, t->st->selects) &&
         may_revive(t, e))
       MOE_TRY(revive(t, e));
   return MOE_OK;

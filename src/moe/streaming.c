@@ -42,13 +42,14 @@ static const moe_param params[] = {
     MOE_P_REAL(moe_streaming, dead_below, 0.01, 0, 1,
                "an expert is dead where its share falls below this"),
     MOE_P_CHOICE(moe_streaming, dead_by, MOE_BY_ROUTING, deaths,
-                 "its share of what: of the routing, after span samples; or "
-                 "probability: of the gate's probability, after it learned "
-                 "span samples itself"),
+                 "its share of what: of the routing, span samples after it is "
+                 "warm; or probability: of the gate's probability, after it "
+                 "learned span samples itself"),
     MOE_P_CHOICE(moe_streaming, revive, MOE_LEAVE_DEAD, revivals,
                  "what becomes of a dead expert: nothing; it begins anew; or "
                  "it becomes a copy of the best one, with its weights moved a "
-                 "little"),
+                 "little (it begins anew where that is of another type, or of "
+                 "parts); one written in Lua stays"),
     MOE_P_INT(moe_streaming, warmup, 0, 0, 0x1p53,
               "samples that an expert learns before it counts"),
     MOE_P_LIST(moe_streaming, warmups, MOE_WEIGHTS, 0, 0x1p53,
