@@ -881,7 +881,7 @@ function moe.streams.agrawal(options) end
 function moe.streams.sudden(parts) end
 
 ---From one stream to another, slowly: the probability that a sample is of the second is 1 / (1 + exp(−4 (t − at) / width)), as in MOA (Bifet et al. 2010).
----@param parts any two streams, and; at: where the two are as probable; width: about as many samples as the change takes; seed = 0, rows: how many in all; as long as they last unless given
+---@param parts any two streams, and; at: where the two are as probable; width = 1000: about as many samples as the change takes; seed = 0, rows: how many in all; as long as they last unless given
 ---@return any # a Stream, which draws from those that it is made of
 function moe.streams.gradual(parts) end
 
@@ -902,7 +902,7 @@ function moe.streams.continuous_drift(options) end
 
 ---The rows of a CSV file of any size, in memory that does not grow: the same cells as moe.data.read_csv gives.  A column is of strings if it is named in `categorical`, or if a cell in the first 256 KB of the file is no number; what comes later must be as it was there.
 ---@param path string of the file
----@param options? table a table of; target: the column that is y; task: "classification" or "regression"; by what the target holds unless given; drop, categorical, missing: lists, as for read_csv; sep = ",", header = true; A learner that begins with one of its samples knows the columns by their names.
+---@param options? table a table of; target: the column that is y; task: "classification" or "regression"; by what the target holds unless given; drop, categorical, missing: lists, as for read_csv; sep = ",", header = true
 ---@return any # a Stream; or nil, message, code for a file that cannot be read.  A bad row in its middle, named by line and column, ends it: `s()` gives nil, message, code, and `s:iter()` raises
 function moe.streams.csv(path, options) end
 

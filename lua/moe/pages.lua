@@ -357,7 +357,8 @@ moe.data.loader(options)
   `for x, y in s:iter() do`, or `x, y = s()`: x is an array of numbers (NaN
   where missing) and strings (false), y a label or a number, nil where
   unknown. x is one table, which the next sample overwrites; `s:take(n)`
-  copies. A stream has `name`, `n` (rows; nil: endless, or not known),
+  copies. A learner that begins with one of its samples knows the columns by
+  their names. A stream has `name`, `n` (rows; nil: endless, or not known),
   `features` (their names), `task`, `classes` and `kinds` ("number" or
   "string" a feature) where they are known, and `at`, how many samples were
   given. The same seed gives the same samples, in every Lua, and so does
@@ -401,7 +402,7 @@ moe.streams.gradual(parts)
 
   parts    two streams, and
              at: where the two are as probable
-             width: about as many samples as the change takes
+             width = 1000: about as many samples as the change takes
              seed = 0, rows: how many in all; as long as they last unless
                given
   returns  a Stream, which draws from those that it is made of]] },
@@ -450,8 +451,6 @@ moe.streams.csv(path [, options])
                unless given
              drop, categorical, missing: lists, as for read_csv
              sep = ",", header = true
-           A learner that begins with one of its samples knows the columns by
-           their names.
   returns  a Stream; or nil, message, code for a file that cannot be read. A
            bad row in its middle, named by line and column, ends it: `s()`
            gives nil, message, code, and `s:iter()` raises]] },
@@ -652,7 +651,7 @@ moe.streams.rows(X [, y] [, options])
   options  { task = "classification" or "regression"; by what y holds unless
            given, name }
   returns  a Stream
-  raises   if there are not as many targets as rows]] },
+  raises   if there are not as many targets as rows, or an option is unknown]] },
 { "moe.streams.sea", [[
 moe.streams.sea([options])
   SEA concepts (Street & Kim 2001, doi 10.1145/502512.502568): three numbers
@@ -2675,7 +2674,8 @@ Stream:take(n)
 
   n        how many; fewer where the stream ends before
   returns  X, an array of rows, and y, an array: what `fit` takes where all
-           features are numbers; or nil, message, code]] },
+           features are numbers; or nil, message, code
+  raises   if n is no number of samples]] },
 { "Stream:reset", [[
 Stream:reset()
   From the beginning: the same samples again.

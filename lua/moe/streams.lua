@@ -1,12 +1,13 @@
 --- Streams: samples one after the other, from files, from memory, or made.
 --
 -- `for x, y in s:iter() do`, or `x, y = s()`: x is an array of numbers (NaN where
--- missing) and strings (false), y a label or a number, nil where unknown.  x is one
--- table, which the next sample overwrites; `s:take(n)` copies.  A stream has `name`,
--- `n` (rows; nil: endless, or not known), `features` (their names), `task`, `classes`
--- and `kinds` ("number" or "string" a feature) where they are known, and `at`, how
--- many samples were given.  The same seed gives the same samples, in every Lua, and so
--- does `s:reset()`.
+-- missing) and strings (false), y a label or a number, nil where unknown. x is one
+-- table, which the next sample overwrites; `s:take(n)` copies.  A learner that begins
+-- with one of its samples knows the columns by their names.  A stream has `name`, `n`
+-- (rows; nil: endless, or not known), `features` (their names), `task`, `classes` and
+-- `kinds` ("number" or "string" a feature) where they are known, and `at`, how many
+-- samples were given.  The same seed gives the same samples, in every Lua, and so does
+-- `s:reset()`.
 --
 -- Made by definitions from the literature: sea, agrawal, led, hyperplane, random_rbf,
 -- stagger, waveform, sine, friedman, mackey_glass, lorenz, narma10; and by our own, each

@@ -79,6 +79,36 @@ describe("a made stream", function()
   end)
 end)
 
+describe("a stream", function()
+  it("tells who learns from it the columns' names", function()
+    local by_age = moe.experts.naive_bayes {}
+    for x, y in S.agrawal({ rows = 20 }):iter() do by_age:learn_one(x, y) end
+    assert.equal("age", by_age:info().names[3])
+    assert.is_string(by_age:predict_one { age = 30, salary = 5e4 })
+    local t = moe.data.make_regions { rows = 20, seed = 1 }
+    local by_table = moe.experts.rls {}
+    for x, y in S.rows(t):iter() do by_table:learn_one(x, y) end
+    assert.same(t.features, by_table:info().names)
+  end)
+
+  it("refuses options that it does not know, and counts that are none", function()
+    local function refused(reason, f)
+      assert.truthy(message(f):find(reason, 1, true), reason)
+    end
+    refused("rows: unknown option 'tsk'; did you mean 'task'?", function()
+      S.rows({ { 1 } }, { 1 }, { tsk = "regression" })
+    end)
+    local s = S.sea {}
+    for _, n in ipairs { -1, 1.5, "x" } do
+      refused("take: how many samples? got " .. tostring(n), function() s:take(n) end)
+    end
+    refused("take: how many samples? got nil", function() s:take() end)
+    local two = { S.sea {}, S.sea { variant = 2 } }
+    refused("sudden: 'at' must be a number of samples", function() S.sudden(two) end)
+    refused("gradual: 'at' is needed", function() S.gradual(two) end)
+  end)
+end)
+
 describe("the definition of", function()
   it("sea: the rule is right but for the noise", function()
     for variant, threshold in ipairs { 8, 9, 7, 9.5 } do

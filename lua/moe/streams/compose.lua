@@ -87,7 +87,8 @@ local function places(what, at, n)
   for i = 1, n do
     local place = list[i]
     if type(place) ~= "number" or place < 0 or i > 1 and place <= list[i - 1] then
-      error(("%s: 'at' must be a number, or %d rising numbers"):format(what, n), 3)
+      local many = n > 1 and ("a number, or %d rising numbers,"):format(n) or "a number"
+      error(("%s: 'at' must be %s of samples"):format(what, many), 3)
     end
   end
   return list
@@ -118,14 +119,14 @@ end
 -- 1 / (1 + exp(−4 (t − at) / width)), as in MOA (Bifet et al. 2010).
 -- @param parts two streams, and
 --   at: where the two are as probable
---   width: about as many samples as the change takes
+--   width = 1000: about as many samples as the change takes
 --   seed = 0, rows: how many in all; as long as they last unless given
 -- @return a Stream, which draws from those that it is made of
 function compose.gradual(parts)
   local list, o = read("gradual", parts, with {
-    at = { "number", min = 0 }, width = { "number", min = 0, default = 1000 },
+    at = { "number", min = 0, needed = true }, width = { "number", min = 0, default = 1000 },
   })
-  if #list ~= 2 or not o.at then error("gradual: two streams and 'at' expected", 2) end
+  if #list ~= 2 then error("gradual: two streams expected, got " .. #list, 2) end
   return new(names_of("gradual", list), list, o.rows or nil, list[2], function()
     local r, t = core.random(o.seed, "gradual"), 0
     return function()

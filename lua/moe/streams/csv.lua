@@ -28,14 +28,13 @@ end
 --   task: "classification" or "regression"; by what the target holds unless given
 --   drop, categorical, missing: lists, as for read_csv
 --   sep = ",", header = true
--- A learner that begins with one of its samples knows the columns by their names.
 -- @return a Stream; or nil, message, code for a file that cannot be read.  A bad row in
 -- its middle, named by line and column, ends it: `s()` gives nil, message, code, and
 -- `s:iter()` raises
 return function(path, given)
   local options, task = split(given)
   local good, file, message, code = pcall(core.csv_stream, path, options)
-  if not good then error(text.reason(file), 2) end
+  if not good then error("csv: " .. text.reason(file):gsub("^read_csv: ", ""), 2) end
   if not file then return nil, message, code end
   if file.target then
     task = task or (file.target_kind == "string" and "classification" or "regression")
@@ -44,7 +43,7 @@ return function(path, given)
   return stream.new {
     name = path, features = file.names, kinds = file.kinds, task = task,
     open = function()
-      local x = setmetatable({}, { names = file.names })
+      local x = stream.named(file.names)
       if is_open then
         local began, why, kind = file.rewind()
         if not began then return function() return nil, why, kind end end

@@ -43,7 +43,7 @@ local function generator(definition)
       features = features, classes = value_of(definition.classes, o),
       kinds = value_of(definition.kinds, o),
       open = function()
-        local x, draw = {}, definition.start(o, random)
+        local x, draw = stream.named(features), definition.start(o, random)
         for j = 1, #features do x[j] = 0 end
         return function() return x, draw(x) end
       end,

@@ -1,8 +1,11 @@
 --- Streams.
 -- @module moe.streams
 
+local options = require "moe.options"
 local rows = require "moe.eval.rows"
 local stream = require "moe.streams.stream"
+
+local known = { task = { { "classification", "regression" } }, name = { "string" } }
 
 -- For each kind of X a function that fills x with row i.
 local readers = {}
@@ -54,17 +57,17 @@ end
 -- @param[opt] options { task = "classification" or "regression"; by what y holds unless
 -- given, name }
 -- @return a Stream
--- @raise if there are not as many targets as rows
+-- @raise if there are not as many targets as rows, or an option is unknown
 return function(X, y, given)
   local d, o = rows.read("rows", X, y, given)
+  o = options.check("rows", o, known)
   local read, names = reader_of(d.X)
   local targets = type(d.y) == "userdata" and d.y:totable() or d.y
-  o = o or {}
   local task = o.task or (type(targets[1]) == "number" and "regression" or "classification")
   return stream.new {
     name = o.name or "rows", n = d.n, task = task, features = features_of(d.X, names),
     open = function()
-      local x, i = {}, 0
+      local x, i = names and stream.named(names) or {}, 0
       return function()
         i = i + 1
         if i > d.n then return nil end

@@ -32,6 +32,16 @@ function Stream:iter()
   end
 end
 
+--- A table for the samples of a stream: a learner that begins with one of them knows
+-- its columns by these names.
+local function named(names) return setmetatable({}, { names = names }) end
+
+--- The names that a sample tells, or nil.
+local function names_of(x)
+  local meta = getmetatable(x)
+  return type(meta) == "table" and type(meta.names) == "table" and meta.names or nil
+end
+
 local function copy(x)
   local own = {}
   for j = 1, #x do own[j] = x[j] end
@@ -42,7 +52,11 @@ end
 -- @param n how many; fewer where the stream ends before
 -- @return X, an array of rows, and y, an array: what `fit` takes where all features are
 -- numbers; or nil, message, code
+-- @raise if n is no number of samples
 function Stream:take(n)
+  if type(n) ~= "number" or n < 0 or n % 1 ~= 0 then
+    error("take: how many samples? got " .. tostring(n), 2)
+  end
   local X, y = {}, {}
   for i = 1, n do
     local row, target, code = self()
@@ -74,4 +88,4 @@ end
 --- Whether a value is a stream.
 local function is_stream(value) return getmetatable(value) == Stream end
 
-return { new = new, is_stream = is_stream, copy = copy }
+return { new = new, is_stream = is_stream, copy = copy, named = named, names_of = names_of }
