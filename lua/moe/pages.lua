@@ -1039,7 +1039,8 @@ moe.eval.prequential(model, samples [, options])
            judged } }, history = { rows, name → { metric → list, of the window
            } } }; total, window, fading and after of the first model are also
            there by themselves. Or nil, message, code where a file ends badly
-  raises   if a model cannot learn one by one, and as the model does
+  raises   if a model cannot learn one by one, or has learned columns in
+           another order than the stream's, and as the model does
 
   print(moe.eval.prequential(m, moe.streams.sea { rows = 10000 }))]] },
 { "moe.eval.search", [[

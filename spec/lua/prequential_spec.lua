@@ -220,6 +220,33 @@ describe("prequential", function()
     assert.equal(40, model.before)
   end)
 
+  it("refuses a row that has lost a column, as the model does", function()
+    local n = 0
+    local message = message(prequential, E.rls {}, function()
+      n = n + 1
+      if n > 300 then return nil end
+      return n < 200 and { n % 2, n % 3, n % 7 } or { n % 2, n % 3 }, n % 7
+    end)
+    assert.matches("trained on 3 columns, the data has 2", message)
+  end)
+
+  it("tells models the columns' names, and refuses those that know another order", function()
+    local t = moe.data.make_regression { rows = 50, features = 3, informative = 3 }
+    local m = E.rls {}
+    prequential(m, S.rows(t))
+    assert.same(t.features, m:info().names)
+    assert.is_number(m:predict_one { x1 = 1, x2 = 2, x3 = 3 })
+    local turned = moe.data.table {
+      names = { "x3", "x2", "x1", "y" }, target = "y",
+      columns = {
+        x1 = t:column "x1", x2 = t:column "x2", x3 = t:column "x3", y = t:column(t.target),
+      },
+    }
+    assert.matches("column 1 of the stream is 'x3', of what 'rls' has learned 'x1'",
+      message(prequential, m, S.rows(turned)))
+    prequential(E.rls {}, S.rows(turned))
+  end)
+
   it("ends in time, and where it is told to", function()
     assert.equal(128, prequential(E.naive_bayes {}, S.sea(), { rows = 128 }).rows)
     local result = prequential(E.naive_bayes {}, S.sea(), { seconds = 0, every = 50 })

@@ -29,16 +29,24 @@ local known = {
 
 -- --------------------------------------------------------------------- samples
 
--- A sample kept in a table that held another.
+-- A sample kept in a table that held another.  Those of a stream are one table, which
+-- may tell the columns' names: it is asked once.
 local function keep(slot, x, y)
   local own = slot.x
   if x[1] == nil then
     for name in pairs(own) do own[name] = nil end
     for name, value in pairs(x) do own[name] = value end
   else
-    for j = 1, #x do own[j] = x[j] end
+    local n = #x
+    for j = 1, n do own[j] = x[j] end
+    for j = #own, n + 1, -1 do own[j] = nil end
   end
   slot.y = y
+  if slot.of ~= x then
+    local names = stream.names_of(x)
+    setmetatable(own, names and { names = names })
+    slot.of = x
+  end
 end
 
 -- A ring of the samples whose labels are still to come, and of a chunk of new ones.
@@ -110,6 +118,21 @@ local function contestants(given, task, o)
     list[#list + 1] = baseline
   end
   return list
+end
+
+-- Arrays are taken in the order of the columns: what has learned them in another is
+-- refused.
+local function check_columns(list, x)
+  local given = stream.names_of(x)
+  for _, one in ipairs(given and list or {}) do
+    local known = type(one.model) == "userdata" and one.model:info().names or given
+    for j = 1, math.min(#known, #given) do
+      if known[j] ~= given[j] then
+        error(("prequential: column %d of the stream is '%s', of what '%s' has learned '%s'"):format(
+          j, given[j], one.name, known[j]), 0)
+      end
+    end
+  end
 end
 
 -- ------------------------------------------------------------------------ runs
@@ -190,8 +213,9 @@ local function evaluate(model, given, o)
   local message, code = ring:fill(1)
   if code then return nil, message, code end
   local task = task_of(model, source, o, ring[1].y)
-  local result, trials = begin(source, contestants(model, task, o),
-    running.metrics(o.metrics, task), task, o)
+  local list = contestants(model, task, o)
+  check_columns(list, ring[1].x)
+  local result, trials = begin(source, list, running.metrics(o.metrics, task), task, o)
   for _, one in ipairs(trials) do one:run(ring, 1, ring.read) end
   local most, n = o.rows or math.huge, ring.read
   while n > 0 do
@@ -236,7 +260,8 @@ end
 -- }, history = { rows, name → { metric → list, of the window } } }; total, window, fading
 -- and after of the first model are also there by themselves.  Or nil, message, code where
 -- a file ends badly
--- @raise if a model cannot learn one by one, and as the model does
+-- @raise if a model cannot learn one by one, or has learned columns in another order
+-- than the stream's, and as the model does
 -- @usage print(moe.eval.prequential(m, moe.streams.sea { rows = 10000 }))
 function judging.prequential(model, samples, given)
   local o = options.check("prequential", given, known)
