@@ -983,7 +983,7 @@ function moe.streams.regime_shift(options) end
 
 ---The rows of a tensor, a sparse matrix, a table or an array, in their order.
 ---@param X any rows as `fit` takes them, or a table that knows its target
----@param y? any one label or number a row; nil and false in an array: unknown
+---@param y? any one label or number a row, or several numbers: a tensor n×k, or a table of k; NaN, nil, and false beside labels that are no booleans: unknown
 ---@param options? table { task = "classification" or "regression"; by what y holds unless given, name }
 ---@return any # a Stream
 function moe.streams.rows(X, y, options) end

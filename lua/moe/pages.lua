@@ -647,7 +647,9 @@ moe.streams.rows(X [, y] [, options])
   The rows of a tensor, a sparse matrix, a table or an array, in their order.
 
   X        rows as `fit` takes them, or a table that knows its target
-  y        one label or number a row; nil and false in an array: unknown
+  y        one label or number a row, or several numbers: a tensor n×k, or a
+           table of k; NaN, nil, and false beside labels that are no booleans:
+           unknown
   options  { task = "classification" or "regression"; by what y holds unless
            given, name }
   returns  a Stream

@@ -403,7 +403,7 @@ describe("streams of", function()
       for x, label in stream:iter() do out[#out + 1] = { x[1], x[2], label } end
       return out
     end
-    local want = { { 1, 2, "a" }, { 3, 4, "b" }, { 5, 6, false } }
+    local want = { { 1, 2, "a" }, { 3, 4, "b" }, { 5, 6 } }
     assert.same(want, all(S.rows(X, y)))
     assert.same(want, all(S.rows(moe.tensor(X), y)))
     assert.same(want, all(S.rows(moe.sparse { { 1, 2 }, { 3, 4 }, { 5, 6 }, columns = 2 }, y)))
@@ -413,7 +413,14 @@ describe("streams of", function()
     assert.equal("regression", stream.task)
     assert.same({ "u", "v" }, stream.features)
     assert.same({ { 1, "p", 2 } }, { all(stream)[1] })
-    assert.equal(2, #all(stream:reset()))
+    local second = all(stream:reset())[2]
+    assert.same({ 3, false }, second) -- its target is not known
+    assert.same({ { 1, 2, true }, { 3, 4, false }, { 5, 6, true } },
+      all(S.rows(X, { true, false, true })))
+    local vectors = S.rows(X, moe.tensor { { 1, 2 }, { 3, 4 }, { 5, 6 } })
+    assert.equal("regression", vectors.task)
+    assert.same({ 3, 4 }, all(vectors)[2][3])
+    assert.equal("regression", S.rows(X, { 0 / 0, 2, 3 }).task)
     assert.is_false(pcall(S.rows, X, { 1 }))
   end)
 

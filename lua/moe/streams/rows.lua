@@ -50,10 +50,22 @@ local function features_of(X, names)
   return list
 end
 
+-- What is known is of one type: labels that are true or false are, where one is true.
+local function type_of_targets(targets, n)
+  local found
+  for i = 1, n do
+    local y = targets[i]
+    if y == true then return "boolean" end
+    if y and y == y then found = found or type(y) end
+  end
+  return found
+end
+
 --- The rows of a tensor, a sparse matrix, a table or an array, in their order.
 -- @function rows
 -- @param X rows as `fit` takes them, or a table that knows its target
--- @param[opt] y one label or number a row; nil and false in an array: unknown
+-- @param[opt] y one label or number a row, or several numbers: a tensor n×k, or a table
+-- of k; NaN, nil, and false beside labels that are no booleans: unknown
 -- @param[opt] options { task = "classification" or "regression"; by what y holds unless
 -- given, name }
 -- @return a Stream
@@ -63,7 +75,9 @@ return function(X, y, given)
   o = options.check("rows", o, known)
   local read, names = reader_of(d.X)
   local targets = type(d.y) == "userdata" and d.y:totable() or d.y
-  local task = o.task or (type(targets[1]) == "number" and "regression" or "classification")
+  local kind = type_of_targets(targets, d.n)
+  local of_numbers = kind == "number" or kind == "table"
+  local task = o.task or (of_numbers and "regression" or "classification")
   return stream.new {
     name = o.name or "rows", n = d.n, task = task, features = features_of(d.X, names),
     open = function()
@@ -71,7 +85,9 @@ return function(X, y, given)
       return function()
         i = i + 1
         if i > d.n then return nil end
-        return read(x, i), targets[i]
+        local target = targets[i]
+        if target ~= target or target == false and kind ~= "boolean" then target = nil end
+        return read(x, i), target
       end
     end,
   }
