@@ -1034,6 +1034,8 @@ moe.eval.prequential(model, samples [, options])
                given
              progress: a function of the samples so far and the result, at
                each entry
+           Targets may be tables of several numbers: figures are then means
+           over these.
   returns  a result that prints, with a line of the windowed figure of the
            first metric for each model: { rows, seconds, names, models = {
            name → { total, window, fading, after = metric → number,

@@ -193,6 +193,47 @@ describe("prequential", function()
     close(0.6, result.total.accuracy)
   end)
 
+  it("gives its baselines probabilities where figures are of these", function()
+    local r = prequential(E.naive_bayes {}, S.sea { rows = 20000 }, { metrics = "log_loss" })
+    -- 0.32 of the rows lie below the threshold, and a tenth of the labels are turned
+    -- round: −p log p − (1 − p) log (1 − p) of p = 0.356.
+    near.within(0.01)(0.6511, r.models.majority.total.log_loss)
+    assert.is_true(r.total.log_loss < r.models.majority.total.log_loss)
+    assert.is_number(r.models["last value"].total.log_loss)
+  end)
+
+  it("does not judge what a model says of classes that it knows nothing of", function()
+    local one = E.hoeffding_tree {} -- of numbers until it has met a label
+    assert.equal(0, (one:predict_one { 1 }))
+    local y = {}
+    for i = 1, 50 do y[i] = "a" end
+    assert.equal(1, prequential(one, stream_of(y)).total.accuracy)
+    local late = prequential(E.hoeffding_tree {}, stream_of(y), { delay = 20 })
+    assert.equal(1, late.total.accuracy)
+    assert.equal(29, late.models.hoeffding_tree.judged) -- the first comes after 21
+  end)
+
+  it("judges several numbers at once, by the means over them", function()
+    local X, Y = {}, {}
+    for i = 1, 100 do
+      X[i] = { i % 7, i % 5 }
+      Y[i] = { i % 7 + 2 * (i % 5), 3 }
+    end
+    local r = prequential(E.rls {}, S.rows(X, Y), { metrics = { "mae", "rmse" }, after = 10 })
+    assert.equal(99, r.models.rls.judged)
+    assert.is_true(r.after.mae < 0.05)
+    -- The second is always 3; the first moves as counted here.
+    local sum, squares = 0, 0
+    for i = 2, 100 do
+      sum = sum + math.abs(Y[i][1] - Y[i - 1][1])
+      squares = squares + (Y[i][1] - Y[i - 1][1]) ^ 2
+    end
+    close(sum / 99 / 2, r.models["last value"].total.mae)
+    close(math.sqrt(squares / 99) / 2, r.models["last value"].total.rmse)
+    close(sum / 99 / 2, r.models["last value"].window.mae)
+    assert.is_number(r.models.mean.fading.mae)
+  end)
+
   it("only asks about a sample whose label is not known", function()
     local path, model = os.tmpname(), noting()
     local file = assert(io.open(path, "w"))
@@ -222,12 +263,12 @@ describe("prequential", function()
 
   it("refuses a row that has lost a column, as the model does", function()
     local n = 0
-    local message = message(prequential, E.rls {}, function()
+    local said = message(prequential, E.rls {}, function()
       n = n + 1
       if n > 300 then return nil end
       return n < 200 and { n % 2, n % 3, n % 7 } or { n % 2, n % 3 }, n % 7
     end)
-    assert.matches("trained on 3 columns, the data has 2", message)
+    assert.matches("trained on 3 columns, the data has 2", said)
   end)
 
   it("tells models the columns' names, and refuses those that know another order", function()
@@ -264,6 +305,36 @@ describe("prequential", function()
     assert.is_nil(result)
     assert.truthy(text:find("line 4: 1 cells", 1, true))
     assert.equal("EFORMAT", code)
+  end)
+
+  it("refuses what cannot be judged, and names who cannot", function()
+    local y = { "a", "b", "a" }
+    for reason, call in pairs {
+      ["'rmse' is a figure of numbers, and the task is classification"] = function()
+        prequential(E.logistic {}, stream_of(y), { metrics = "rmse" })
+      end,
+      ["'accuracy' is a figure of classes, and the task is regression"] = function()
+        prequential(E.rls {}, stream_of { 1, 2 }, { metrics = "accuracy" })
+      end,
+      ["y holds strings, and the task is regression"] = function()
+        prequential(E.rls {}, stream_of(y), { task = "regression" })
+      end,
+      ["'f', a forest, cannot learn row by row"] = function()
+        prequential({ f = E.forest {} }, stream_of(y))
+      end,
+      ["'a' and 'b' are one model"] = function()
+        local one = E.logistic {}
+        prequential({ a = one, b = one }, stream_of(y))
+      end,
+      ["two: y[1] must be a number, got string"] = function()
+        prequential({ one = E.logistic {}, two = E.rls {} }, stream_of(y))
+      end,
+      ["moe.streams.rows makes one of rows"] = function()
+        prequential(E.logistic {}, moe.data.make_moons {})
+      end,
+    } do
+      assert.truthy(message(call):find(reason, 1, true), reason)
+    end
   end)
 
   it("refuses what is no model, no stream, no metric", function()

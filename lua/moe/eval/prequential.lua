@@ -41,7 +41,7 @@ local function keep(slot, x, y)
     for j = 1, n do own[j] = x[j] end
     for j = #own, n + 1, -1 do own[j] = nil end
   end
-  slot.y = y
+  slot.y = type(y) == "table" and stream.copy(y) or y
   if slot.of ~= x then
     local names = stream.names_of(x)
     setmetatable(own, names and { names = names })
@@ -97,9 +97,30 @@ local function expert_clones(name, model, task, list)
   end
 end
 
+-- What cannot learn from a stream would be asked first, and say something else.
+local function check_online(name, model)
+  local type_name = type(model) == "userdata" and model:info().type
+  for _, entry in ipairs(type_name and core.types() or {}) do
+    if entry.family == "learner" and entry.name == type_name and not entry.traits.online then
+      error(("prequential: '%s', a %s, cannot learn row by row"):format(name, type_name), 0)
+    end
+  end
+end
+
+local function check_each(list)
+  local seen = {}
+  for _, one in ipairs(list) do
+    check_online(one.name, one.model)
+    if seen[one.model] then
+      error(("prequential: '%s' and '%s' are one model"):format(seen[one.model], one.name), 0)
+    end
+    seen[one.model] = one.name
+  end
+end
+
 -- { { name, model }, … }: one model, or those of a table by name; their experts; what
 -- needs no model.
-local function contestants(given, task, o)
+local function contestants(given, task, wants, o)
   local list, named = {}, is_model(given) and {} or given
   if is_model(given) then
     local name = type(given) == "userdata" and given:info().type or "model"
@@ -113,8 +134,9 @@ local function contestants(given, task, o)
   for _, name in ipairs(names) do
     list[#list + 1] = { name = tostring(name), model = check_model(named[name], tostring(name)) }
   end
+  check_each(list)
   for i = 1, o.experts and #list or 0 do expert_clones(list[i].name, list[i].model, task, list) end
-  for _, baseline in ipairs(o.baselines and trial.baselines(task) or {}) do
+  for _, baseline in ipairs(o.baselines and trial.baselines(task, wants) or {}) do
     list[#list + 1] = baseline
   end
   return list
@@ -125,11 +147,11 @@ end
 local function check_columns(list, x)
   local given = stream.names_of(x)
   for _, one in ipairs(given and list or {}) do
-    local known = type(one.model) == "userdata" and one.model:info().names or given
-    for j = 1, math.min(#known, #given) do
-      if known[j] ~= given[j] then
-        error(("prequential: column %d of the stream is '%s', of what '%s' has learned '%s'"):format(
-          j, given[j], one.name, known[j]), 0)
+    local learned = type(one.model) == "userdata" and one.model:info().names or given
+    for j = 1, math.min(#learned, #given) do
+      if learned[j] ~= given[j] then
+        local said = "prequential: column %d of the stream is '%s', of what '%s' has learned '%s'"
+        error(said:format(j, given[j], one.name, learned[j]), 0)
       end
     end
   end
@@ -142,8 +164,9 @@ local function read_stream(given)
   if type(given) == "function" then return setmetatable({ name = "samples" }, {
     __call = function() return given() end,
   }) end
+  local hint = type(given) == "userdata" and " (moe.streams.rows makes one of rows)" or ""
   error("prequential: a stream of moe.streams, or a function → x, y, expected; got a "
-    .. type(given), 0)
+    .. type(given) .. hint, 0)
 end
 
 local function task_of(given, source, o, first)
@@ -152,7 +175,8 @@ local function task_of(given, source, o, first)
     local params = type(model) == "userdata" and model:get_params() or {}
     if params.task and params.task ~= "auto" then return params.task end
   end
-  return type(first) == "number" and "regression" or "classification"
+  local of_numbers = type(first) == "number" or type(first) == "table"
+  return of_numbers and "regression" or "classification"
 end
 
 local Prequential = { __tostring = show.result }
@@ -178,14 +202,15 @@ local function finish(result, trials, rows, began)
   return result
 end
 
-local function begin(source, list, metrics, task, o)
+local function begin(source, list, metrics, task, first, o)
   local result = setmetatable({
     name = source.name, task = task, names = {}, metrics = metrics, models = {},
     history = { rows = {} }, options = o,
   }, Prequential)
   local trials = {}
   for i, one in ipairs(list) do
-    trials[i] = trial.new(one.name, one.model, metrics, o)
+    local outputs = type(first) == "table" and #first or nil
+    trials[i] = trial.new(one.name, one.model, metrics, task, outputs, o)
     result.names[i] = one.name
     result.history[one.name] = trials[i]:history()
   end
@@ -213,9 +238,13 @@ local function evaluate(model, given, o)
   local message, code = ring:fill(1)
   if code then return nil, message, code end
   local task = task_of(model, source, o, ring[1].y)
-  local list = contestants(model, task, o)
+  if task == "regression" and type(ring[1].y) == "string" then
+    error("prequential: y holds strings, and the task is regression", 0)
+  end
+  local metrics = running.metrics(o.metrics, task)
+  local list = contestants(model, task, running.wants_probabilities(metrics), o)
   check_columns(list, ring[1].x)
-  local result, trials = begin(source, list, running.metrics(o.metrics, task), task, o)
+  local result, trials = begin(source, list, metrics, task, ring[1].y, o)
   for _, one in ipairs(trials) do one:run(ring, 1, ring.read) end
   local most, n = o.rows or math.huge, ring.read
   while n > 0 do
@@ -254,6 +283,7 @@ end
 --   experts = false: beside each mixture clones of its experts, which learn alone
 --   task: "classification" or "regression"; that of the stream unless given
 --   progress: a function of the samples so far and the result, at each entry
+-- Targets may be tables of several numbers: figures are then means over these.
 -- @return a result that prints, with a line of the windowed figure of the first metric for
 -- each model: { rows, seconds, names, models = { name → { total, window, fading, after =
 -- metric → number, microseconds = a sample's, bytes = of the model, bytes_per_row, judged }

@@ -19,6 +19,11 @@ function running.metrics(given, task)
       error(("prequential: '%s' is a function; a stream needs a metric by name"):format(
         metric.name), 0)
     end
+    local of_numbers = metric.type.kind == "regression"
+    if of_numbers ~= (task == "regression") then
+      error(("prequential: '%s' is a figure of %s, and the task is %s"):format(
+        metric.name, of_numbers and "numbers" or "classes", task), 0)
+    end
   end
   return list
 end
@@ -42,9 +47,19 @@ local function make(metric)
   return figure.add, figure.value, figure.scale
 end
 
+-- Of several outputs each has its own, and what is told is their mean.
+local Outputs = {}
+Outputs.__index = Outputs
+
 --- One metric of one model.  What has to keep all its rows has figures of the window
 -- alone.
-function running.new(metric, fading)
+-- @param[opt] outputs how many numbers a target has, where it is a table of them
+function running.new(metric, fading, outputs)
+  if outputs then
+    local each = setmetatable({ metric = metric }, Outputs)
+    for k = 1, outputs do each[k] = running.new(metric, fading) end
+    return each
+  end
   local self = setmetatable({ metric = metric, unit = 1, fading = fading }, Running)
   local add, value, scale = make(metric)
   if scale then
@@ -67,16 +82,38 @@ function Running:update(y, p)
 end
 
 --- The figure of some rows by themselves: y[i], p[i] for i of first … last in a ring.
-function Running:of(y, p, first, last, size)
+-- @param[opt] k of the output k alone
+function Running:of(y, p, first, last, size, k)
   local add, value = make(self.metric)
   for i = first, last do
     local at = (i - 1) % size + 1
-    add(y[at], p[at], 1)
+    if k then add(y[at][k], p[at][k], 1) else add(y[at], p[at], 1) end
   end
   return (value())
 end
 
 function Running:total() return self.value and (self.value()) end
 function Running:faded() return self.value_faded and (self.value_faded()) end
+
+local function mean_of(each, figure)
+  local sum = 0
+  for k = 1, #each do
+    local value = figure(each[k], k)
+    if not value then return nil end
+    sum = sum + value
+  end
+  return sum / #each
+end
+
+function Outputs:update(y, p)
+  for k = 1, #self do self[k]:update(y[k], p[k]) end
+end
+
+function Outputs:of(y, p, first, last, size)
+  return mean_of(self, function(one, k) return one:of(y, p, first, last, size, k) end)
+end
+
+function Outputs:total() return mean_of(self, Running.total) end
+function Outputs:faded() return mean_of(self, Running.faded) end
 
 return running

@@ -1,24 +1,31 @@
 -- One model on a stream: asked, judged when the label arrives, taught.
 
+local core = require "moe.core"
 local running = require "moe.eval.running"
+local text = require "moe.text"
 
 local trial = {}
 
 local Trial = {}
 Trial.__index = Trial
 
---- @param o the options of prequential
-function trial.new(name, model, list, o)
+--- @param task and outputs of the targets: how many numbers each has, nil of single ones
+-- @param o the options of prequential
+function trial.new(name, model, list, task, outputs, o)
   local self = setmetatable({
     name = name, model = model, delay = o.delay, warmup = o.warmup, window = o.window,
     after = o.after, said = {}, guessed = {}, y = {}, p = {}, q = {}, measures = {}, later = {},
     judged = 0, seconds = 0, seen = 0, settled = 0, wants = running.wants_probabilities(list),
   }, Trial)
   for k, metric in ipairs(list) do
-    self.measures[k] = running.new(metric, o.fading)
-    if o.after then self.later[k] = running.new(metric, 1) end
+    self.measures[k] = running.new(metric, o.fading, outputs)
+    if o.after then self.later[k] = running.new(metric, 1, outputs) end
   end
-  self.whole = type(model) == "userdata" and o.delay == 0 and not self.wants
+  local of_engine = type(model) == "userdata"
+  self.whole = of_engine and o.delay == 0 and not self.wants
+  -- Before it is taught it may answer 0, as it does not know what it is asked for.
+  local is_number = task == "regression" and not outputs
+  self.ignorant = of_engine and not is_number and not model:info().fitted
   return self
 end
 
@@ -31,9 +38,12 @@ function Trial:judge(t, y, p, q)
   local measures, later = self.measures, self.after and t > self.after and self.later
   for k = 1, #measures do
     local measure = measures[k]
-    local answer = measure.metric.type.kind == "probability" and q or p
-    measure:update(y, answer)
-    if later then later[k]:update(y, answer) end
+    local answer = p
+    if measure.metric.type.kind == "probability" then answer = q end
+    if answer ~= nil then
+      measure:update(y, answer)
+      if later then later[k]:update(y, answer) end
+    end
   end
 end
 
@@ -41,7 +51,9 @@ end
 function Trial:ask(x)
   local model = self.model
   local q = self.wants and model.predict_proba_one and model:predict_proba_one(x) or nil
-  return (model:predict_one(x)), q
+  local p = model:predict_one(x)
+  if self.ignorant then return nil end
+  return p, q
 end
 
 -- Asked of sample t, and taught the one whose label comes with it.
@@ -51,6 +63,7 @@ function Trial:learn(ring, t)
   local row = ring[at]
   if self.whole and row.y ~= nil then
     self.said[at] = (model:test_then_learn(row.x, row.y))
+    if self.ignorant then self.said[at], self.ignorant = nil, false end
     return
   end
   self.said[at], self.guessed[at] = self:ask(row.x)
@@ -59,7 +72,9 @@ end
 
 function Trial:teach(ring, t)
   local row = ring[(t - 1) % ring.size + 1]
-  if row.y ~= nil then self.model:learn_one(row.x, row.y) end
+  if row.y == nil then return end
+  self.model:learn_one(row.x, row.y)
+  self.ignorant = false
 end
 
 -- The labels of samples first … last are known.
@@ -71,10 +86,18 @@ function Trial:judge_all(ring, first, last)
   self.settled = math.max(last, 0)
 end
 
+local function learn_all(self, ring, first, last)
+  for t = first, last do self:learn(ring, t) end
+end
+
 --- Samples first … last of the ring have come.
 function Trial:run(ring, first, last)
   local began = os.clock()
-  for t = first, last do self:learn(ring, t) end
+  local good, reason = pcall(learn_all, self, ring, first, last)
+  if not good then
+    local said = type(reason) == "string"
+    error(said and ("%s: %s"):format(self.name, text.reason(reason)) or reason, 0)
+  end
   self.seconds = self.seconds + os.clock() - began
   self.seen = last
   self:judge_all(ring, self.settled + 1, last - self.delay)
@@ -159,18 +182,32 @@ local Most = { __index = {
 local Mean = { __index = {
   predict_one = function(self) return self.y end,
   learn_one = function(self, _, y)
-    self.n = self.n + 1
-    self.y = (self.y or 0) + (y - (self.y or 0)) / self.n
+    local before, n = self.y, self.n + 1
+    self.n = n
+    if type(y) ~= "table" then
+      self.y = (before or 0) + (y - (before or 0)) / n
+      return
+    end
+    self.y = {}
+    for k = 1, #y do
+      local mean = before and before[k] or 0
+      self.y[k] = mean + (y[k] - mean) / n
+    end
   end,
 } }
 
+local function of_engine(name) return core.new("learner", name, { task = "classification" }) end
+
 --- What needs no model: { { name, model }, … }.
-function trial.baselines(task)
-  local last = { name = "last value", model = setmetatable({}, Last) }
+-- @param wants whether they shall have probabilities
+function trial.baselines(task, wants)
+  local last = wants and of_engine "last_value" or setmetatable({}, Last)
+  local second = { name = "majority", model = wants and of_engine "constant" }
   if task == "regression" then
-    return { last, { name = "mean", model = setmetatable({ n = 0 }, Mean) } }
+    second = { name = "mean", model = setmetatable({ n = 0 }, Mean) }
   end
-  return { last, { name = "majority", model = setmetatable({ counts = {} }, Most) } }
+  second.model = second.model or setmetatable({ counts = {} }, Most)
+  return { { name = "last value", model = last }, second }
 end
 
 return trial
