@@ -766,6 +766,19 @@ describe("experts come and go while the stream flows", function()
     assert.is_number(m:predict_one(X[1]))
   end)
 
+  it("one that began anew is told of since then", function()
+    local m = mixture {
+      gate = G.uniform {},
+      stream = { drift = "page_hinkley", drift_threshold = 0.1, on_drift = "reset" },
+    }
+    for i = 1, 400 do m:learn_one(X[i], i < 380 and 0 or 1000) end
+    local stats = m:stats()
+    assert.is_true(stats.learned.a < 100)
+    for _, name in ipairs { "a", "b", "c" } do near(1 / 3, stats.utilisation[name], 1e-9) end
+    m:add_expert("new", E.constant {})
+    assert.equal(0, m:stats().utilisation.new)
+  end)
+
   it("an event of one that is gone is still told", function()
     local m = mixture { stream = { drift = "page_hinkley", drift_threshold = 0.1 } }
     for i = 1, 400 do m:learn_one(X[i], i < 200 and 0 or 1000) end

@@ -1,4 +1,6 @@
 /* What mixtures alone can do: route; and the clusters that they begin from. */
+#include <math.h>
+
 #include "kmeans.h"
 #include "lroute.h"
 #include "mixture.h"
@@ -119,21 +121,48 @@ static int l_stats_of(lua_State *L) {
 
 /* -------------------------------------------------------- on a stream */
 
-/* `field` of the table on top: what runs with each expert, over what it is a
-   mean of: `covers` of each, or, where that is NULL, `cover` of all.  Experts
-   without any of that are left out. */
+/* What a mean of expert e is to be divided by. */
+typedef double (*cover)(const moe_object *o, size_t e);
+
+/* `field` of the table on top: what runs with each expert, without those that
+   have not run yet. */
 static void set_running(lua_State *L, const moe_object *o, const char *field,
-                        const double *run, const double *covers, double cover) {
+                        const double *run, cover of) {
   const moe_children *experts = &moe_mixture_params_of(o)->experts;
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   lua_createtable(L, 0, (int)st->n);
   for (size_t e = 0; e < st->n; e++) {
-    double divisor = covers != NULL ? covers[e] : cover;
+    double divisor = of(o, e);
     if (!(divisor > 0)) continue;
     lua_pushnumber(L, run[e] / divisor);
     lua_setfield(L, -2, experts->names[e]);
   }
   lua_setfield(L, -2, field);
+}
+
+static double over_all(const moe_object *o, size_t e) {
+  (void)e;
+  return moe__stream_cover(o);
+}
+
+/* What is new or began anew is looked on since then. */
+static double over_its_own(const moe_object *o, size_t e) {
+  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+  double cover = -expm1(st->run.age[e] * log1p(-st->share));
+  bool begins_at_0 =
+      moe__streaming_of(moe_mixture_params_of(o)->stream)->measure ==
+      MOE_AFTER_LEARNING;
+  return begins_at_0 || !(cover > 0) ? 1 : cover;
+}
+
+static double over_asked(const moe_object *o, size_t e) {
+  return ((const moe_mixture *)o->state)->stream.run.cover[e];
+}
+
+static double over_one(const moe_object *o, size_t e) {
+  (void)o;
+  (void)e;
+  return 1;
 }
 
 /* Shares of the warm-up that are over. */
@@ -201,13 +230,12 @@ static int l_stream_stats(lua_State *L) {
   lmoe_call *c = lmoe_begin(L);
   const moe_run *run = &m->stream.run;
   const moe_runs *runs = &m->stream.runs;
-  double cover = moe__stream_cover(o);
   lua_newtable(L);
   set_number(L, "steps", (double)m->stream.steps);
-  set_running(L, o, "load", run->load, NULL, cover);
-  set_running(L, o, "utilisation", run->used, NULL, cover);
-  set_running(L, o, "loss", run->loss, run->cover, 0);
-  set_running(L, o, "learned", run->taught, NULL, 1);
+  set_running(L, o, "load", run->load, over_all);
+  set_running(L, o, "utilisation", run->used, over_its_own);
+  set_running(L, o, "loss", run->loss, over_asked);
+  set_running(L, o, "learned", run->taught, over_one);
   set_named(L, "bias", &moe_mixture_params_of(o)->experts, m->bias);
   set_progress(L, o);
   set_number(L, "disagreement", runs->disagreement);
