@@ -1062,8 +1062,8 @@ function moe.stages.gate(options) end
 ---@param options? table as `pretrain`; method ("em" unless given, or "gradient"); rounds; what else is named (tol, lr, …) is set in the mixture, and stays so
 function moe.stages.joint(options) end
 
----Row after row in their order: a prediction, then learning from the row.
----@param options? table metric (accuracy or mean absolute error unless given), rows (the most), seconds
+---Sample after sample in their order: a prediction, then learning from it.
+---@param options? table samples (a Stream, which is read from its beginning, or a function that gives x, y and at last nil; the rows of the run unless given), metric (accuracy or mean absolute error unless given), rows (the most), seconds
 function moe.stages.stream(options) end
 
 ---From here on these experts stay as they are: S.freeze { "a", "b" }.

@@ -822,10 +822,15 @@ moe.stages.joint([options])
            what else is named (tol, lr, …) is set in the mixture, and stays so]] },
 { "moe.stages.stream", [[
 moe.stages.stream([options])
-  Row after row in their order: a prediction, then learning from the row.
+  Sample after sample in their order: a prediction, then learning from it.
 
-  options  metric (accuracy or mean absolute error unless given), rows (the
-           most), seconds]] },
+  options  samples (a Stream, which is read from its beginning, or a function
+           that gives x, y and at last nil; the rows of the run unless given),
+           metric (accuracy or mean absolute error unless given), rows (the
+           most), seconds
+
+  local new = assert(moe.streams.csv("new.csv", { target = "class" }))
+  moe.schedule { S.pretrain {}, S.gate {}, S.stream { samples = new } }]] },
 { "moe.stages.freeze", [[
 moe.stages.freeze(names)
   From here on these experts stay as they are: S.freeze { "a", "b" }.

@@ -33,6 +33,9 @@ local function check_data(given)
   local data = {}
   data.X, data.y = part(given)
   if type(given) == "userdata" then return data end
+  options.check("schedule: data", given, {
+    X = {}, y = {}, valid = {}, subsets = {}, groups = {}, weights = {},
+  }, 3)
   for _, name in ipairs { "subsets", "groups", "weights" } do data[name] = given[name] end
   if given.valid then
     data.valid = {}

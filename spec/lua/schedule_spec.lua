@@ -1,5 +1,6 @@
 local moe = require "moe"
 local data = require "spec.support.data"
+local files = require "spec.support.files"
 local near = require("spec.support.near").within(1e-12)
 
 local E, S = moe.experts, moe.stages
@@ -283,6 +284,47 @@ describe("a stream", function()
     local new = sea(3, 4, 1000)
     assert.is_true(m:score(new.X, new.y) > pretrained():score(new.X, new.y) + 0.03)
     assert.same({ forest = 500, line = 3501, tree = 3501 }, m:stats().learned)
+  end)
+
+  it("takes samples of its own, from their beginning", function()
+    local function new()
+      return moe.mixture { seed = 1, gate = moe.gates.softmax {},
+        experts = { line = E.logistic {}, tree = E.hoeffding_tree {} } }
+    end
+    local rows, targets = moe.streams.sea({ seed = 1 }):take(200)
+    local samples = moe.streams.sea { variant = 3, seed = 2, rows = 300 }
+    samples()
+    local m, by_hand = new(), new()
+    local schedule = moe.schedule { S.pretrain {}, S.gate {}, S.stream { samples = samples } }
+    assert.matches("samples = Stream sea: 300 rows", tostring(schedule))
+    local history = schedule:fit(m, { X = rows, y = targets })
+    assert.equal(300, history[3].rows)
+    assert.is_true(history[3].done)
+    moe.schedule { S.pretrain {}, S.gate {} }:fit(by_hand, { X = rows, y = targets })
+    for x, y_of_x in samples:reset():iter() do by_hand:test_then_learn(x, y_of_x) end
+    assert.is_true(by_hand:dump() == m:dump())
+  end)
+
+  it("refuses samples that are none, or never end, and says where a file is bad", function()
+    local function message(f, ...)
+      local good, text = pcall(f, ...)
+      assert.is_false(good)
+      return text
+    end
+    assert.matches("'samples' must be a Stream or a function, got a number",
+      message(S.stream, { samples = 5 }))
+    local endless = moe.schedule { S.stream { samples = moe.streams.sea {} } }
+    assert.matches("^prequential: the stream 'sea' is endless",
+      message(endless.fit, endless, E.logistic {}, { X = X, y = y }))
+    assert.matches("schedule: data: unknown option 'stream'",
+      message(endless.fit, endless, E.logistic {}, { X = X, y = y, stream = 1 }))
+    files.lend("a,b\n1,2\n3\n", function(path)
+      local stage = S.stream { samples = assert(moe.streams.csv(path, { target = "b" })) }
+      local history, why, code = moe.schedule({ stage }):fit(E.rls {}, { X = { { 1 } }, y = { 2 } })
+      assert.is_nil(history)
+      assert.matches("line 3: 1 cells; expected 2", why)
+      assert.equal("EFORMAT", code)
+    end)
   end)
 
   it("refuses a mixture with an expert that could not learn from it", function()

@@ -29,10 +29,15 @@ local function is_array(v)
   return n > 0 and n == #v
 end
 
+local function prints(v)
+  local meta = type(v) == "table" and getmetatable(v)
+  return type(v) == "userdata" or type(meta) == "table" and meta.__tostring ~= nil
+end
+
 --- A value in one line: long arrays by length and checksum, a function as the
--- word, an object of the engine as its first line.
+-- word, an object as the first line of what it prints.
 function describe.value(v)
-  if type(v) == "userdata" then return (tostring(v):match "^[^\n]*") end
+  if prints(v) then return (tostring(v):match "^[^\n]*") end
   if type(v) == "number" then return exactly(v) end
   if type(v) ~= "table" then return type(v) == "function" and "function" or tostring(v) end
   if is_array(v) and #v > MOST_ITEMS then return long_array(v) end

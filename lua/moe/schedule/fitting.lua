@@ -6,6 +6,7 @@ local core = require "moe.core"
 local eval = require "moe.eval"
 local options = require "moe.options"
 local selection = require "moe.schedule.selection"
+local stream = require "moe.streams.stream"
 local streams = require "moe.streams"
 
 local fitting = {}
@@ -66,17 +67,26 @@ local function is_labelled(m, y)
   return type(y[1]) ~= "number" or m:get_params().task == "classification"
 end
 
---- Learns from the rows one by one, having predicted each before.
+-- Those of the stage from their beginning, or else the rows of the run.
+local function samples_of(m, data, own)
+  local samples = own.samples
+  if stream.is_stream(samples) then samples:reset() end
+  local task = is_labelled(m, data.y) and "classification" or "regression"
+  return samples or streams.rows(data.X, data.y, { task = task }), task
+end
+
+--- Learns from samples one by one, having predicted each before.
 function fitting.stream(m, data, context, own)
   local deadline = deadline_of(own, context)
-  local task = is_labelled(m, data.y) and "classification" or "regression"
-  local rows = streams.rows(data.X, data.y, { task = task })
-  local result = eval.prequential(m, rows, {
-    metrics = own.metric or (task == "regression" and "mae" or "accuracy"),
+  local samples, task = samples_of(m, data, own)
+  local good, result, message, code = pcall(eval.prequential, m, samples, {
+    metrics = own.metric or (task == "regression" and "mae" or "accuracy"), task = task,
     rows = own.rows, seconds = deadline and math.max(0, deadline - core.now()),
     every = 256, baselines = false,
   })
-  return { rows = result.rows, done = result.rows == math.min(#data.y, own.rows or math.huge),
+  if not good then error(result, 0) end
+  if not result then return nil, message, code end
+  return { rows = result.rows, done = not deadline or core.now() < deadline,
     scores = result.total }
 end
 

@@ -8,6 +8,7 @@ local describe = require "moe.schedule.describe"
 local fitting = require "moe.schedule.fitting"
 local options = require "moe.options"
 local scoring = require "moe.schedule.scoring"
+local stream = require "moe.streams.stream"
 
 local stages = {}
 
@@ -91,13 +92,20 @@ function stages.joint(own)
   end)
 end
 
---- Row after row in their order: a prediction, then learning from the row.
--- @param[opt] options metric (accuracy or mean absolute error unless given), rows (the
--- most), seconds
+--- Sample after sample in their order: a prediction, then learning from it.
+-- @param[opt] options samples (a Stream, which is read from its beginning, or a function
+-- that gives x, y and at last nil; the rows of the run unless given), metric (accuracy or
+-- mean absolute error unless given), rows (the most), seconds
+-- @usage local new = assert(moe.streams.csv("new.csv", { target = "class" }))
+-- moe.schedule { S.pretrain {}, S.gate {}, S.stream { samples = new } }
 function stages.stream(own)
   own = options.check("stream", own, {
-    metric = {}, rows = { "integer", min = 1 }, seconds = { "number", min = 0 },
+    samples = {}, metric = {}, rows = { "integer", min = 1 }, seconds = { "number", min = 0 },
   })
+  local samples = own.samples
+  if samples and not stream.is_stream(samples) and type(samples) ~= "function" then
+    error("stream: 'samples' must be a Stream or a function, got a " .. type(samples), 2)
+  end
   return stages.new("stream", own, function(stage, m, data, context)
     return fitting.stream(m, data, context, stage.options)
   end)
