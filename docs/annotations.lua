@@ -2338,9 +2338,10 @@ function Stream:reset() end
 ---@class moe.Prequential
 local Prequential = {}
 
----The history as a table: a row for each model at each mark, with its place, the figures of the window, the microseconds a sample and the bytes.
----@return any # a Table, to be written with `write_csv`, for instance
-function Prequential:table() end
+---The history as a table: a row for each model at each mark, with its place, the figures of the window, the microseconds a sample and the bytes.  Of one metric a row for each mark, with a column for each model, as programs that plot like to have it.
+---@param metric? any its name, or "microseconds" or "bytes"
+---@return any # a Table
+function Prequential:table(metric) end
 
 ---@class moe.Calibrated
 local Calibrated = {}

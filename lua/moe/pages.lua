@@ -2698,11 +2698,19 @@ Stream:reset()
 { "Prequential", [[
   Figures of a stream: what `moe.eval.prequential` gives.]], {
 { "Prequential:table", [[
-Prequential:table()
+Prequential:table([metric])
   The history as a table: a row for each model at each mark, with its place,
-  the figures of the window, the microseconds a sample and the bytes.
+  the figures of the window, the microseconds a sample and the bytes. Of one
+  metric a row for each mark, with a column for each model, as programs that
+  plot like to have it.
 
-  returns  a Table, to be written with `write_csv`, for instance]] },
+  metric   its name, or "microseconds" or "bytes"
+  returns  a Table
+  raises   if there is no such metric
+
+  result:table("accuracy"):write_csv "history.csv"
+  -- gnuplot: set datafile separator ","; set key autotitle columnhead
+  -- plot for [k = 2:4] "history.csv" using 1:k with lines]] },
 } },
 { "Calibrated", [[
   A model with calibrated probabilities: what `moe.eval.calibrate` gives.]], {

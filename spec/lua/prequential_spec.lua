@@ -135,6 +135,16 @@ describe("prequential", function()
     assert.same({ 1, 0 }, { t:row(1).accuracy, t:row(4).accuracy })
   end)
 
+  it("gives the history of one metric as columns, to be plotted", function()
+    local r = prequential(E.naive_bayes {}, S.sea { rows = 400 }, { every = 100 })
+    local t = r:table "accuracy"
+    assert.same({ "rows", "naive_bayes", "last value", "majority" }, t.names)
+    assert.same({ 100, 200, 300, 400 }, t:column "rows")
+    assert.same(r.history.majority.accuracy, t:column "majority")
+    assert.equal(4, #r:table "bytes")
+    assert.matches("there is no metric 'rmse' in the history", message(r.table, r, "rmse"))
+  end)
+
   it("prints as a table with a line for each model", function()
     local result = prequential(E.naive_bayes {}, S.sea { rows = 3000 },
       { every = 500, after = 1000 })

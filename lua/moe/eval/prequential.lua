@@ -183,9 +183,21 @@ local Prequential = { __tostring = show.result }
 Prequential.__index = Prequential
 
 --- The history as a table: a row for each model at each mark, with its place, the
--- figures of the window, the microseconds a sample and the bytes.
--- @return a Table, to be written with `write_csv`, for instance
-function Prequential:table() return show.table(self) end
+-- figures of the window, the microseconds a sample and the bytes.  Of one metric a row for
+-- each mark, with a column for each model, as programs that plot like to have it.
+-- @param[opt] metric its name, or "microseconds" or "bytes"
+-- @return a Table
+-- @raise if there is no such metric
+-- @usage result:table("accuracy"):write_csv "history.csv"
+-- -- gnuplot: set datafile separator ","; set key autotitle columnhead
+-- -- plot for [k = 2:4] "history.csv" using 1:k with lines
+function Prequential:table(metric)
+  if metric == nil then return show.table(self) end
+  if not self.history[self.names[1]][metric] then
+    error(("table: there is no metric '%s' in the history"):format(tostring(metric)), 2)
+  end
+  return show.table_of(self, metric)
+end
 
 -- What is known at this point of the stream, of every model.
 local function mark(result, trials, rows)

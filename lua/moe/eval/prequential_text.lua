@@ -104,4 +104,13 @@ function show.table(result)
   return data.table { columns = columns, names = names }
 end
 
+--- That of one metric: a column for each model.
+function show.table_of(result, metric)
+  local columns, names = { rows = result.history.rows }, { "rows" }
+  for _, model in ipairs(result.names) do
+    columns[model], names[#names + 1] = result.history[model][metric], model
+  end
+  return data.table { columns = columns, names = names }
+end
+
 return show
