@@ -766,6 +766,11 @@ describe("experts come and go while the stream flows", function()
     assert.is_number(m:predict_one(X[1]))
   end)
 
+  it("counts are integers where Lua has them", function()
+    local stats = teach(mixture(), X, y, 1, 30):stats()
+    assert.equal("30 30", ("%s %s"):format(stats.steps, stats.learned.a))
+  end)
+
   it("one that began anew is told of since then", function()
     local m = mixture {
       gate = G.uniform {},

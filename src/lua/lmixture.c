@@ -159,16 +159,17 @@ static double over_asked(const moe_object *o, size_t e) {
   return ((const moe_mixture *)o->state)->stream.run.cover[e];
 }
 
-static double over_one(const moe_object *o, size_t e) {
-  (void)o;
-  (void)e;
-  return 1;
-}
-
-/* Shares of the warm-up that are over. */
+/* The samples that each has learned, and the shares of its warm-up that are
+   over. */
 static void set_progress(lua_State *L, const moe_object *o) {
   const moe_children *experts = &moe_mixture_params_of(o)->experts;
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+  lua_createtable(L, 0, (int)st->n);
+  for (size_t e = 0; e < st->n; e++) {
+    lmoe_push_number(L, st->run.taught[e]);
+    lua_setfield(L, -2, experts->names[e]);
+  }
+  lua_setfield(L, -2, "learned");
   lua_createtable(L, 0, (int)st->n);
   for (size_t e = 0; e < st->n; e++) {
     double taught = st->run.taught[e];
@@ -231,11 +232,11 @@ static int l_stream_stats(lua_State *L) {
   const moe_run *run = &m->stream.run;
   const moe_runs *runs = &m->stream.runs;
   lua_newtable(L);
-  set_number(L, "steps", (double)m->stream.steps);
+  lmoe_push_number(L, (double)m->stream.steps);
+  lua_setfield(L, -2, "steps");
   set_running(L, o, "load", run->load, over_all);
   set_running(L, o, "utilisation", run->used, over_its_own);
   set_running(L, o, "loss", run->loss, over_asked);
-  set_running(L, o, "learned", run->taught, over_one);
   set_named(L, "bias", &moe_mixture_params_of(o)->experts, m->bias);
   set_progress(L, o);
   set_number(L, "disagreement", runs->disagreement);
