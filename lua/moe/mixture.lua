@@ -233,14 +233,40 @@ local function by_probability(a, b)
   return a.index < b.index
 end
 
+-- What an expert says by output: its classes' probabilities, or its numbers.
+local function outputs_of(expert, x, answer)
+  if expert:classes() then return expert:predict_proba_one(x) end
+  return type(answer) == "table" and answer or { answer }
+end
+
+-- The deviation between such answers, n − 1 counted; of several outputs the root of their
+-- summed variances.
+local function disagreement(answers, outputs)
+  local n, total = #answers, 0
+  for _, k in ipairs(outputs) do
+    local mean, squares = 0, 0
+    for _, said in ipairs(answers) do mean = mean + (said[k] or 0) / n end
+    for _, said in ipairs(answers) do squares = squares + ((said[k] or 0) - mean) ^ 2 end
+    total = total + squares
+  end
+  return n > 1 and math.sqrt(total / (n - 1)) or 0
+end
+
+local function places_of(list)
+  local places = {}
+  for k = 1, #list do places[k] = k end
+  return places
+end
+
 --- Who answered a sample, and why: the experts by falling probability of the
 -- gate, each with its own answer, and the features that moved it and the gate.
 -- @param x an array of numbers, or name → value
 -- @param[opt] options { features }: the most features that each list names, 3 unless
 -- given
--- @return { prediction, confidence, experts = { { name, prob, weight, chosen,
+-- @return { prediction, confidence, disagreement, experts = { { name, prob, weight, chosen,
 -- prediction, confidence, index, features, gate_features }, … } }, which prints as a
--- table; confidence is nil in regression, weight 0 where an expert is not chosen,
+-- table; confidence is nil in regression, disagreement the deviation between the experts'
+-- numbers, or their probabilities, weight 0 where an expert is not chosen,
 -- index its column in what `route` gives.  features, of the experts that are chosen,
 -- is a list of { name, value }: what a feature contributes to the expert's answer, by
 -- falling size; gate_features what it contributes to the gate's logit for this
@@ -257,7 +283,7 @@ function Learner:explain(x, options)
   }).features
   local good, routing = pcall(self.route_one, self, x)
   if not good then error(routing, 2) end
-  local weights, experts = {}, {}
+  local weights, experts, answers = {}, {}, {}
   for k = 1, routing.indices.shape[2] do
     weights[routing.indices:get(1, k)] = routing.weights:get(1, k)
   end
@@ -265,6 +291,7 @@ function Learner:explain(x, options)
   for e, name in ipairs(routing.names) do
     local expert = self:expert(name)
     local answer, confidence = expert:predict_one(x)
+    answers[e] = outputs_of(expert, x, answer)
     experts[e] = {
       name = name,
       prob = routing.probs:get(1, e),
@@ -279,10 +306,10 @@ function Learner:explain(x, options)
   end
   table.sort(experts, by_probability)
   local prediction, confidence = self:predict_one(x)
-  return setmetatable(
-    { prediction = prediction, confidence = confidence, experts = experts },
-    { __tostring = explanation_text }
-  )
+  return setmetatable({
+    prediction = prediction, confidence = confidence, experts = experts,
+    disagreement = disagreement(answers, self:classes() or places_of(answers[1])),
+  }, { __tostring = explanation_text })
 end
 
 -- ", one of stream = { … }" for an option that belongs there.

@@ -1900,14 +1900,16 @@ Learner:explain(x [, options])
   x        an array of numbers, or name → value
   options  { features }: the most features that each list names, 3 unless
            given
-  returns  { prediction, confidence, experts = { { name, prob, weight, chosen,
-           prediction, confidence, index, features, gate_features }, … } },
-           which prints as a table; confidence is nil in regression, weight 0
-           where an expert is not chosen, index its column in what `route`
-           gives. features, of the experts that are chosen, is a list of {
-           name, value }: what a feature contributes to the expert's answer,
-           by falling size; gate_features what it contributes to the gate's
-           logit for this expert, beyond the mean of the experts'. Both are as
+  returns  { prediction, confidence, disagreement, experts = { { name, prob,
+           weight, chosen, prediction, confidence, index, features,
+           gate_features }, … } }, which prints as a table; confidence is nil
+           in regression, disagreement the deviation between the experts'
+           numbers, or their probabilities, weight 0 where an expert is not
+           chosen, index its column in what `route` gives. features, of the
+           experts that are chosen, is a list of { name, value }: what a
+           feature contributes to the expert's answer, by falling size;
+           gate_features what it contributes to the gate's logit for this
+           expert, beyond the mean of the experts'. Both are as
            `contributions` tells them: nil where it tells none, or x is no
            array and no name → value
   raises   if this is no mixture; as `predict_one`]] },

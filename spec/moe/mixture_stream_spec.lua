@@ -766,6 +766,22 @@ describe("experts come and go while the stream flows", function()
     assert.is_number(m:predict_one(X[1]))
   end)
 
+  it("explain tells how far experts are apart, as stats does of the newest sample", function()
+    local m = teach(mixture(), X, y, 1, 200)
+    local e = m:explain(X[201])
+    local a, b, c = e.experts[1].prediction, e.experts[2].prediction, e.experts[3].prediction
+    local mean = (a + b + c) / 3
+    near(math.sqrt(((a - mean) ^ 2 + (b - mean) ^ 2 + (c - mean) ^ 2) / 2), e.disagreement, 1e-12)
+    m:learn_one(X[201], y[201])
+    near(e.disagreement, m:stats().disagreement, 1e-12)
+    local classes = moe.mixture { experts = { a = E.naive_bayes {}, b = E.constant {} } }
+    for i = 1, 200 do classes:learn_one(X[i], y[i] > 0 and "up" or "down") end
+    local apart = classes:explain(X[201]).disagreement
+    local p, q = classes:expert("a"):predict_proba_one(X[201]).up,
+      classes:expert("b"):predict_proba_one(X[201]).up
+    near(math.abs(p - q), apart, 1e-12) -- two classes, whose differences are the same
+  end)
+
   it("counts are integers where Lua has them", function()
     local stats = teach(mixture(), X, y, 1, 30):stats()
     assert.equal("30 30", ("%s %s"):format(stats.steps, stats.learned.a))
