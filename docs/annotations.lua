@@ -2013,7 +2013,7 @@ function Tensor:retain() end
 ---@return any # a tensor
 function Tensor:detach() end
 
----Sets the gradient to 0.
+---Forgets the gradient: `grad` is nil until `backward` brings one.
 ---@return any # the tensor
 function Tensor:zero_grad() end
 
@@ -2193,7 +2193,7 @@ function Module:state_dict(options) end
 ---@return any # the module
 function Module:load_state_dict(state, options) end
 
----Forgets the gradients of all parameters.
+---Forgets the gradients of all parameters, as `Optimiser:zero_grad` does.
 function Module:zero_grad() end
 
 ---Switches the module and its parts to training (dropout, noise, …) or, with false, to evaluation.
@@ -2247,10 +2247,10 @@ function MoE:forward_one(x, options) end
 ---@class moe.Optimiser
 local Optimiser = {}
 
----A step by the gradients that there are; tensors without any stay.
+---A step by the gradients that there are; a tensor without any stays as it is, decay and momentum do not move it.
 function Optimiser:step() end
 
----Sets all gradients to 0.
+---Forgets all gradients, so that `step` leaves alone what the next loss is not made of.
 function Optimiser:zero_grad() end
 
 ---@class moe.Schedule

@@ -551,7 +551,7 @@
 -- @function Tensor:detach
 -- @return a tensor
 
---- Sets the gradient to 0.
+--- Forgets the gradient: `grad` is nil until `backward` brings one.
 -- @function Tensor:zero_grad
 -- @return the tensor
 

@@ -22,7 +22,8 @@ local function begin(self, i, w)
   return state
 end
 
---- A step by the gradients that there are; tensors without any stay.
+--- A step by the gradients that there are; a tensor without any stays as it is, decay and
+-- momentum do not move it.
 function Optimiser:step()
   self.steps = self.steps + 1
   local rule = self.rule
@@ -36,7 +37,7 @@ function Optimiser:step()
   return self
 end
 
---- Sets all gradients to 0.
+--- Forgets all gradients, so that `step` leaves alone what the next loss is not made of.
 function Optimiser:zero_grad()
   for _, w in ipairs(self.parameters) do w:zero_grad() end
   return self

@@ -2272,7 +2272,7 @@ Tensor:detach()
   returns  a tensor]] },
 { "Tensor:zero_grad", [[
 Tensor:zero_grad()
-  Sets the gradient to 0.
+  Forgets the gradient: `grad` is nil until `backward` brings one.
 
   returns  the tensor]] },
 { "Tensor:clone", [[
@@ -2501,7 +2501,7 @@ Module:load_state_dict(state [, options])
            changed then]] },
 { "Module:zero_grad", [[
 Module:zero_grad()
-  Forgets the gradients of all parameters.]] },
+  Forgets the gradients of all parameters, as `Optimiser:zero_grad` does.]] },
 { "Module:train", [[
 Module:train()
   Switches the module and its parts to training (dropout, noise, …) or, with
@@ -2578,10 +2578,12 @@ MoE:forward_one(x [, options])
   What the functions of `moe.optim` give.]], {
 { "Optimiser:step", [[
 Optimiser:step()
-  A step by the gradients that there are; tensors without any stay.]] },
+  A step by the gradients that there are; a tensor without any stays as it is,
+  decay and momentum do not move it.]] },
 { "Optimiser:zero_grad", [[
 Optimiser:zero_grad()
-  Sets all gradients to 0.]] },
+  Forgets all gradients, so that `step` leaves alone what the next loss is not
+  made of.]] },
 } },
 { "Schedule", [[
   What `moe.schedule` gives.]], {

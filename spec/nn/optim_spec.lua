@@ -125,6 +125,29 @@ describe("moe.optim", function()
     number(10, w:get(1), 1e-6)
   end)
 
+  it("leaves alone what the loss since zero_grad was not made of, as PyTorch does", function()
+    local cases = {
+      sgd = { lr = 0.1, momentum = 0.9, weight_decay = 0.2 },
+      adam = { lr = 0.1, weight_decay = 0.2 }, adamw = { lr = 0.1 },
+      rmsprop = { momentum = 0.9, weight_decay = 0.2 }, lion = { weight_decay = 0.2 },
+    }
+    local function step(opt, w)
+      opt:zero_grad();
+      (w * 0.5):sum():backward()
+      opt:step()
+      return w:get(1)
+    end
+    for name, options in pairs(cases) do
+      local a, b = moe.ones(1):requires_grad(), moe.ones(1):requires_grad()
+      local alone = moe.ones(1):requires_grad()
+      local both, one = moe.optim[name]({ a, b }, options), moe.optim[name]({ alone }, options)
+      number(step(one, alone), step(both, a))
+      for _ = 1, 3 do step(both, b) end
+      assert.equal(alone:get(1), a:get(1), name)
+      number(step(one, alone), step(both, a))
+    end
+  end)
+
   it("says what is wrong", function()
     local w = moe.ones(2):requires_grad()
     local opt = moe.optim.sgd { w }

@@ -11,8 +11,12 @@ describe("a tensor that requires gradients", function()
     assert.same({ 3, -4, 6 }, w.grad:totable())
     loss():backward()
     assert.same({ 6, -8, 12 }, w.grad:totable())
+    local held = w.grad
     w:zero_grad()
-    assert.same({ 0, 0, 0 }, w.grad:totable())
+    assert.is_nil(w.grad)
+    assert.same({ 6, -8, 12 }, held:totable())
+    loss():backward()
+    assert.same({ 3, -4, 6 }, w.grad:totable())
   end)
 
   it("gives interior values back, but scalars, leaves and what is retained", function()

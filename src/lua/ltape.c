@@ -179,10 +179,10 @@ static int l_detach(lua_State *L) {
   return lmoe_end_operation(L, c, status, out);
 }
 
+/* The gradient is given back, to the next backward that brings one. */
 static int l_zero_grad(lua_State *L) {
   moe_tensor *t = lmoe_check_tensor(L, 1);
-  if (t->record != NULL && t->record->gradient != NULL)
-    memset(t->record->gradient->f, 0, t->n * sizeof *t->f);
+  moe_tape_forget(t);
   lua_settop(L, 1);
   return 1;
 }

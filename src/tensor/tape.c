@@ -65,6 +65,12 @@ void moe_tape_retain(moe_tensor *t) {
   if (t->record != NULL) t->record->retained = true;
 }
 
+void moe_tape_forget(moe_tensor *t) {
+  if (t->record == NULL) return;
+  moe_tensor_release(t->record->gradient);
+  t->record->gradient = NULL;
+}
+
 moe_status moe_tape_detach(moe_call *call, const moe_tensor *t,
                            moe_tensor **out) {
   return moe_tensor_reshape(call, t, t->ndim, t->shape, out);
@@ -263,11 +269,6 @@ static void give_value_back(moe_tensor *t) {
     moe__tensor_give_back(t);
 }
 
-static void drop_gradient(moe_record *r) {
-  moe_tensor_release(r->gradient);
-  r->gradient = NULL;
-}
-
 static moe_status visit(moe_call *call, walk *w, moe_tensor *t) {
   moe_record *r = t->record;
   bool read = r->operation->reads & MOE_READS_OUTPUT;
@@ -311,7 +312,7 @@ moe_status moe_tape_backward(moe_call *call, moe_tensor *t, const float *seed,
   while (w.n > 0) {
     moe_tensor *next = pop(&w);
     if (status == MOE_OK) status = visit(call, &w, next);
-    if (!next->record->retained) drop_gradient(next->record);
+    if (!next->record->retained) moe_tape_forget(next);
     moe_tensor_release(next);
   }
   moe_pool_give(w.heap);

@@ -46,6 +46,9 @@ moe_status moe_tape_require(moe_call *call, moe_tensor *t, bool required);
 /* t keeps its value and its gradient in backward. */
 void moe_tape_retain(moe_tensor *t);
 
+/* t has no gradient until another backward brings one. */
+void moe_tape_forget(moe_tensor *t);
+
 /* A tensor of one item of which an earlier backward took the records, as it was
    before it settled in its holder. */
 moe_status moe_tape_recall(moe_call *call, const moe_holder *holder,

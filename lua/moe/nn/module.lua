@@ -165,7 +165,7 @@ function Module:load_state_dict(state, options)
   return self
 end
 
---- Forgets the gradients of all parameters.
+--- Forgets the gradients of all parameters, as `Optimiser:zero_grad` does.
 function Module:zero_grad()
   for _, t in ipairs(self:parameters()) do t:zero_grad() end
   return self
