@@ -1350,7 +1350,7 @@ function moe.nn.FeedForward(options) end
 function moe.nn.CausalSelfAttention(options) end
 
 ---x + attention(norm(x)), then the same with a feed-forward part.
----@param options table { dim, heads, hidden (4 dim), activation, rotary, norm ("layer", "rms"), ffn (a module in the place of FeedForward), dropout, init, seed }
+---@param options table { dim, heads, hidden (4 dim), activation ("gelu"), bias, rotary, norm ("layer", "rms"), ffn (a module in the place of FeedForward), dropout, init, seed }
 function moe.nn.TransformerBlock(options) end
 
 ---Modules or functions, one after the other; the routings of the parts follow the answer.

@@ -24,7 +24,7 @@
 --   preset: "mixtral", "switch", "olmoe", "deepseek_v3", "st_moe", "v_moe"
 --   causal (false): refuses routers by batch; allow_degenerate (false); seed
 -- @return the layer
--- @raise if an option is unknown, not allowed, or would train nothing
+-- @raise if an option is unknown, not allowed, would train nothing, or would change nothing
 -- @usage local layer = moe.nn.MoE { dim = 8, hidden = 32, experts = 4, top_k = 2, seed = 1 }
 -- local y, routing = layer(moe.randn(64, 8))
 
@@ -64,8 +64,8 @@
 
 --- x + attention(norm(x)), then the same with a feed-forward part.
 -- @function TransformerBlock
--- @param options { dim, heads, hidden (4 dim), activation, rotary, norm ("layer", "rms"),
--- ffn (a module in the place of FeedForward), dropout, init, seed }
+-- @param options { dim, heads, hidden (4 dim), activation ("gelu"), bias, rotary, norm
+-- ("layer", "rms"), ffn (a module in the place of FeedForward), dropout, init, seed }
 
 --- Modules or functions, one after the other; the routings of the parts follow the answer.
 -- @function Sequential

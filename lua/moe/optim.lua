@@ -77,6 +77,9 @@ optim.sgd = maker("sgd", {
   lr = rate(1e-3), momentum = share(0), nesterov = { "boolean", default = false },
   weight_decay = rate(0),
 }, function(o)
+  if o.nesterov and o.momentum == 0 then
+    error("sgd: 'nesterov' would change nothing without 'momentum', which is 0", 4)
+  end
   return { momentum = o.momentum, nesterov = o.nesterov, weight_decay = o.weight_decay },
     { o.momentum > 0, false }
 end)

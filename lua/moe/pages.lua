@@ -1266,7 +1266,8 @@ moe.nn.MoE(options)
              causal (false): refuses routers by batch; allow_degenerate
                (false); seed
   returns  the layer
-  raises   if an option is unknown, not allowed, or would train nothing
+  raises   if an option is unknown, not allowed, would train nothing, or would
+           change nothing
 
   local layer = moe.nn.MoE { dim = 8, hidden = 32, experts = 4, top_k = 2, seed = 1 }
   local y, routing = layer(moe.randn(64, 8))]] },
@@ -1317,9 +1318,9 @@ moe.nn.CausalSelfAttention(options)
 moe.nn.TransformerBlock(options)
   x + attention(norm(x)), then the same with a feed-forward part.
 
-  options  { dim, heads, hidden (4 dim), activation, rotary, norm ("layer",
-           "rms"), ffn (a module in the place of FeedForward), dropout, init,
-           seed }]] },
+  options  { dim, heads, hidden (4 dim), activation ("gelu"), bias, rotary,
+           norm ("layer", "rms"), ffn (a module in the place of FeedForward),
+           dropout, init, seed }]] },
 { "moe.nn.Sequential", [[
 moe.nn.Sequential(parts)
   Modules or functions, one after the other; the routings of the parts follow

@@ -91,9 +91,20 @@ describe("a saved layer", function()
     end
   end)
 
+  it("may be of options that change nothing, which nn.MoE refuses", function()
+    files.lend(nil, function(path)
+      local layer = layer_of { router = "hash", top_k = 1 }
+      layer._route.jitter = 0.1
+      assert.is_true(layer:save(path))
+      assert.equal(0, far(answer(layer), answer(assert(nn.MoE.load(path)):eval())))
+    end)
+  end)
+
   it("is refused where Lua has a part in it, which the message names", function()
     local parts = {
-      ["experts are modules"] = { experts = { nn.Linear { dim = 6, out_dim = 6 } } },
+      ["experts are modules"] = {
+        hidden = false, experts = { nn.Linear { dim = 6, out_dim = 6 } },
+      },
       ["router 'soft_moe'"] = { router = "soft_moe" },
       ["router 'sinkhorn'"] = { router = "sinkhorn" },
       ["gate is not the linear one"] = { gate = "cosine" },

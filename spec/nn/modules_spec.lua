@@ -99,7 +99,7 @@ local function all()
     { "TransformerBlock", nn.TransformerBlock { dim = 4, heads = 2, dropout = 0.1 }, x },
     { "MoE", nn.MoE { dim = 4, hidden = 3, experts = 4, bias_update = "sign" }, x },
     { "TransformerBlock", nn.TransformerBlock { dim = 4,
-      ffn = nn.MoE { dim = 4, hidden = 3, experts = { nn.Linear { dim = 4, out_dim = 4 },
+      ffn = nn.MoE { dim = 4, experts = { nn.Linear { dim = 4, out_dim = 4 },
       nn.Linear { dim = 4, out_dim = 4, seed = 2 } } } }, x },
   }
 end
@@ -145,6 +145,14 @@ describe("every module", function()
     end
   end)
 
+  it("has no bias where none is wanted", function()
+    local block = nn.TransformerBlock { dim = 4, bias = false }
+    for _, part in ipairs { block.attention.query, block.attention.out, block.ffn.w_in } do
+      assert.is_nil(part.bias)
+    end
+    assert.truthy(nn.TransformerBlock({ dim = 4 }).ffn.w_out.bias)
+  end)
+
   it("is printed with its parts and shapes", function()
     for _, case in ipairs(all()) do has(tostring(case[2]), case[1]) end
     has(tostring(nn.TransformerBlock { dim = 4, hidden = 6 }), "TransformerBlock(",
@@ -164,6 +172,9 @@ describe("every module", function()
         "heads" },
       { "TransformerBlock", {}, "dim" }, { "TransformerBlock", { dim = 4, norm = "batch" },
         "norm" },
+      { "TransformerBlock", { dim = 4, ffn = 3 }, "'ffn' must be a module or a function, got a" },
+      { "TransformerBlock", { dim = 4, ffn = F.relu, hidden = 8 }, "'hidden' is 8, but 'ffn'" },
+      { "Estimator", {}, "'model' is needed" }, { "Estimator", { modl = 1 }, "'model'" },
       { "Linear", { dim = 4, outdim = 2 }, "out_dim" }, { "MoE", { dim = 4 }, "experts" },
     } do
       local name, options, what = (table.unpack or unpack)(case)

@@ -31,7 +31,7 @@ describe("every option of nn.MoE", function()
   local cases = {
     dim = false, causal = false, allow_degenerate = false, -- shapes; refusals: above
     hidden = { base, 5 }, out_dim = { base, 3 }, experts = { base, 3 }, top_k = { base, 3 },
-    activation = { base, "gelu" }, bias = { base, false }, router = { base,
+    activation = { base, "gelu" }, bias = { base, false }, router = { {},
       "soft" }, gate = { base, "mlp" },
     gate_hidden = { { top_k = 2, gate = "mlp" }, 3 }, router_init = { base, "orthogonal" },
     noise = { base, 2 }, shared_experts = { base, 1 }, scale = { base, 2 },
@@ -44,7 +44,8 @@ describe("every option of nn.MoE", function()
       "next_best" },
     jitter = { { top_k = 2 }, 0.5 }, expert_dropout = { base, 0.5 },
     groups = { { top_k = 2, top_groups = 1, groups = 1 }, 2 },
-    top_groups = { { top_k = 2, groups = 2 }, 1 }, bias_update = { base, "quantile" },
+    top_groups = { { top_k = 2, groups = 2, top_groups = 2 }, 1 },
+    bias_update = { base, "quantile" },
     bias_rate = { biased, 0.5 },
   }
 
@@ -67,6 +68,60 @@ describe("every option of nn.MoE", function()
         assert.are_not.equal(answer(case[1]), answer(with))
       end)
     end
+  end
+end)
+
+describe("with every router, every option of nn.MoE", function()
+  local x, ids = draw({ 12, 4 }, 21), {}
+  for i = 1, 12 do ids[i] = i end
+
+  -- Answers and gradients, in training and after it; or why there is no such layer.
+  local function figures(options)
+    local made, layer = pcall(layer_of, options)
+    if not made then return nil, layer end
+    local out = {}
+    local function add(t)
+      for _, value in ipairs(t and t:reshape(-1):totable() or {}) do out[#out + 1] = value end
+    end
+    for _ = 1, 3 do
+      local y = layer(x, { ids = ids })
+      add(y);
+      (y * y):sum():backward()
+      for _, t in ipairs(layer:parameters()) do add(t.grad) end
+    end
+    add((layer:eval()(x, { ids = ids })))
+    return table.concat(out, " ")
+  end
+
+  local tight = { capacity_factor = 0.5 }
+  -- A value; what there is besides, with and without it; what comes with it.
+  local settings = {
+    top_k = { 3 }, renormalize = { false }, temperature = { 3 }, threshold = { 0.2 },
+    capacity_factor = { 0.5 }, eval_capacity_factor = { 0.5 }, min_capacity = { 8, tight },
+    drop_order = { "score", tight }, overflow = { "next_best", tight }, jitter = { 0.5 },
+    expert_dropout = { 0.5 }, groups = { 2, {}, { top_groups = 1 } }, noise = { 2 },
+    bias_update = { "sign", { threshold = 0.2 }, { bias_rate = 1 } }, bias_rate = { 0.5 },
+    gate = { "mlp" }, gate_hidden = { 3 }, router_init = { "orthogonal" }, slots = { 2 },
+    score = { "sqrt_softplus" },
+  }
+  local routers = {
+    "top_k", "noisy_top_k", "switch", "soft", "hash", "expert_choice", "sinkhorn", "soft_moe",
+  }
+
+  for _, router in ipairs(routers) do
+    it("changes a result, or is refused: " .. router, function()
+      for name, case in pairs(settings) do
+        local with = { router = router, score = router == "soft" and "sigmoid" or nil }
+        for key, value in pairs(case[2] or {}) do with[key] = value end
+        local before = figures(with)
+        with[name] = case[1]
+        for key, value in pairs(case[3] or {}) do with[key] = value end
+        local after, message = figures(with)
+        local same = router == "switch" and name == "renormalize" -- which says what it does
+        assert.is_true(not after or (before == after) == same, name)
+        assert.truthy(after or case[2] or message:find("'" .. name .. "' is ", 1, true), message)
+      end
+    end)
   end
 end)
 
@@ -104,6 +159,28 @@ describe("nn.MoE says what is wrong, and what is allowed", function()
     refused("of 3 rows whether it counts, is a number", layer, x, { mask = 3 })
     refused("of 3 rows whether it counts, has 2", layer, x, { mask = moe.ones(2) })
     refused("forward_one: an array or tensor expected, got a string", layer.forward_one, layer, "1")
+  end)
+
+  it("without what it would change", function()
+    local linear = nn.Linear { dim = 4, out_dim = 4 }
+    refused("MoE: 'slots' is 2, but it would change nothing without router 'soft_moe'", layer_of,
+      { slots = 2 })
+    refused("'bias_rate' is 0.1, but it would change nothing without bias_update 'sign', "
+      .. "'magnitude' or 'quantile'", layer_of, { bias_rate = 0.1 })
+    refused("'router_init' is 'zero', but it would change nothing without gate 'linear'", layer_of,
+      { gate = "mlp", router_init = "zero" })
+    refused("'jitter' is 0.1, but router 'hash' selects by ids alone", layer_of,
+      { router = "hash", jitter = 0.1 })
+    refused("'hidden' is 6, but it would change nothing without a number of experts, or "
+      .. "shared_experts", layer_of, { experts = { linear, linear } })
+    refused("'hidden' is needed: it times shared_experts", layer_of,
+      { experts = { linear, linear }, hidden = false, shared_experts = 1 })
+  end)
+
+  it("and not where a value is what it would be anyway, or a preset's", function()
+    layer_of { slots = 1, bias_rate = 0.001, overflow = "drop", gate_hidden = false }
+    layer_of { router = "noisy_top_k", score = "softmax_selected" }
+    layer_of { preset = "switch", experts = 4, router = "soft_moe" }
   end)
 
   it("and takes the ids of rows as a tensor, and of one token", function()

@@ -164,7 +164,7 @@ describe("a routing that backward gave back", function()
 
   it("still tells its figures, and the losses that were asked for", function()
     for _, options in ipairs { { top_k = 2 }, { top_k = 2, capacity_factor = 0.5 },
-      { top_k = 2, experts = { nn.Linear { dim = 4, out_dim = 4 },
+      { top_k = 2, hidden = false, experts = { nn.Linear { dim = 4, out_dim = 4 },
         nn.Linear { dim = 4, out_dim = 4 }, nn.Linear { dim = 4, out_dim = 4 } } } } do
       local y, routing = layer_of(options)(x)
       local stats, counts, dropped = routing:stats(), routing.counts:totable(), routing.dropped
@@ -234,8 +234,8 @@ describe("the answers of a sparse layer", function()
     for _, options in ipairs {
       { top_k = 2 }, { router = "switch", activation = "swiglu" }, { router = "soft" },
       { top_k = 2, shared_experts = 1, scale = 2 }, { router = "sinkhorn", top_k = 2 },
-      { top_k = 2, capacity_factor = 0.5 }, { experts = { nn.Linear { dim = 4, out_dim = 4 },
-        nn.FeedForward { dim = 4, hidden = 3 } } },
+      { top_k = 2, capacity_factor = 0.5 }, { hidden = false, experts = {
+        nn.Linear { dim = 4, out_dim = 4 }, nn.FeedForward { dim = 4, hidden = 3 } } },
     } do
       local layer = layer_of(options):eval()
       local y = layer(x)
@@ -390,7 +390,9 @@ describe("the answers of a sparse layer", function()
         ["w_out.weight"] = stacked.w_out[e],
       }
     end
-    local layer = layer_of { experts = parts, top_k = 2, capacity_factor = 1, gate = stacked.gate }
+    local layer = layer_of {
+      experts = parts, hidden = false, top_k = 2, capacity_factor = 1, gate = stacked.gate,
+    }
     local x = draw({ 9, 4 }, 1)
     rows_near(stacked(x), (layer(x)))
     stacked:zero_grad();
@@ -400,7 +402,7 @@ describe("the answers of a sparse layer", function()
     layer(x):sum():backward()
     rows_near(before, stacked.gate.weight.grad)
     for e = 1, 4 do rows_near(stacked.w_out.grad[e], parts[e].w_out.weight.grad) end
-    local soft = layer_of { experts = parts, router = "soft_moe", slots = 2 }
+    local soft = layer_of { experts = parts, hidden = false, router = "soft_moe", slots = 2 }
     local same = layer_of { router = "soft_moe", slots = 2, activation = "swiglu",
       gate = soft.gate }
     same:load_state_dict({ w_in = stacked.w_in, w_out = stacked.w_out, w_gate = stacked.w_gate },

@@ -113,6 +113,7 @@ describe("a network", function()
   it("takes a loss and an optimiser of one's own", function()
     local calls = 0
     local e = network {
+      lr = false,
       loss = function(output, y)
         calls = calls + 1
         return F.cross_entropy(output, y, { smoothing = 0.1 })
@@ -294,6 +295,10 @@ describe("a network", function()
       assert.error_matches(function() network(options) end, pattern)
     end
     refused_at_once("did you mean 'epochs'", { epoch = 3 })
+    refused_at_once("'patience' is 3, but it would change nothing without 'validation'",
+      { patience = 3 })
+    refused_at_once("'lr' is 0.1, but the optimiser that the function 'optimizer' makes has its",
+      { lr = 0.1, optimizer = function(p) return moe.optim.sgd(p) end })
     refused_at_once("'module' must be a module, or a function that makes one, got a number",
       { module = 3 })
     refused_at_once("'module' must be a module", { module = {} })
@@ -428,7 +433,7 @@ describe("a saved network", function()
     local all = {
       nn.Sequential { nn.Embedding { items = 5, dim = 4, seed = 1 }, F.softmax, F.log_softmax },
       nn.TransformerBlock { dim = 4, heads = 2, rotary = true, dropout = 0.1, norm = "rms" },
-      nn.TransformerBlock { dim = 4, ffn = nn.MoE { dim = 4, hidden = 3, experts = {
+      nn.TransformerBlock { dim = 4, ffn = nn.MoE { dim = 4, experts = {
         nn.Linear { dim = 4, out_dim = 4, seed = 3 }, nn.Linear { dim = 4, out_dim = 4, seed = 4 },
       }, bias_update = "sign" } },
       nn.MoE { dim = 4, hidden = 3, experts = 3, router = "soft_moe", slots = 2 },

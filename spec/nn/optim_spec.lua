@@ -160,6 +160,8 @@ describe("moe.optim", function()
       moe.optim.adam)
     refused("got a nil at [1]", moe.optim.adam, {})
     refused("got a number at [2]", moe.optim.adam, { w, 3 })
+    refused("sgd: 'nesterov' would change nothing without 'momentum', which is 0", moe.optim.sgd,
+      { w }, { nesterov = true })
     refused("average: decay must be a number in [0, 1], got nil", moe.optim.average, { w })
     for _, name in ipairs { "cosine", "warmup", "one_cycle" } do
       refused(name .. ": 'steps' is needed", moe.optim.schedules[name], opt)

@@ -2,6 +2,7 @@
 -- the place of a layer's gate it routes as it was taught to.
 -- @module moe.nn.estimator
 
+local check = require("moe.options").check
 local module = require "moe.nn.module"
 
 local Estimator = module "Estimator"
@@ -10,9 +11,7 @@ local LEAST = 1e-12 -- a probability of which the logarithm is taken
 
 --- Options: model, a fitted classifier or a table with predict_proba(self, X).
 function Estimator:init(options)
-  local model = options.model
-  if model == nil then error("Estimator: a model is needed", 4) end
-  self.model = model
+  self.model = check("Estimator", options, { model = { needed = true }, seed = {} }, 3).model
 end
 
 --- ln p of each class, rows × classes.

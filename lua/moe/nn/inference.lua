@@ -6,6 +6,7 @@
 -- @module moe.nn.inference
 
 local core = require "moe.core"
+local effect = require "moe.nn.effect"
 local gates = require "moe.nn.gates"
 local module = require "moe.nn.module"
 
@@ -168,6 +169,16 @@ local function options_of(parts)
   return o
 end
 
+-- Without those that change nothing, which nn.MoE refuses and files may hold.
+local function effective(o)
+  local name = effect(o, o)
+  while name do
+    o[name] = nil
+    name = effect(o, o)
+  end
+  return o
+end
+
 local function fill(to, from) core.copy(to, from:reshape(to.shape)) end
 
 local function fill_parts(into, parts)
@@ -177,7 +188,7 @@ local function fill_parts(into, parts)
 end
 
 local function new_layer(MoE, parts)
-  local layer = MoE(options_of(parts))
+  local layer = MoE(effective(options_of(parts)))
   local into = parts_of(layer)
   fill_parts(into, parts)
   if parts.shared then fill_parts(into.shared, parts.shared) end

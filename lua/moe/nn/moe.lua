@@ -3,6 +3,7 @@
 
 local core = require "moe.core"
 local check = require("moe.options").check
+local effect = require "moe.nn.effect"
 local Estimator = require "moe.nn.estimator"
 local gates = require "moe.nn.gates"
 local inference = require "moe.nn.inference"
@@ -119,13 +120,11 @@ local function check_routing(o)
     error("MoE: of one expert the renormalised weight is 1 whatever the router says, which gives "
       .. "it no gradient; renormalize = false, or allow_degenerate = true", 4)
   end
-  if o.router == "soft_moe" then
-    for _, name in ipairs(of_route) do
-      if o[name] ~= nil then
-        error(("MoE: router 'soft_moe' selects nothing, so '%s' has no meaning"):format(name), 4)
-      end
-    end
-  end
+end
+
+local function check_effects(given, o)
+  local name, why = effect(given, o)
+  if name then error("MoE: " .. why, 4) end
 end
 
 local function stacked(self, name, inputs, outputs)
@@ -195,12 +194,14 @@ end
 -- eval_capacity_factor, min_capacity, drop_order, overflow, jitter, expert_dropout, groups,
 -- top_groups, bias_update (the bias is in the state as `selection_bias`, and moves in
 -- training alone), bias_rate (0.001). layer.bias_update and layer.bias_rate may be set
--- between steps, the rate also by a schedule of moe.optim.schedules; 0 holds the bias.
+-- between steps, the rate also by a schedule of moe.optim.schedules; 0 holds the bias. An
+-- option that would change nothing, as effect.lua has them, is refused.
 function MoE:init(options)
   local o = check("MoE", with_preset(options), known, 3)
   check_experts(o)
   check_noise(o.noise)
   check_routing(o)
+  check_effects(options, o)
   local modules = type(o.experts) == "table" and o.experts
   self.n_experts = modules and #modules or o.experts
   self.n_logits = o.router == "soft_moe" and self.n_experts * o.slots or self.n_experts
@@ -218,6 +219,9 @@ function MoE:init(options)
     self.bias_update, self.bias_rate = o.bias_update, o.bias_rate or 0.001
   end
   if o.shared_experts > 0 then
+    if not o.hidden then
+      error("MoE: 'hidden' is needed: it times shared_experts is the width of what is shared", 3)
+    end
     self.shared = transformer.FeedForward {
       dim = o.dim, hidden = o.shared_experts * o.hidden, out_dim = self.out_dim,
       activation = o.activation, bias = o.bias, seed = self:seed_of "shared",

@@ -202,6 +202,20 @@ local function restore(state)
 end
 core._on_load(restore)
 
+-- What is wrong with an option that would change nothing, or nil.
+local function idle(o)
+  if o.validation == 0 and o.patience ~= known.patience.default then
+    return ("network: 'patience' is %d, but it would change nothing without 'validation', which "
+      .. "is 0"):format(o.patience)
+  end
+  for _, name in ipairs { "lr", "weight_decay" } do
+    if o[name] and type(o.optimizer) == "function" then
+      return ("network: '%s' is %s, but the optimiser that the function 'optimizer' makes has "
+        .. "its own"):format(name, tostring(o[name]))
+    end
+  end
+end
+
 --- A learner around a neural module.
 -- @param options a table of
 --   module: a module that gives rows × outputs, or function(inputs, outputs, seed) → module
@@ -232,7 +246,7 @@ return function(options)
     error(("network: 'module' must be a module, or a function that makes one, got a %s"):format(
       type(module)), 2)
   end
-  local fault = training.fault(o)
+  local fault = training.fault(o) or idle(o)
   if fault then error(fault, 2) end
   return core.foreign("learner", new(options, o))
 end

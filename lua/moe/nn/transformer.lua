@@ -76,28 +76,44 @@ function transformer.CausalSelfAttention:forward(x)
   return self.out(F.attention(self.query(x), self.key(x), self.value(x), self.heads, how))
 end
 
+local function check_ffn(o)
+  local kind = type(o.ffn)
+  if kind == "nil" or kind == "boolean" and not o.ffn then return end
+  if kind ~= "function" and not (kind == "table" and getmetatable(o.ffn)) then
+    error(("TransformerBlock: 'ffn' must be a module or a function, got a %s"):format(kind), 4)
+  end
+  for _, name in ipairs { "hidden", "activation" } do
+    if o[name] then
+      error(("TransformerBlock: '%s' is %s, but 'ffn' is in the place of the part that it is of")
+        :format(name, tostring(o[name])), 4)
+    end
+  end
+end
+
 --- x + attention(norm(x)), then the same with a feed-forward part. Options: dim, heads,
--- hidden (4 dim), activation, rotary, norm ("layer" or "rms"), ffn (a module in the place
--- of FeedForward: an nn.MoE, for instance), dropout, init, seed. forward gives the answer
+-- hidden (4 dim), activation ("gelu"), bias (as FeedForward's, and true of attention),
+-- rotary, norm ("layer" or "rms"), ffn (a module in the place of FeedForward: an nn.MoE, for
+-- instance), dropout, init, seed. forward gives the answer
 -- and what the part gives besides (a layer's routing).
 transformer.TransformerBlock = module "TransformerBlock"
 function transformer.TransformerBlock:init(options)
   local o = check("TransformerBlock", options, {
     dim = { "integer", min = 1, needed = true }, heads = { "integer", min = 1, default = 1 },
-    hidden = { "integer", min = 1 }, activation = { "string", default = "gelu" }, rotary = {},
+    hidden = { "integer", min = 1 }, activation = { "string" }, rotary = {},
     norm = { { "layer", "rms" }, default = "layer" }, ffn = {}, init = {},
-    dropout = { "number", min = 0, max = 1, default = 0 }, bias = { "boolean", default = true },
+    dropout = { "number", min = 0, max = 1, default = 0 }, bias = { "boolean" },
     seed = { "integer", min = 0 },
   }, 3)
+  check_ffn(o)
   local Norm = o.norm == "rms" and layers.RMSNorm or layers.LayerNorm
   self.norm_1, self.norm_2 = Norm { dim = o.dim }, Norm { dim = o.dim }
   self.attention = transformer.CausalSelfAttention {
-    dim = o.dim, heads = o.heads, rotary = o.rotary, bias = o.bias, init = o.init,
+    dim = o.dim, heads = o.heads, rotary = o.rotary, bias = o.bias ~= false, init = o.init,
     seed = self:seed_of "attention",
   }
   self.ffn = o.ffn or transformer.FeedForward {
-    dim = o.dim, hidden = o.hidden or 4 * o.dim, activation = o.activation, init = o.init,
-    seed = self:seed_of "ffn",
+    dim = o.dim, hidden = o.hidden or 4 * o.dim, activation = o.activation or "gelu",
+    bias = o.bias, init = o.init, seed = self:seed_of "ffn",
   }
   if o.dropout > 0 then
     self.dropout_1 = layers.Dropout { p = o.dropout, seed = self:seed_of "dropout_1" }
