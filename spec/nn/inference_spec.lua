@@ -100,6 +100,20 @@ describe("a saved layer", function()
     end)
   end)
 
+  it("is no model of moe.load's, which says who reads it", function()
+    files.lend(nil, function(path)
+      for _, layer in ipairs { layer_of {}, (layer_of {}):half() } do
+        assert.is_true(layer:save(path))
+        local none, message, code = moe.load(path)
+        assert.is_nil(none)
+        assert.equal(path .. " holds a layer, which moe.nn.MoE.load reads", message)
+        assert.equal("EFORMAT", code)
+        assert.truthy(select(2, moe.undump(files.read(path))):find("holds a layer", 1, true))
+      end
+      assert.error_matches(function() nn.MoE:load(path) end, "a path expected, got a table; it is")
+    end)
+  end)
+
   it("is refused where Lua has a part in it, which the message names", function()
     local parts = {
       ["experts are modules"] = {

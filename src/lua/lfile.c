@@ -8,6 +8,7 @@
 #include "file.h"
 #include "foreign.h"
 #include "json.h"
+#include "layer.h"
 #include "lmoe.h"
 #include "makers.h"
 #include "model_file.h"
@@ -225,13 +226,28 @@ static void check_load_options(lua_State *L) {
 
 static void release_object(void *o) { moe_object_release(o); }
 
+/* What a file may hold: layers are found too, to be refused by name. */
+static const moe_type *find_type(const char *family, const char *name) {
+  const moe_type *layer = moe_layer_find(family, name);
+  return layer != NULL ? layer : moe_catalog_find(family, name);
+}
+
+static moe_status refuse_layer(moe_call *call, moe_object *o,
+                               const char *from) {
+  if (moe_layer_find(o->type->family, o->type->name) == NULL) return MOE_OK;
+  moe_object_release(o);
+  return moe_fail(call, MOE_EFORMAT,
+                  "%.200s holds a layer, which moe.nn.MoE.load reads", from);
+}
+
 /* load(path, { lua }): the object, or nil, message, code. */
 static int l_load(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   moe_object *o;
   check_load_options(L);
   lmoe_call *c = lmoe_begin(L);
-  moe_status status = moe_model_load(&c->call, moe_catalog_find, path, &o);
+  moe_status status = moe_model_load(&c->call, find_type, path, &o);
+  if (status == MOE_OK) status = refuse_layer(&c->call, o, path);
   if (status != MOE_OK) return lmoe_refuse(L, c, status);
   lmoe_hold(c, o, release_object);
   lmoe_push_object(L, o);
@@ -245,8 +261,9 @@ static int l_undump(lua_State *L) {
   moe_object *o;
   check_load_options(L);
   lmoe_call *c = lmoe_begin(L);
-  moe_status status = moe_model_undump(&c->call, moe_catalog_find,
+  moe_status status = moe_model_undump(&c->call, find_type,
                                        (const unsigned char *)bytes, size, &o);
+  if (status == MOE_OK) status = refuse_layer(&c->call, o, "the string");
   if (status != MOE_OK) return lmoe_refuse(L, c, status);
   lmoe_hold(c, o, release_object);
   lmoe_push_object(L, o);

@@ -104,6 +104,9 @@ moe_status moe_layer_new(moe_call *call, const moe_layer *from, bool half,
 moe_status moe_layer_save(moe_call *call, moe_object *o, const char *path);
 moe_status moe_layer_load(moe_call *call, const char *path, moe_object **out);
 
+/* A layer's type, where this is its family and name; else NULL. */
+const moe_type *moe_layer_find(const char *family, const char *name);
+
 /* The layer that the object is, for as long as it lives and is not changed. */
 moe_layer moe_layer_of(const moe_object *o);
 

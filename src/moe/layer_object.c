@@ -315,14 +315,14 @@ moe_status moe_layer_save(moe_call *call, moe_object *o, const char *path) {
   return moe_model_save(call, o, path);
 }
 
-static const moe_type *find_type(const char *family, const char *name) {
+const moe_type *moe_layer_find(const char *family, const char *name) {
   bool is_layer =
       strcmp(family, type.family) == 0 && strcmp(name, type.name) == 0;
   return is_layer ? &type : NULL;
 }
 
 moe_status moe_layer_load(moe_call *call, const char *path, moe_object **out) {
-  MOE_TRY(moe_model_load(call, find_type, path, out));
+  MOE_TRY(moe_model_load(call, moe_layer_find, path, out));
   if ((*out)->state != NULL) return MOE_OK;
   moe_object_release(*out);
   *out = NULL;

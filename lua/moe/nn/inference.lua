@@ -213,6 +213,10 @@ function inference.extend(MoE)
   --- nn.MoE.load(path): the layer of a file that `save` wrote, of full or half width.
   -- @return the layer; or nil, message, code
   function MoE.load(path)
+    if type(path) ~= "string" then
+      local got = type(path)
+      error(("MoE.load: a path expected, got a %s; it is called with a dot"):format(got), 2)
+    end
     local layer, message, code = core._load_layer(path)
     if not layer then return nil, message, code end
     local parts = layer:parts()
