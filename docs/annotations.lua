@@ -1361,7 +1361,7 @@ function moe.nn.Sequential(parts) end
 ---@param options table { model }
 function moe.nn.Estimator(options) end
 
----What `layer:half()` gives and `moe.nn.MoE.load` reads: it answers, and cannot be trained.
+---What `layer:half()` gives and `moe.nn.MoE.load` reads: it answers as the layer does (rows, and forward_one), and cannot be trained.
 function moe.nn.HalfMoE() end
 
 ---A new kind of module: a table for `init(self, options)` and `forward(self, …)`.

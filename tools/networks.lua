@@ -75,7 +75,8 @@
 -- @function Estimator
 -- @param options { model }
 
---- What `layer:half()` gives and `moe.nn.MoE.load` reads: it answers, and cannot be trained.
+--- What `layer:half()` gives and `moe.nn.MoE.load` reads: it answers as the
+-- layer does (rows, and forward_one), and cannot be trained.
 -- @function HalfMoE
 
 --- A new kind of module: a table for `init(self, options)` and `forward(self, …)`.

@@ -1334,8 +1334,8 @@ moe.nn.Estimator(options)
   options  { model }]] },
 { "moe.nn.HalfMoE", [[
 moe.nn.HalfMoE()
-  What `layer:half()` gives and `moe.nn.MoE.load` reads: it answers, and
-  cannot be trained.]] },
+  What `layer:half()` gives and `moe.nn.MoE.load` reads: it answers as the
+  layer does (rows, and forward_one), and cannot be trained.]] },
 { "moe.nn.module", [[
 moe.nn.module(name)
   A new kind of module: a table for `init(self, options)` and `forward(self,

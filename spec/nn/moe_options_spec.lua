@@ -189,6 +189,17 @@ describe("nn.MoE says what is wrong, and what is allowed", function()
     assert.same(y:totable(), layer(x, { ids = moe.tensor { 5, 6, 7 }:int() }):totable())
     local one = layer:forward_one(x[2], { ids = { 6 } }):totable()
     for j, value in ipairs(y[2]:totable()) do assert.near(value, one[j], 1e-6) end
+    local half, number = layer:half(), moe.tensor({ 6 }):int()
+    assert.same(half(x, { ids = { 5, 6, 7 } })[2]:totable(),
+      half:forward_one(x[2]:totable(), { ids = number }):totable())
+    for _, either in ipairs { layer, half } do
+      refused("router 'hash' needs 'ids'", either.forward_one, either, x[2])
+      refused("'ids' must be an array of 1 numbers", either.forward_one, either, x[2],
+        { ids = { 1, 2 } })
+      refused("'ids' must be an array or a tensor of a number a row, got a number",
+        either.forward_one, either, x[2], { ids = 6 })
+      refused("unknown option 'mask'", either.forward_one, either, x[2], { mask = { true } })
+    end
   end)
 
   it("and lets the rate of its bias change", function()

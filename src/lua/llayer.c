@@ -198,7 +198,8 @@ static const moe_layer *refresh(held *h) {
 static const int64_t *check_ids(lua_State *L, lmoe_call *c, int index,
                                 size_t n) {
   if (lua_isnoneornil(L, index)) return NULL;
-  luaL_checktype(L, index, LUA_TTABLE);
+  if (lmoe_check_array(L, index, "layer: 'ids'") != n)
+    luaL_error(L, "layer: 'ids' must be an array of %d numbers", (int)n);
   int64_t *ids = moe_scratch(&c->call, n, sizeof *ids);
   if (ids == NULL) lmoe_end(L, c, MOE_ENOMEM);
   for (size_t i = 0; i < n; i++) {

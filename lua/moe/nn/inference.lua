@@ -82,6 +82,7 @@ end
 --- The layer in the engine, which reads the same tensors.
 -- @return it, or nil and why there is none
 function inference.layer_of(self)
+  if self.layer then return self.layer end -- of half width
   local reason = foreign_part(self)
   if reason then return nil, reason end
   local layer = self._engine and self._engine(self)
@@ -134,11 +135,6 @@ end
 function Half:run(x, ids)
   refuse_training(self)
   return self.layer:answer(x, ids)
-end
-
-function Half:forward_one(x)
-  refuse_training(self)
-  return self.layer:answer(core.is_tensor(x) and x:reshape(-1) or core.tensor(x))
 end
 
 --- Writes the layer to a file, its weights as wide as they are.
@@ -197,7 +193,7 @@ end
 
 --- Gives nn.MoE what is here.
 function inference.extend(MoE)
-  Half.forward = MoE.forward
+  Half.forward, Half.forward_one = MoE.forward, MoE.forward_one
 
   --- Writes the layer to a file, as the engine has it: configuration, gate, selection bias
   -- and experts. MoE.load reads it, and moe_layer_load in C. Running figures are not in it.

@@ -381,12 +381,17 @@ local function check_input(self, x)
   error(("MoE: a tensor with rows of %d numbers expected, got %s"):format(self.dim, got), 3)
 end
 
+local function list_of(ids, level)
+  if core.is_tensor(ids) then return ids:reshape(-1):totable() end
+  if ids == nil or type(ids) == "table" then return ids end
+  error(("MoE: 'ids' must be an array or a tensor of a number a row, got a %s"):format(type(ids)),
+    level)
+end
+
 -- The mask, and the ids of all rows as an array.
 local function check_options(options)
   local o = check("MoE", options, { mask = {}, ids = {} }, 5)
-  local ids = o.ids
-  if core.is_tensor(ids) then ids = ids:reshape(-1):totable() end
-  return o.mask, ids
+  return o.mask, list_of(o.ids, 5)
 end
 
 --- The answers to the rows of x, and the routing (nil of soft_moe).
@@ -439,10 +444,10 @@ end
 -- @param x the token
 -- @param[opt] options { ids: { its id }, for the hash router }
 function MoE:forward_one(x, options)
+  local o = check("forward_one", options, { ids = {} })
   local layer = not self.training and inference.layer_of(self)
-  if not layer then return (self:forward(one_row(x, 1, -1), options)):reshape(-1) end
-  local row, _, ids = one_row(x, -1), check_options(options)
-  return no_grad(layer.answer, layer, row, ids)
+  if not layer then return (self:forward(one_row(x, 1, -1), o)):reshape(-1) end
+  return no_grad(layer.answer, layer, one_row(x, -1), list_of(o.ids, 3))
 end
 
 inference.extend(MoE)
