@@ -90,6 +90,30 @@ describe("a network", function()
     end
   end)
 
+  it("shows no row of weight 0 to a loss of one's own, whichever way it learns", function()
+    local rows, most = 0, 0
+    local e = network {
+      epochs = 1, loss = function(output, y)
+        rows, most = rows + #y, math.max(most, y:max())
+        return F.mse(output, y)
+      end,
+    }
+    local X, y = { { 1 }, { 2 }, { 3 }, { 4 } }, { 1, 2, 99, 4 }
+    local function sees(n, learn)
+      rows = 0
+      learn()
+      assert.equal(n, rows)
+    end
+    local weights = { weights = { 1, 1, 0, 1 } }
+    sees(3, function() e:fit(X, y, weights) end)
+    sees(3, function() e:partial_fit(X, y, weights) end)
+    local line = moe.experts.linear()
+    local m = moe.mixture { experts = { a = e, b = line }, task = "regression" }
+    local stage = moe.stages.pretrain { where = function(_, target) return target < 50 end }
+    sees(3, function() moe.schedule { stage }:fit(m, { X = X, y = y }) end)
+    assert.is_true(most < 2) -- deviations of 1, 2 and 4
+  end)
+
   it("takes weights with each of its losses, as so many of the row", function()
     local X, y, weights, doubled, doubled_y = {}, {}, {}, {}, {}
     for i = 1, 12 do

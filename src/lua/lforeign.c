@@ -165,17 +165,20 @@ static void push_fit_options(lua_State *L, const lmoe_request *r) {
   lua_setfield(L, -2, "weights");
 }
 
+/* Rows that do not count are none, as in a fit. */
 static void learn_each(lua_State *L, const lmoe_request *r) {
   const moe_batch *b = r->batch;
   double *x = moe_scratch(&r->c->call, b->x.d, sizeof *x);
   if (x == NULL) luaL_error(L, "%s", r->c->call.error.text);
   for (size_t i = 0; i < b->x.n; i++) {
+    double weight = moe_batch_weight(b, i);
+    if (weight == 0) continue;
     moe_rows_doubles(&b->x, i, 1, x);
     if (!lmoe_find_method(L, "learn_one"))
       luaL_error(L, "an expert written in Lua needs fit or learn_one");
     push_sample(L, x, b->x.d);
     push_target(L, b, i);
-    lua_pushnumber(L, moe_batch_weight(b, i));
+    lua_pushnumber(L, weight);
     lmoe_call_found(L, "learn_one", 4, 0);
   }
 }

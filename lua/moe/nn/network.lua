@@ -219,8 +219,9 @@ end
 --- A learner around a neural module.
 -- @param options a table of
 --   module: a module that gives rows × outputs, or function(inputs, outputs, seed) → module
---   loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights),
---   where the mean of all rows' weights is 1
+--   loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights):
+--   y has the numbers of the outputs for classes, or targets less their mean, in deviations;
+--   weights, where there are any, the mean of all rows' being 1, none of them 0
 --   optimizer: the name of one of moe.optim ("adamw"), or function(parameters) → optimiser
 --   lr, weight_decay: the optimiser's own unless given; clip: the most that the norm of
 --   the gradients may be; schedule: function(optimiser, steps) → one of
@@ -232,7 +233,8 @@ end
 --   validation (0): the share of rows held out, to stop after `patience` (5) epochs
 --   without a gain and return to the best
 --   balance (0.01): the weight of the balance loss of a module that gives routings
---   standardize (true): inputs have mean 0 and deviation 1 (of regression the targets do)
+--   standardize (true): inputs have mean 0 and deviation 1, as targets of regression always
+--   have in a fit
 --   classes: of the outputs, in their order; those of the rows, sorted, unless given
 --   warm (false): each fit goes on from the weights there are, as one with the option
 --   warm = true does; a copy's first fit does not
