@@ -166,43 +166,38 @@ moe.experts.import(path [, options])
   raises   if `classes` are not as many as the model has, or it has none]] },
 { "moe.experts.network", [[
 moe.experts.network(options)
-  A learner around a neural module.
+  A learner around a neural module. In a mixture em fits it on, by the shares
+  of rows that it answers for; no gradient reaches it through the gate
+  (training = "gradient" refuses it, unless it is frozen).
 
   options  a table of
              module: a module that gives rows × outputs, or function(inputs,
                outputs, seed) → module
              loss: "cross_entropy" (of classes), "mse" or "huber", or
-               function(output, y, weights):
-             y has the numbers of the outputs for classes, or targets less
-               their mean, in deviations;
-             weights, where there are any, the mean of all rows' being 1, none
-               of them 0
+               function(output, y, weights): y has the numbers of the outputs
+               for classes, or targets less their mean, in deviations;
+               weights, where there are any, the mean of all rows' being 1,
+               none 0
              optimizer: the name of one of moe.optim ("adamw"), or
                function(parameters) → optimiser
              lr, weight_decay: the optimiser's own unless given; clip: the
-               most that the norm of
-             the gradients may be; schedule: function(optimiser, steps) → one
-               of
-             moe.optim.schedules
+               most that the norm of the gradients may be; schedule:
+               function(optimiser, steps) → one of moe.optim.schedules
              epochs (20), batch_size (32); warm_epochs: of a fit that goes on
-               from the weights
-             there are, as each round of em is (epochs unless given)
+               from the weights there are, as each round of em is (epochs
+               unless given)
              seed: of the order of rows and what is held out; unless given 0,
-               or in a mixture one of
-             the mixture's seed and the expert's name
+               or in a mixture one of the mixture's seed and the expert's name
              validation (0): the share of rows held out, to stop after
-               `patience` (5) epochs
-             without a gain and return to the best
+               `patience` (5) epochs without a gain and return to the best
              balance (0.01): the weight of the balance loss of a module that
                gives routings
              standardize (true): inputs have mean 0 and deviation 1, as
-               targets of regression always
-             have in a fit
+               targets of regression always have in a fit
              classes: of the outputs, in their order; those of the rows,
                sorted, unless given
              warm (false): each fit goes on from the weights there are, as one
-               with the option
-             warm = true does; a copy's first fit does not
+               with the option warm = true does; a copy's first fit does not
   returns  a learner; its `behind` is the network: { module, options, … }
   raises   if an option is unknown or not allowed]] },
 } },
@@ -822,8 +817,10 @@ moe.stages.gate([options])
 moe.stages.joint([options])
   Fits experts and gate together, from where they are if they are fitted.
 
-  options  as `pretrain`; method ("em" unless given, or "gradient"); rounds;
-           what else is named (tol, lr, …) is set in the mixture, and stays so]] },
+  options  as `pretrain`; method ("em" unless given, or "gradient", which
+           needs a gradient of every part that is not frozen: what is written
+           in Lua, networks too, has none); rounds; what else is named (tol,
+           lr, …) is set in the mixture, and stays so]] },
 { "moe.stages.stream", [[
 moe.stages.stream([options])
   Sample after sample in their order: a prediction, then learning from it.

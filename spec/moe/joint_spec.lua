@@ -215,6 +215,10 @@ describe("gradient", function()
     m:fit(X, y)
     m = mixture("linear", { experts = { n = mixture("linear", { experts = { E.tree {} } }) } })
     refuses("'1', a tree", m.fit, m, X, y)
+    local network = E.network { module = moe.nn.Linear { dim = 1, out_dim = 1 } }
+    m = mixture("linear", { experts = { n = network } })
+    refuses("expert 'n', one written in Lua, which has no gradient; freeze it, or use 'em'", m.fit,
+      m, X, y)
     m = mixture("linear", { gate = G.uniform {} })
     refuses("the 'gate', a uniform", m.fit, m, X, y)
   end)

@@ -9,6 +9,7 @@
 
 #include "responsibility.h"
 
+#include "foreign.h"
 #include "mixture_fit.h"
 #include "vector.h"
 
@@ -365,12 +366,14 @@ moe_status moe__check_gradients(moe_call *call, const moe_object *mixture) {
       continue;
     if (o->type == &moe_mixture_of_experts.type)
       MOE_TRY(moe__check_gradients(call, o));
-    if (!(moe_learner_type_of(o)->traits & MOE_DIFFERENTIABLE))
-      return moe_fail(call, MOE_EPARAM,
-                      "mixture: training 'gradient' is not for %s '%s', a %s, "
-                      "which has no gradient; freeze it, or use 'em'",
-                      gate ? "the" : "expert",
-                      gate ? "gate" : p->experts.names[e], o->type->name);
+    if (moe_learner_type_of(o)->traits & MOE_DIFFERENTIABLE) continue;
+    bool ours = !moe_object_is_foreign(o);
+    return moe_fail(call, MOE_EPARAM,
+                    "mixture: training 'gradient' is not for %s '%s', %s%s, "
+                    "which has no gradient; freeze it, or use 'em'",
+                    gate ? "the" : "expert",
+                    gate ? "gate" : p->experts.names[e], ours ? "a " : "",
+                    ours ? o->type->name : "one written in Lua");
   }
   return MOE_OK;
 }

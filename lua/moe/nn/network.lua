@@ -216,28 +216,30 @@ local function idle(o)
   end
 end
 
---- A learner around a neural module.
+--- A learner around a neural module. In a mixture em fits it on, by the shares of rows that
+-- it answers for; no gradient reaches it through the gate (training = "gradient" refuses it,
+-- unless it is frozen).
 -- @param options a table of
 --   module: a module that gives rows × outputs, or function(inputs, outputs, seed) → module
---   loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights):
---   y has the numbers of the outputs for classes, or targets less their mean, in deviations;
---   weights, where there are any, the mean of all rows' being 1, none of them 0
+--   loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights): y
+--     has the numbers of the outputs for classes, or targets less their mean, in
+--     deviations; weights, where there are any, the mean of all rows' being 1, none 0
 --   optimizer: the name of one of moe.optim ("adamw"), or function(parameters) → optimiser
 --   lr, weight_decay: the optimiser's own unless given; clip: the most that the norm of
---   the gradients may be; schedule: function(optimiser, steps) → one of
---   moe.optim.schedules
+--     the gradients may be; schedule: function(optimiser, steps) → one of
+--     moe.optim.schedules
 --   epochs (20), batch_size (32); warm_epochs: of a fit that goes on from the weights
---   there are, as each round of em is (epochs unless given)
+--     there are, as each round of em is (epochs unless given)
 --   seed: of the order of rows and what is held out; unless given 0, or in a mixture one of
---   the mixture's seed and the expert's name
+--     the mixture's seed and the expert's name
 --   validation (0): the share of rows held out, to stop after `patience` (5) epochs
---   without a gain and return to the best
+--     without a gain and return to the best
 --   balance (0.01): the weight of the balance loss of a module that gives routings
 --   standardize (true): inputs have mean 0 and deviation 1, as targets of regression always
---   have in a fit
+--     have in a fit
 --   classes: of the outputs, in their order; those of the rows, sorted, unless given
 --   warm (false): each fit goes on from the weights there are, as one with the option
---   warm = true does; a copy's first fit does not
+--     warm = true does; a copy's first fit does not
 -- @return a learner; its `behind` is the network: { module, options, … }
 -- @raise if an option is unknown or not allowed
 return function(options)

@@ -80,8 +80,9 @@ function stages.gate(own)
 end
 
 --- Fits experts and gate together, from where they are if they are fitted.
--- @param[opt] options as `pretrain`; method ("em" unless given, or "gradient"); rounds; what
--- else is named (tol, lr, …) is set in the mixture, and stays so
+-- @param[opt] options as `pretrain`; method ("em" unless given, or "gradient", which needs
+-- a gradient of every part that is not frozen: what is written in Lua, networks too, has
+-- none); rounds; what else is named (tol, lr, …) is set in the mixture, and stays so
 function stages.joint(own)
   return fitting_stage("joint", own or {}, function(stage, m, data, context)
     local rest = fitting.rest(stage.options)
