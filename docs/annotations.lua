@@ -85,7 +85,7 @@ function moe.experts.ewma(options) end
 ---@class moe.learner_foreign_options
 ---@field task? "auto"|"classification"|"regression" what to predict; auto: classification if the labels are strings or booleans
 
----An expert written in Lua: a table with fit and predict (or learn_one and predict_one); start_fit in place of fit works in pieces, clone is for cross-fitting and em, get_state and set_state are for files.
+---An expert written in Lua: a table with fit and predict (or learn_one and predict_one); start_fit in place of fit works in pieces, clone is for cross-fitting and em, get_state and set_state are for files, get_params and set_params make its options parameters, bytes says what it holds.
 ---@param options? moe.learner_foreign_options
 ---@return moe.Learner
 function moe.experts.foreign(options) end
@@ -761,7 +761,7 @@ function moe.streaming(options) end
 function moe.experts.import(path, options) end
 
 ---A learner around a neural module. In a mixture em fits it on, by the shares of rows that it answers for; no gradient reaches it through the gate (training = "gradient" refuses it, unless it is frozen).
----@param options table a table of; module: a module that gives rows × outputs, or function(inputs, outputs, seed) → module; loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights): y has the numbers of the outputs for classes, or targets less their mean, in deviations; weights, where there are any, the mean of all rows' being 1, none 0; optimizer: the name of one of moe.optim ("adamw"), or function(parameters) → optimiser; lr, weight_decay: the optimiser's own unless given; clip: the most that the norm of the gradients may be; schedule: function(optimiser, steps) → one of moe.optim.schedules; epochs (20), batch_size (32); warm_epochs: of a fit that goes on from the weights there are, as each round of em is (epochs unless given); seed: of the order of rows and what is held out; unless given 0, or in a mixture one of the mixture's seed and the expert's name; validation (0): the share of rows held out, to stop after `patience` (5) epochs without a gain and return to the best; balance (0.01): the weight of the balance loss of a module that gives routings; standardize (true): inputs have mean 0 and deviation 1, as targets of regression always have in a fit; classes: of the outputs, in their order; those of the rows, sorted, unless given; warm (false): each fit goes on from the weights there are, as one with the option warm = true does; a copy's first fit does not
+---@param options table a table of; module: a module that gives rows × outputs, or function(inputs, outputs, seed) → module; loss: "cross_entropy" (of classes), "mse" or "huber", or function(output, y, weights): y has the numbers of the outputs for classes, or targets less their mean, in deviations; weights, where there are any, the mean of all rows' being 1, none 0; optimizer: the name of one of moe.optim ("adamw"), or function(parameters) → optimiser; lr, weight_decay: the optimiser's own unless given; clip: the most that the norm of the gradients may be; schedule: function(optimiser, steps) → one of moe.optim.schedules; epochs (20), batch_size (32); warm_epochs: of a fit that goes on from the weights there are, as each round of em is (epochs unless given); seed: of the order of rows and what is held out; unless given 0, or in a mixture one of the mixture's seed and the expert's name; validation (0): the share of rows held out, to stop after `patience` (5) epochs without a gain and return to the best; balance (0.01): the weight of the balance loss of a module that gives routings; standardize (true): inputs have mean 0 and deviation 1, as targets of regression always have in a fit; task: "auto", "classification" or "regression", as of other learners; classes: of the outputs, in their order; those of the rows, sorted, unless given; warm (false): each fit goes on from the weights there are, as one with the option warm = true does; a copy's first fit does not
 ---@return any # a learner; its `behind` is the network: { module, options, … }
 function moe.experts.network(options) end
 
@@ -1581,7 +1581,7 @@ function moe.optim.schedules.one_cycle(moved, options) end
 ---@class moe.Object
 local Object = {}
 
----All parameters, or the one at a path such as "experts.scope.max_depth".
+---All parameters, or the one at a path such as "experts.scope.max_depth"; of an expert that is written in Lua (`moe.experts.network`), the options that its table tells too.
 ---@param path? string of one of them
 ---@return any # name → value, or the value
 function Object:get_params(path) end

@@ -187,7 +187,8 @@
 -- @param[opt] options as for `split`
 -- @return an array: of each row its fold, 1 … k
 
---- All parameters, or the one at a path such as "experts.scope.max_depth".
+--- All parameters, or the one at a path such as "experts.scope.max_depth"; of an expert that
+-- is written in Lua (`moe.experts.network`), the options that its table tells too.
 -- @function Object:get_params
 -- @param[opt] path of one of them
 -- @return name → value, or the value

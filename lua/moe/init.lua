@@ -92,7 +92,8 @@ moe.F = core.F
 --- Calls a function without recording gradients: see moe.no_grad.
 moe.no_grad = require "moe.no_grad"
 
--- These two add methods to the objects of the engine.
+-- These add methods to the objects of the engine.
+require "moe.behind"
 require "moe.learner"
 require "moe.report"
 

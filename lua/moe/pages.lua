@@ -194,6 +194,8 @@ moe.experts.network(options)
                gives routings
              standardize (true): inputs have mean 0 and deviation 1, as
                targets of regression always have in a fit
+             task: "auto", "classification" or "regression", as of other
+               learners
              classes: of the outputs, in their order; those of the rows,
                sorted, unless given
              warm (false): each fit goes on from the weights there are, as one
@@ -1623,7 +1625,9 @@ moe.optim.schedules.one_cycle(moved, options)
   What every learner, gate, transform and detector has.]], {
 { "Object:get_params", [[
 Object:get_params([path])
-  All parameters, or the one at a path such as "experts.scope.max_depth".
+  All parameters, or the one at a path such as "experts.scope.max_depth"; of
+  an expert that is written in Lua (`moe.experts.network`), the options that
+  its table tells too.
 
   path     of one of them
   returns  name → value, or the value]] },

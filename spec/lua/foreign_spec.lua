@@ -169,6 +169,38 @@ describe("an expert written in Lua", function()
     assert.is_nil(io.open(path))
   end)
 
+  it("may have parameters and bytes, which are the learner's, and a mixture's around it", function()
+    local value = { options = { rate = 0.5 }, fit = function() end, predict = function() end }
+    function value.get_params(self) return { rate = self.options.rate, task = "its own" } end
+    function value.set_params(self, o)
+      if o.rate == nil or o.rate < 0 then error("what is rate to be?", 0) end
+      self.options.rate = o.rate
+    end
+    function value.bytes() return 4000 end
+    local e = E.foreign(value)
+    local m = moe.mixture { experts = { a = e, b = E.linear() }, task = "regression" }
+    local before = m:info().bytes
+    assert.equal(0.5, e:get_params().rate)
+    assert.equal("auto", e:get_params().task)
+    assert.equal(0.5, m:get_params "experts.a.rate")
+    assert.equal(m, m:set_params { ["experts.a.rate"] = 0.25, ["experts.b.lr"] = 0.125, seed = 3 })
+    assert.same({ 0.25, 0.125, 3 },
+      { e:get_params "rate", m:get_params "experts.b.lr", m:get_params "seed" })
+    assert.is_true(e:info().bytes > 4000)
+    value.bytes = nil
+    assert.equal(4000, before - m:info().bytes)
+    for _, wrong in ipairs {
+      { ["experts.a.rate"] = 1, ["experts.b.lr"] = -1 },
+      { ["experts.a.rate"] = -1, ["experts.b.lr"] = 0.5 }, { ["experts.a.rat"] = 1, seed = 4 },
+    } do
+      local good, message = pcall(function() m:set_params(wrong) end)
+      assert.is_false(good)
+      assert.truthy(message:find("foreign_spec.lua", 1, true), message)
+      assert.same({ 0.25, 0.125, 3 },
+        { e:get_params "rate", m:get_params "experts.b.lr", m:get_params "seed" })
+    end
+  end)
+
   it("comes back from a file with an object given for it", function()
     local m = mixture_with(catalog.expert_in_lua())
     m:fit(X, y)

@@ -309,6 +309,31 @@ describe("a network", function()
     assert.equal(value, moe.experts.foreign(value):behind())
   end)
 
+  it("tells its options as parameters, takes them, and weighs what it holds", function()
+    local e = network { lr = 0.05, task = "classification" }
+    local before = e:info().bytes
+    local params = e:get_params()
+    assert.same({ 0.05, 15, 32, "classification", 0.05 }, {
+      params.lr, params.epochs, params.batch_size, params.task, e:get_params "lr" })
+    local again = moe.experts.network(params)
+    e:set_params { lr = 0.02, epochs = 3 }
+    assert.same({ 0.02, 0.05 }, { e:get_params "lr", again:get_params "lr" })
+    local X, y = { { 0 }, { 1 }, { 0 }, { 1 } }, { 1, 2, 1, 2 }
+    e:fit(X, y)
+    assert.same({ 1, 2 }, e:classes())
+    -- 16 hidden units: weights and biases of 1 × 16 and 16 × 2, twice as much of moments.
+    local floats = 3 * (16 + 16 + 32 + 2) + 2
+    assert.is_true(e:info().bytes - before >= 4 * floats)
+    assert.is_true(e:info().bytes - before < 4 * floats + 400)
+    local found = moe.eval.search(network(), { epochs = { 1, 15 } }, train, { folds = 2 })
+    assert.equal(15, found.best_params.epochs)
+    for _, wrong in ipairs { { epochs = 0 }, { epoch = 3 }, { module = 3 }, { task = "sort" } } do
+      assert.is_false(pcall(e.set_params, e, wrong))
+      assert.is_false(pcall(network, wrong))
+    end
+    assert.equal(3, e:get_params "epochs")
+  end)
+
   it("says what is wrong", function()
     assert.has_error(function() moe.experts.network {} end, "network: 'module' is needed")
     assert.has_error(function() moe.experts.network() end, "network: 'module' is needed")

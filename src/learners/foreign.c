@@ -158,7 +158,9 @@ bool moe_object_is_foreign(const moe_object *o) {
 FOREIGN(foreign_learner, "learner",
         "An expert written in Lua: a table with fit and predict (or learn_one "
         "and predict_one); start_fit in place of fit works in pieces, clone "
-        "is for cross-fitting and em, get_state and set_state are for files.",
+        "is for cross-fitting and em, get_state and set_state are for files, "
+        "get_params and set_params make its options parameters, bytes says "
+        "what it holds.",
         learner_params, MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT);
 FOREIGN(foreign_gate, "gate",
         "A gate written in Lua: a table with fit and forward.", gate_params,

@@ -46,4 +46,8 @@ moe_status lmoe_exchange_foreign(moe_call *call, moe_object *a, moe_object *b);
 moe_status lmoe_get_foreign_state(moe_call *call, const moe_object *o,
                                   char **json);
 
+/* Of this object and all below it: what the tables behind those that are
+   written in Lua say by their bytes method. */
+double lmoe_bytes_behind(lua_State *L, const moe_object *o);
+
 #endif

@@ -92,6 +92,41 @@ static int l_get_state(lua_State *L) {
   return 0;
 }
 
+typedef struct weigher {
+  moe_visitor visitor;
+  lua_State *L;
+  double bytes;
+} weigher;
+
+static void weigh(weigher *w, const moe_object *o);
+
+static moe_status weigh_field(moe_visitor *v, const moe_field *f) {
+  const moe_children *c = f->at;
+  if (f->kind == MOE_FIELD_CHILD && *(moe_object **)f->at != NULL)
+    weigh((weigher *)v, *(moe_object **)f->at);
+  for (size_t i = 0; f->kind == MOE_FIELD_CHILDREN && i < c->n; i++)
+    weigh((weigher *)v, c->items[i]);
+  return MOE_OK;
+}
+
+static void weigh(weigher *w, const moe_object *o) {
+  int top = lua_gettop(w->L);
+  luaL_checkstack(w->L, 8, "objects nested too deeply");
+  if (moe_object_is_foreign(o) && lmoe_push_behind(w->L, o) &&
+      lmoe_find_method(w->L, "bytes")) {
+    lua_call(w->L, 1, 1);
+    w->bytes += lua_tonumber(w->L, -1);
+  }
+  lua_settop(w->L, top);
+  moe_object_visit((moe_object *)o, &w->visitor);
+}
+
+double lmoe_bytes_behind(lua_State *L, const moe_object *o) {
+  weigher w = {{weigh_field}, L, 0};
+  weigh(&w, o);
+  return w.bytes;
+}
+
 /* _behind(object): the Lua value that it stands for, or nil. */
 int lmoe_get_behind(lua_State *L) {
   const moe_object *o = lmoe_check_self(L);

@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "catalog.h"
-#include "foreign.h"
-#include "lmoe.h"
+#include "lforeign.h"
 
 static const char boxes_key;
 static const char *const families[] = {LMOE_LEARNER, LMOE_GATE, LMOE_TRANSFORM,
@@ -439,6 +438,7 @@ static void push_fitted(lua_State *L, const moe_object *o) {
 
 static int l_info(lua_State *L) {
   moe_object *o = lmoe_check_self(L);
+  double behind = lmoe_bytes_behind(L, o);
   lmoe_call *c = lmoe_begin(L);
   const moe_gauge *g = o->type->gauges;
   lua_newtable(L);
@@ -448,7 +448,7 @@ static int l_info(lua_State *L) {
   lua_setfield(L, -2, "family");
   lua_pushboolean(L, o->state != NULL);
   lua_setfield(L, -2, "fitted");
-  set_number(L, "bytes", (double)moe_object_bytes(o));
+  set_number(L, "bytes", (double)moe_object_bytes(o) + behind);
   push_fitted(L, o);
   for (; g != NULL && o->state != NULL && g->name != NULL; g++) {
     moe_value value = {.kind = MOE_V_NIL};

@@ -111,7 +111,7 @@ function Fitting:commit()
   if not self.done or self.best then module = module:clone() end
   for _, name in ipairs(learned) do network[name] = trained[name] end
   network.classes = trained.classes and training.copy_list(trained.classes)
-  network.module = module:eval()
+  network.module = module:eval():zero_grad()
   network.optimiser = self.done and not self.best and trained.optimiser or nil
 end
 

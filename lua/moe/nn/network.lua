@@ -37,6 +37,33 @@ local known = {
 -- Networks that are copies, and of which no fit has begun.
 local copies = setmetatable({}, { __mode = "k" })
 
+-- What is wrong with an option that would change nothing, or nil.
+local function idle(o)
+  if o.validation == 0 and o.patience ~= known.patience.default then
+    return ("network: 'patience' is %d, but it would change nothing without 'validation', which "
+      .. "is 0"):format(o.patience)
+  end
+  for _, name in ipairs { "lr", "weight_decay" } do
+    if o[name] and type(o.optimizer) == "function" then
+      return ("network: '%s' is %s, but the optimiser that the function 'optimizer' makes has "
+        .. "its own"):format(name, tostring(o[name]))
+    end
+  end
+end
+
+-- The options with defaults, or an error where the level says.
+local function check_options(options, level)
+  local o = check("network", options, known, level)
+  local module, fault = o.module, training.fault(o) or idle(o)
+  if module == nil then error("network: 'module' is needed", level) end
+  if type(module) ~= "function" and not (type(module) == "table" and getmetatable(module)) then
+    fault = ("network: 'module' must be a module, or a function that makes one, got a %s"):format(
+      type(module))
+  end
+  if fault then error(fault, level) end
+  return o
+end
+
 -- ----------------------------------------------------------------- training
 
 --- A fit that goes on by `step` until it says true; from `commit` on the network has what
@@ -141,6 +168,42 @@ local plain = {
   "validation", "patience", "balance", "standardize", "classes", "warm", "seed",
 }
 
+--- The options, as they may be given again.
+function Network:get_params()
+  local options = {}
+  for name, value in pairs(self.options) do options[name] = value end
+  return options
+end
+
+--- Sets options; the next fit goes by them.
+-- @raise as the constructor
+function Network:set_params(options)
+  local o = self:get_params()
+  for name, value in pairs(options) do o[name] = value end
+  self.options, self.optimiser = check_options(o, 0), nil
+end
+
+--- Bytes of the weights, of the moments of the optimiser and of the scales.
+function Network:bytes()
+  local sum, seen = 0, {}
+  local function add(t)
+    if t == nil or seen[t] then return end
+    local items = 4
+    for _, length in ipairs(t.shape) do items = items * length end
+    seen[t], sum = true, sum + items
+  end
+  for _, t in pairs(self.module and self.module:state_dict() or {}) do add(t) end
+  for _, state in pairs(self.optimiser and self.optimiser.state or {}) do
+    add(state.m)
+    add(state.v)
+  end
+  for _, scale in pairs { self.scale or nil, self.target or nil } do
+    add(scale.mean)
+    add(scale.sd)
+  end
+  return sum
+end
+
 function Network:get_state()
   local options = {}
   for _, name in ipairs(plain) do
@@ -188,33 +251,14 @@ function Network:set_state(state)
   end
 end
 
-local function new(options, o)
-  o.lr, o.module = options.lr, options.module
-  return setmetatable({ options = o }, Network)
-end
-
 --- The network of a state that `get_state` gave, or nil where it is another's.
 local function restore(state)
   if type(state) ~= "table" or state.kind ~= KIND then return nil end
-  local network = new({ lr = state.options.lr }, check("network", state.options, known, 0))
+  local network = setmetatable({ options = check("network", state.options, known, 0) }, Network)
   network:set_state(state)
   return network
 end
 core._on_load(restore)
-
--- What is wrong with an option that would change nothing, or nil.
-local function idle(o)
-  if o.validation == 0 and o.patience ~= known.patience.default then
-    return ("network: 'patience' is %d, but it would change nothing without 'validation', which "
-      .. "is 0"):format(o.patience)
-  end
-  for _, name in ipairs { "lr", "weight_decay" } do
-    if o[name] and type(o.optimizer) == "function" then
-      return ("network: '%s' is %s, but the optimiser that the function 'optimizer' makes has "
-        .. "its own"):format(name, tostring(o[name]))
-    end
-  end
-end
 
 --- A learner around a neural module. In a mixture em fits it on, by the shares of rows that
 -- it answers for; no gradient reaches it through the gate (training = "gradient" refuses it,
@@ -237,20 +281,20 @@ end
 --   balance (0.01): the weight of the balance loss of a module that gives routings
 --   standardize (true): inputs have mean 0 and deviation 1, as targets of regression always
 --     have in a fit
+--   task: "auto", "classification" or "regression", as of other learners
 --   classes: of the outputs, in their order; those of the rows, sorted, unless given
 --   warm (false): each fit goes on from the weights there are, as one with the option
 --     warm = true does; a copy's first fit does not
 -- @return a learner; its `behind` is the network: { module, options, … }
 -- @raise if an option is unknown or not allowed
 return function(options)
-  local o = check("network", options, known, 2)
-  local module = options and options.module
-  if module == nil then error("network: 'module' is needed", 2) end
-  if type(module) ~= "function" and not (type(module) == "table" and getmetatable(module)) then
-    error(("network: 'module' must be a module, or a function that makes one, got a %s"):format(
-      type(module)), 2)
-  end
-  local fault = training.fault(o) or idle(o)
-  if fault then error(fault, 2) end
-  return core.foreign("learner", new(options, o))
+  local own, task = {}, type(options) == "table" and options.task or nil
+  if type(options) ~= "table" then check_options(options, 3) end
+  for name, value in pairs(options) do own[name] = value end
+  own.task = nil
+  local network = setmetatable({ options = check_options(own, 3) }, Network)
+  local learner = core.foreign("learner", network)
+  if task == nil then return learner end
+  local good, message = pcall(learner.set_params, learner, { task = task })
+  return good and learner or error("network: " .. message:gsub("^.*foreign: ", ""), 2)
 end
