@@ -122,19 +122,19 @@ static int l_stats_of(lua_State *L) {
 /* -------------------------------------------------------- on a stream */
 
 /* What a mean of expert e is to be divided by. */
-typedef double (*cover)(const moe_object *o, size_t e);
+typedef double (*divisor)(const moe_object *o, size_t e);
 
 /* `field` of the table on top: what runs with each expert, without those that
    have not run yet. */
 static void set_running(lua_State *L, const moe_object *o, const char *field,
-                        const double *run, cover of) {
+                        const double *run, divisor of) {
   const moe_children *experts = &moe_mixture_params_of(o)->experts;
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   lua_createtable(L, 0, (int)st->n);
   for (size_t e = 0; e < st->n; e++) {
-    double divisor = of(o, e);
-    if (!(divisor > 0)) continue;
-    lua_pushnumber(L, run[e] / divisor);
+    double over = of(o, e);
+    if (!(over > 0)) continue;
+    lua_pushnumber(L, run[e] / over);
     lua_setfield(L, -2, experts->names[e]);
   }
   lua_setfield(L, -2, field);
