@@ -1371,7 +1371,8 @@ function moe.nn.module(name) end
 
 ---The norm of all gradients, which are scaled down to `most` where it is larger.
 ---@param parameters any a list of tensors
----@param most any the norm that is allowed
+---@param most any the norm that is allowed, a number from 0
+---@return any # the norm that they had
 function moe.nn.clip_grad_norm(parameters, most) end
 
 ---A new kind of module: a table to put `init(self, options)` and `forward(self, …)` in, which called with a table of options makes one.

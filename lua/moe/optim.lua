@@ -6,6 +6,7 @@
 
 local core = require "moe.core"
 local check = require("moe.options").check
+local check_parameters = require("moe.options").check_parameters
 
 local optim = {}
 
@@ -25,9 +26,11 @@ end
 --- A step by the gradients that there are; a tensor without any stays as it is, decay and
 -- momentum do not move it.
 function Optimiser:step()
-  self.steps = self.steps + 1
-  local rule = self.rule
-  rule.lr = self.lr
+  local rule, lr = self.rule, self.lr
+  if type(lr) ~= "number" or lr ~= lr or lr < 0 then
+    error(("step: 'lr' must be a number, at least 0, got %s"):format(tostring(lr)), 2)
+  end
+  self.steps, rule.lr = self.steps + 1, lr
   for i, w in ipairs(self.parameters) do
     local state = self.state[i] or begin(self, i, w)
     if state and core.optimise(rule, state.t + 1, w, state.m, state.v) then
@@ -43,19 +46,9 @@ function Optimiser:zero_grad()
   return self
 end
 
-local function check_parameters(what, parameters)
-  local asked = what .. ": a list of tensors expected, as module:parameters() gives, got a "
-  if type(parameters) ~= "table" then error(asked .. type(parameters), 3) end
-  for i = 1, math.max(1, #parameters) do
-    if not core.is_tensor(parameters[i]) then
-      error(("%s%s at [%d]"):format(asked, type(parameters[i]), i), 3)
-    end
-  end
-end
-
 local function maker(kind, known, fill)
   return function(parameters, options)
-    check_parameters(kind, parameters)
+    check_parameters(kind, parameters, 1)
     local o = check(kind, options, known)
     local rule, moments = fill(o)
     rule.kind = kind
@@ -232,7 +225,7 @@ end
 --- A running mean of parameters: average = optim.average(parameters, 0.999);
 -- average:update() after each step; average:swap() exchanges it with the weights.
 function optim.average(parameters, decay)
-  check_parameters("average", parameters)
+  check_parameters("average", parameters, 1)
   if type(decay) ~= "number" or not (decay >= 0 and decay <= 1) then
     error(("average: decay must be a number in [0, 1], got %s"):format(tostring(decay)), 2)
   end

@@ -83,4 +83,20 @@ function options.check(what, given, known, level)
   return checked
 end
 
+--- Refuses what is no list of tensors, as module:parameters() gives.
+-- @param what the function's name, for the message
+-- @param list what it was given
+-- @param least how many there must be
+-- @raise where the caller's caller stands
+function options.check_parameters(what, list, least)
+  local asked = what .. ": a list of tensors expected, as module:parameters() gives, got a "
+  if type(list) ~= "table" then error(asked .. type(list), 3) end
+  if list.is_module then error(asked .. list.type_name, 3) end
+  for i = 1, math.max(least, #list) do
+    if not core.is_tensor(list[i]) then
+      error(("%s%s at [%d]"):format(asked, type(list[i]), i), 3)
+    end
+  end
+end
+
 return options

@@ -1356,7 +1356,8 @@ moe.nn.clip_grad_norm(parameters, most)
   larger.
 
   parameters  a list of tensors
-  most        the norm that is allowed]] },
+  most        the norm that is allowed, a number from 0
+  returns     the norm that they had]] },
 { "moe.nn.module", [[
 moe.nn.module(name)
   A new kind of module: a table to put `init(self, options)` and

@@ -174,6 +174,9 @@ describe("every module", function()
         "norm" },
       { "TransformerBlock", { dim = 4, ffn = 3 }, "'ffn' must be a module or a function, got a" },
       { "TransformerBlock", { dim = 4, ffn = F.relu, hidden = 8 }, "'hidden' is 8, but 'ffn'" },
+      { "CausalSelfAttention", { dim = 4, rotary = "yes" }, "'rotary' must be true, false or" },
+      { "CausalSelfAttention", { dim = 3, rotary = true }, "heads of even size, not 3" },
+      { "Sequential", { moe.ones(2) }, "got userdata at [1]" },
       { "Estimator", {}, "'model' is needed" }, { "Estimator", { modl = 1 }, "'model'" },
       { "Linear", { dim = 4, outdim = 2 }, "out_dim" }, { "MoE", { dim = 4 }, "experts" },
     } do

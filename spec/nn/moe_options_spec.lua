@@ -151,9 +151,21 @@ describe("nn.MoE says what is wrong, and what is allowed", function()
 
   it("with what it is given to answer", function()
     local layer, x = layer_of {}, draw({ 3, 4 }, 1)
-    refused("a tensor with rows of 4 numbers expected, got nil", layer)
-    refused("a tensor with rows of 4 numbers expected, got table", layer, { 1, 2, 3, 4 })
+    refused("a tensor with rows of 4 numbers expected, got a nil", layer)
+    refused("a tensor with rows of 4 numbers expected, got a table", layer, { 1, 2, 3, 4 })
     refused("a tensor with rows of 4 numbers expected, got 3×5", layer, draw({ 3, 5 }, 1))
+    local closed = moe.ones(2, 4)
+    closed:close()
+    refused("a tensor with rows of 4 numbers expected, got closed tensor", layer, closed)
+    refused("route: row 2 has logits that are not finite", layer,
+      moe.tensor { { 1, 2, 3, 4 }, { 0 / 0, 1, 2, 3 } })
+    local function nine() return moe.ones(1, 9) end
+    refused("the gate must give 3×4 logits, gave 1×9",
+      layer_of { gate = nn.Sequential { nine } }, x)
+    refused("the gate must give 3×4 logits, gave a nil",
+      layer_of { gate = nn.Sequential { function() return nil end } }, x)
+    refused("must give 3×4 (out_dim), gave 1×9",
+      layer_of { experts = { nine }, hidden = false, top_k = 1 }, x)
     refused("a table of options expected, got a number", layer, x, 3)
     refused("unknown option 'maks'; did you mean 'mask'?", layer, x, { maks = {} })
     refused("of 3 rows whether it counts, is a number", layer, x, { mask = 3 })

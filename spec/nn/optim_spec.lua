@@ -160,6 +160,15 @@ describe("moe.optim", function()
       moe.optim.adam)
     refused("got a nil at [1]", moe.optim.adam, {})
     refused("got a number at [2]", moe.optim.adam, { w, 3 })
+    local clip = moe.nn.clip_grad_norm
+    refused("clip_grad_norm: a list of tensors expected, as module:parameters() gives, got a Lin",
+      clip, moe.nn.Linear { dim = 1, out_dim = 1 }, 1)
+    refused("clip_grad_norm: 'most' must be a number, at least 0, got -1", clip, { w }, -1)
+    refused("'lr' must be a number, at least 0, got nil", function()
+      local still = moe.optim.sgd { w }
+      still.lr = nil
+      still:step()
+    end)
     refused("sgd: 'nesterov' would change nothing without 'momentum', which is 0", moe.optim.sgd,
       { w }, { nesterov = true })
     refused("average: decay must be a number in [0, 1], got nil", moe.optim.average, { w })

@@ -114,7 +114,7 @@ describe("a gate of another number of experts", function()
         local layer = layer_of { router = router, gate = gate }
         local ok, message = pcall(layer, x)
         assert.is_false(ok)
-        assert.truthy(message:find("logits for 4 experts", 1, true), message)
+        assert.truthy(message:find("the gate must give 6×4 logits", 1, true), message)
       end
     end
     local fitting = layer_of { experts = 2, gate = learner }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tape.h"
+#include "vector.h"
 
 /* ------------------------------------------------------------------- results
  */
@@ -559,12 +560,26 @@ void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
 /* route(logits, options): { indices, weights, probs, counts, rows, choices,
    places, dropped } with methods.  A tensor is read as float32, rows of Lua
    numbers as doubles. */
+void lmoe_check_logits(lua_State *L, lmoe_call *c, int index, moe_rows *x) {
+  lmoe_check_rows(L, c, index, x);
+  moe_status status = moe_rows_check(&c->call, x, false);
+  if (status != MOE_EDATA) {
+    LMOE_TRY(L, c, status);
+    return;
+  }
+  double *row = lmoe_route_room(L, c, x->d);
+  for (size_t i = 0; i < x->n; i++) {
+    moe_rows_doubles(x, i, 1, row);
+    if (!moe_is_finite(row, x->d))
+      luaL_error(L, "route: row %d has logits that are not finite", (int)i + 1);
+  }
+}
+
 static int l_route(lua_State *L) {
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
   moe_rows x;
-  lmoe_check_rows(L, c, 1, &x);
-  LMOE_TRY(L, c, moe_rows_check(&c->call, &x, false));
+  lmoe_check_logits(L, c, 1, &x);
   lmoe_push_routed(L, c, &x, NULL, NULL, 2);
   lmoe_end(L, c, MOE_OK);
   return 1;

@@ -60,6 +60,9 @@ void lmoe_measure_routing(const lmoe_routed *w);
 /* n doubles of the call's scratch, or an error is raised. */
 double *lmoe_route_room(lua_State *L, lmoe_call *c, size_t n);
 
+/* The rows of logits at index, which must be finite. */
+void lmoe_check_logits(lua_State *L, lmoe_call *c, int index, moe_rows *x);
+
 /* Copies the matrix at `index` to `out`; raises unless it is rows × columns of
    finite numbers. */
 void lmoe_route_matrix(lua_State *L, lmoe_call *c, int index, const char *what,

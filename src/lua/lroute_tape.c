@@ -105,8 +105,7 @@ static int l_route(lua_State *L) {
   lmoe_put_on_tape(L, c, 2, in);
   moe_rows x;
   weights *own;
-  lmoe_check_rows(L, c, 1, &x);
-  LMOE_TRY(L, c, moe_rows_check(&c->call, &x, false));
+  lmoe_check_logits(L, c, 1, &x);
   lmoe_push_routed(L, c, &x, NULL, NULL, 2);
   int table = lua_gettop(L);
   in[0] = lmoe_check_tensor(L, 1); /* finalisers may have closed them */

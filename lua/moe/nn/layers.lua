@@ -116,8 +116,8 @@ end
 -- of nn.MoE layers. local y, first, second = net(x)
 layers.Sequential = module "Sequential"
 local function is_callable(part)
-  local kind = type(part)
-  return kind == "function" or (kind == "table" or kind == "userdata") and getmetatable(part) ~= nil
+  local meta = type(part) ~= "string" and getmetatable(part)
+  return type(part) == "function" or type(meta) == "table" and meta.__call ~= nil
 end
 
 function layers.Sequential:init(parts)

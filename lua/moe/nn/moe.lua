@@ -258,12 +258,23 @@ local function update_bias(self, routed)
   for e, b in ipairs(routed:next_bias()) do self.selection_bias:set(e, b) end
 end
 
+-- A tensor's shape, or the kind of another value, for a message.
+local function kind_of(value)
+  if core.is_tensor(value) then return table.concat(value.shape, "×") end
+  return type(value) == "userdata" and tostring(value):match "^[^\n]*" or "a " .. type(value)
+end
+
+local function is_shaped(value, rows, columns)
+  local shape = core.is_tensor(value) and value.shape
+  return shape and #shape == 2 and shape[1] == rows and shape[2] == columns
+end
+
 local function logits_of(self, x)
-  local logits = self.gate(x)
-  local given = logits.shape[2]
-  if given == self.n_logits then return logits end
-  error(("MoE: the gate gives %d logits for %d experts%s"):format(given, self.n_experts,
-    self.router == "soft_moe" and (" of %d slots"):format(self.slots) or ""), 0)
+  local logits, n = self.gate(x), x.shape[1]
+  if is_shaped(logits, n, self.n_logits) then return logits end
+  error(("MoE: the gate must give %d×%d logits%s, gave %s"):format(n, self.n_logits,
+    self.router == "soft_moe" and (", of %d slots an expert"):format(self.slots) or "",
+    kind_of(logits)), 0)
 end
 
 local function route(self, x, ids)
@@ -291,6 +302,14 @@ local function stacked_experts(self)
   }
 end
 
+-- What an expert that is a module answers to so many rows.
+local function ask(self, e, rows)
+  local y, n = self.experts[e](rows), rows.shape[1]
+  if is_shaped(y, n, self.out_dim) then return y end
+  error(("MoE: expert %d must give %d×%d (out_dim), gave %s"):format(e, n, self.out_dim,
+    kind_of(y)), 0)
+end
+
 -- Experts that are modules: each works on its rows.
 local function run_modules(self, x, weights, routed)
   local n, width = x.shape[1], routed.indices.shape[2]
@@ -299,7 +318,7 @@ local function run_modules(self, x, weights, routed)
     local last = first + routed.counts:get(e) - 1
     if first <= last then
       local rows, places = routed.rows:rows(first, last), routed.places:rows(first, last)
-      local y = self.experts[e](F.embedding(rows, x)) * F.embedding(places, flat)
+      local y = ask(self, e, F.embedding(rows, x)) * F.embedding(places, flat)
       local part = F.scatter(y, rows, n)
       out = out and out + part or part
       rows:close()
@@ -325,8 +344,8 @@ local function answer_slots(self, slots)
     return F.experts(slots, ones, ids, stacked_experts(self))
   end
   local parts = {}
-  for e, expert in ipairs(self.experts) do
-    parts[e] = expert(F.slice(slots, 1, (e - 1) * self.slots + 1, e * self.slots))
+  for e = 1, self.n_experts do
+    parts[e] = ask(self, e, F.slice(slots, 1, (e - 1) * self.slots + 1, e * self.slots))
   end
   return F.concat(parts, 1)
 end
@@ -377,8 +396,7 @@ end
 local function check_input(self, x)
   local shape = core.is_tensor(x) and x.shape or {}
   if shape[#shape] == self.dim then return shape end
-  local got = #shape > 0 and table.concat(shape, "×") or type(x)
-  error(("MoE: a tensor with rows of %d numbers expected, got %s"):format(self.dim, got), 3)
+  error(("MoE: a tensor with rows of %d numbers expected, got %s"):format(self.dim, kind_of(x)), 3)
 end
 
 local function list_of(ids, level)

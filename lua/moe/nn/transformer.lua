@@ -62,13 +62,22 @@ function transformer.CausalSelfAttention:init(options)
   if o.dim % o.heads ~= 0 then
     error(("CausalSelfAttention: 'heads' must divide dim, %d, got %d"):format(o.dim, o.heads), 3)
   end
+  local rotary = o.rotary == true and 10000 or o.rotary or 0
+  if type(rotary) ~= "number" or not (rotary >= 0 and rotary <= 1e12) then
+    error(("CausalSelfAttention: 'rotary' must be true, false or a number in [0, 1e12], got %s")
+      :format(tostring(rotary)), 3)
+  end
+  if rotary > 0 and o.dim / o.heads % 2 ~= 0 then
+    error(("CausalSelfAttention: rotary positions need heads of even size, not %d"):format(
+      o.dim / o.heads), 3)
+  end
   for _, name in ipairs { "query", "key", "value", "out" } do
     self[name] = layers.Linear {
       dim = o.dim, out_dim = o.dim, bias = o.bias, init = o.init, seed = self:seed_of(name),
     }
   end
   self.heads, self.causal, self._how = o.heads, o.causal, {}
-  self.rotary = o.rotary == true and 10000 or o.rotary or 0
+  self.rotary = rotary
 end
 function transformer.CausalSelfAttention:forward(x)
   local how = self._how
