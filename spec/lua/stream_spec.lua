@@ -113,6 +113,41 @@ describe("one sample at a time", function()
     end
   end)
 
+  it("takes more rows than are read at a time, wherever they lie", function()
+    local names_of, many, y, larger, turned = {}, {}, {}, { {} }, {}
+    for j = 1, 16 do names_of[j], larger[1][j] = ("x%02d"):format(j), 9 end
+    for i = 1, 500 do
+      local x, other = {}, {}
+      for j = 1, 16 do
+        x[j] = (i * (2 * j + 1) % 64) / 32 - 1
+        other[17 - j] = x[j]
+      end
+      many[i], larger[i + 1], turned[i], y[i] = x, x, other, x[1] - x[5]
+    end
+    local function named(matrix, first, step)
+      local t, own = moe.tensor(matrix), {}
+      for j = 1, 16 do own[j] = names_of[first + step * j] end
+      t.names = own
+      return t
+    end
+    local singly = E.linear {}
+    for i = 1, #many do singly:learn_one(many[i], y[i]) end
+    local said = singly:predict(many)
+    for i = 1, #many do assert.equal(singly:predict_one(many[i]), said[i]) end
+    for what, matrix in pairs {
+      array = many, tensor = moe.tensor(many), part = moe.tensor(larger):rows(2, 501),
+    } do
+      local m = E.linear {}:learn_many(matrix, y)
+      assert.is_true(m:dump() == singly:dump(), what)
+      assert.same(said, m:predict(matrix))
+    end
+    local straight, back = E.linear {}, E.linear {}
+    for _, m in ipairs { straight, back } do m:learn_many(named(many, 0, 1), y) end
+    straight:learn_many(named(many, 0, 1), y)
+    back:learn_many(named(turned, 17, -1), y)
+    assert.is_true(straight:dump() == back:dump(), "columns in another order")
+  end)
+
   it("takes the targets of many from arrays and tensors of either shape", function()
     local y, columns = {}, {}
     for i = 1, #rows do

@@ -1,5 +1,6 @@
 #include "rows.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,8 +84,8 @@ moe_rows moe_rows_range(const moe_rows *r, size_t first, size_t n) {
   return out;
 }
 
-static inline size_t column_of(const moe_rows *r, size_t j) {
-  return r->map != NULL ? (size_t)r->map[j] : j;
+static inline size_t column_of(const int32_t *map, size_t j) {
+  return map != NULL ? (size_t)map[j] : j;
 }
 
 static inline double cell(const moe_column *c, size_t i) {
@@ -104,32 +105,44 @@ static float find_entry(const moe_entries *e, int32_t column) {
   return low < e->n && e->index[low] == column ? e->value[low] : 0;
 }
 
+/* Whether the rows lie one after the other as they are wanted: then all of them
+   are read as one long row. */
+static bool is_run(const moe_rows *r) {
+  bool dense = r->source == MOE_FROM_FLOATS || r->source == MOE_FROM_DOUBLES;
+  return dense && r->stride == r->d && r->pick == NULL && r->map == NULL;
+}
+
 /* The three dense sources and the sparse one, gathered as the type T. */
 #define DEFINE_GATHER(NAME, T)                                             \
   void NAME(const moe_rows *r, size_t first, size_t n, T *out) {           \
+    bool run = is_run(r) && n > 0;                                         \
+    size_t rows = run ? 1 : n, d = run ? n * r->d : r->d;                  \
+    const int32_t *map = r->map;                                           \
+    const float *floats = r->floats;                                       \
+    const double *doubles = r->doubles;                                    \
     if (r->source == MOE_FROM_CSR) memset(out, 0, n * r->d * sizeof *out); \
-    for (size_t i = 0; i < n; i++, out += r->d) {                          \
-      size_t at = moe_rows_at(r, first + i);                               \
+    for (size_t i = 0; i < rows; i++, out += d) {                          \
+      size_t at = moe_rows_at(r, first + i), start = at * r->stride;       \
       moe_entries e;                                                       \
       switch (r->source) {                                                 \
         case MOE_FROM_FLOATS:                                              \
-          for (size_t j = 0; j < r->d; j++)                                \
-            out[j] = (T)r->floats[at * r->stride + column_of(r, j)];       \
+          for (size_t j = 0; j < d; j++)                                   \
+            out[j] = (T)floats[start + column_of(map, j)];                 \
           break;                                                           \
         case MOE_FROM_DOUBLES:                                             \
-          for (size_t j = 0; j < r->d; j++)                                \
-            out[j] = (T)r->doubles[at * r->stride + column_of(r, j)];      \
+          for (size_t j = 0; j < d; j++)                                   \
+            out[j] = (T)doubles[start + column_of(map, j)];                \
           break;                                                           \
         case MOE_FROM_COLUMNS:                                             \
-          for (size_t j = 0; j < r->d; j++)                                \
+          for (size_t j = 0; j < d; j++)                                   \
             out[j] = (T)cell(moe_rows_column(r, j), at);                   \
           break;                                                           \
         case MOE_FROM_CSR:                                                 \
           e = moe_rows_entries(r, first + i);                              \
-          for (size_t k = 0; r->map == NULL && k < e.n; k++)               \
+          for (size_t k = 0; map == NULL && k < e.n; k++)                  \
             out[e.index[k]] = (T)e.value[k];                               \
-          for (size_t j = 0; r->map != NULL && j < r->d; j++)              \
-            out[j] = (T)find_entry(&e, r->map[j]);                         \
+          for (size_t j = 0; map != NULL && j < d; j++)                    \
+            out[j] = (T)find_entry(&e, map[j]);                            \
           break;                                                           \
       }                                                                    \
     }                                                                      \
@@ -158,8 +171,25 @@ static moe_status refuse_cell(moe_call *call, const moe_rows *r, size_t row,
   return moe_fail(call, MOE_EDATA, "row %zu, %s is infinite", row + 1, name);
 }
 
+static bool are_finite(const float *x, size_t n) {
+  int other = 0;
+  for (size_t j = 0; j < n; j++) other |= !(fabsf(x[j]) <= FLT_MAX);
+  return !other;
+}
+
+/* Whether a look at the source shows it: rows of floats, all of them finite. */
+static bool are_plainly_finite(const moe_rows *r) {
+  bool finite = r->source == MOE_FROM_FLOATS && r->map == NULL;
+  if (finite && is_run(r))
+    return are_finite(r->floats + r->origin * r->d, r->n * r->d);
+  for (size_t i = 0; finite && i < r->n; i++)
+    finite = are_finite(r->floats + moe_rows_at(r, i) * r->stride, r->d);
+  return finite;
+}
+
 static moe_status check_cells(moe_call *call, const moe_rows *r, bool missing) {
   enum { BLOCK = 4096 };
+  if (are_plainly_finite(r)) return MOE_OK;
   moe_scratch_mark mark = moe_scratch_now(call);
   size_t rows = r->d < BLOCK ? BLOCK / (r->d + 1) + 1 : 1;
   double *x;
@@ -193,7 +223,7 @@ static moe_status check_columns(moe_call *call, const moe_rows *r) {
   for (size_t j = 0; j < r->d; j++) {
     char name[100];
     if (moe_rows_column(r, j)->numbers != NULL) continue;
-    moe_schema_print(r->schema, column_of(r, j), name, sizeof name);
+    moe_schema_print(r->schema, column_of(r->map, j), name, sizeof name);
     return moe_fail(call, MOE_EDATA,
                     "%s holds strings; turn it into numbers first "
                     "(transforms.one_hot, ordinal or text_hasher)",
@@ -246,7 +276,7 @@ static moe_status map_names(moe_call *call, moe_rows *r,
                       "the data has no column '%.80s', which the model was "
                       "trained on",
                       key.name);
-    map[j] = (int32_t)column_of(r, (size_t)found->column);
+    map[j] = (int32_t)column_of(r->map, (size_t)found->column);
   }
   r->map = map;
   r->schema = schema;

@@ -6,7 +6,50 @@
 
 #include "learner.h"
 
-enum { BLOCK = 1024 }; /* rows encoded at a time: bounds the scratch */
+enum {
+  BLOCK = 1024, /* rows encoded at a time: bounds the scratch */
+  WINDOW = 2048 /* numbers read at a time where rows are learned from singly:
+                   they stay in the cache */
+};
+
+/* -------------------------------------------------------------- row by row */
+
+/* Rows as doubles, one after the other; some are read at a time. */
+typedef struct window {
+  const moe_rows *rows;
+  double *x;
+  size_t first, n, room;
+} window;
+
+static moe_status open_window(moe_call *call, const moe_rows *r, window *w) {
+  size_t room = WINDOW / (r->d + 1) + 1;
+  *w = (window){.rows = r, .room = room < r->n ? room : r->n};
+  MOE_SCRATCH(call, w->x, moe_size(w->room, r->d));
+  return MOE_OK;
+}
+
+static void read_window(window *w, size_t first) {
+  size_t left = w->rows->n - first;
+  w->first = first;
+  w->n = left < w->room ? left : w->room;
+  moe_rows_doubles(w->rows, first, w->n, w->x);
+}
+
+/* Row i, which is the next or one that is there already. */
+static inline double *find_row(window *w, size_t i) {
+  if (i == w->first + w->n) read_window(w, i);
+  return w->x + (i - w->first) * w->rows->d;
+}
+
+/* Its target and weight beside it. */
+static inline moe_example example_at(const moe_batch *b, size_t i,
+                                     const double *x) {
+  size_t at = moe_rows_at(&b->x, i);
+  moe_example s = {.x = x, .weight = b->weight != NULL ? b->weight[at] : 1};
+  if (b->y->ids != NULL) s.id = b->y->ids[at];
+  if (b->y->values != NULL) s.y = b->y->values + at * b->y->width;
+  return s;
+}
 
 /* ------------------------------------------------------------------- intake */
 
@@ -50,15 +93,15 @@ static double to_double(int32_t code) {
   return code < 0 ? (double)NAN : (double)code;
 }
 
-/* Row i with the learner's own codes; `learned`: new levels get some. */
-static moe_status read_row(moe_call *call, moe_intake *in, const moe_rows *x,
-                           size_t i, int32_t **codes, bool learned,
-                           double *out) {
-  moe_rows_doubles(x, i, 1, out);
+/* The codes of a table's row become the learner's own; `learned`: new levels
+   get some. */
+static moe_status translate_row(moe_call *call, moe_intake *in,
+                                const moe_rows *x, int32_t **codes,
+                                bool learned, double *row) {
   if (x->source != MOE_FROM_COLUMNS) return MOE_OK;
-  if (learned) MOE_TRY(meet_levels(call, in, x, out, codes));
+  if (learned) MOE_TRY(meet_levels(call, in, x, row, codes));
   for (size_t j = 0; j < x->d; j++)
-    if (codes[j] != NULL) out[j] = to_double(codes[j][(int)out[j]]);
+    if (codes[j] != NULL) row[j] = to_double(codes[j][(int)row[j]]);
   return MOE_OK;
 }
 
@@ -74,14 +117,16 @@ moe_status moe__encode_rows(moe_call *call, const moe_object *o,
       learner != NULL ? &((moe_fitted *)learner->state)->intake : NULL;
   size_t width = moe_intake_width(in);
   int32_t **codes;
-  double *raw, *rows;
+  double *rows;
+  window w;
   MOE_SCRATCH(call, codes, x->d);
-  MOE_SCRATCH(call, raw, x->d);
   MOE_SCRATCH(call, rows, moe_size(x->n, width));
+  MOE_TRY(open_window(call, x, &w));
   MOE_TRY(find_all_codes(call, in, x, codes));
   for (size_t i = 0; i < x->n; i++) {
+    double *raw = find_row(&w, i);
     bool learned = learns != NULL && weights[i] > 0;
-    MOE_TRY(read_row(call, learns, x, i, codes, learned, raw));
+    MOE_TRY(translate_row(call, learns, x, codes, learned, raw));
     moe_intake_encode(in, raw, rows + i * width);
     if (learned && !in->keeps_holes) moe_intake_count(learns, raw);
   }
@@ -130,19 +175,16 @@ static moe_status learn_encoded(moe_call *call, moe_object *o,
 static moe_status learn_singly(moe_call *call, moe_object *o,
                                const moe_batch *run) {
   moe_intake *in = &((moe_fitted *)o->state)->intake;
-  const moe_target *y = run->y;
   moe_scratch_mark mark = moe_scratch_now(call);
   int32_t **codes;
-  double *x;
+  window w;
   MOE_SCRATCH(call, codes, run->x.d);
-  MOE_SCRATCH(call, x, run->x.d);
+  MOE_TRY(open_window(call, &run->x, &w));
   MOE_TRY(find_all_codes(call, in, &run->x, codes));
   for (size_t i = 0; i < run->x.n; i++) {
-    size_t at = moe_rows_at(&run->x, i);
-    moe_example s = {.x = x, .weight = moe_batch_weight(run, i)};
-    if (y->ids != NULL) s.id = y->ids[at];
-    if (y->values != NULL) s.y = y->values + at * y->width;
-    MOE_TRY(read_row(call, in, &run->x, i, codes, s.weight > 0, x));
+    double *x = find_row(&w, i);
+    moe_example s = example_at(run, i, x);
+    MOE_TRY(translate_row(call, in, &run->x, codes, s.weight > 0, x));
     s.norm = moe_example_of(x, run->x.d).norm;
     MOE_TRY(s.weight > 0 ? moe__learn_one(call, o, &s)
                          : moe__advance(call, o, &s));
@@ -288,16 +330,11 @@ moe_status moe_stream_learn(moe_call *call, moe_object *o,
                             const moe_batch *batch) {
   const moe_learner_type *type = moe_learner_type_of(o);
   moe_scratch_mark mark = moe_scratch_now(call);
-  const moe_target *y = batch->y;
-  double *x;
-  MOE_SCRATCH(call, x, batch->x.d);
+  window w;
+  MOE_TRY(open_window(call, &batch->x, &w));
   for (size_t i = 0; i < batch->x.n; i++) {
-    size_t at = moe_rows_at(&batch->x, i);
-    moe_example s = {.x = x, .weight = moe_batch_weight(batch, i)};
-    moe_rows_doubles(&batch->x, i, 1, x);
-    s.norm = moe_example_of(x, batch->x.d).norm;
-    if (y->ids != NULL) s.id = y->ids[at];
-    if (y->values != NULL) s.y = y->values + at * y->width;
+    moe_example s = example_at(batch, i, find_row(&w, i));
+    s.norm = moe_example_of(s.x, batch->x.d).norm;
     if (s.weight > 0)
       MOE_TRY(type->learn_one(call, o, &s));
     else if (type->advance != NULL)
@@ -311,12 +348,10 @@ moe_status moe_stream_predict(moe_call *call, const moe_object *o,
                               const moe_rows *x, double *out) {
   const moe_fitted *f = o->state;
   moe_scratch_mark mark = moe_scratch_now(call);
-  double *row;
-  MOE_SCRATCH(call, row, x->d);
-  for (size_t i = 0; i < x->n; i++, out += f->n_outputs) {
-    moe_rows_doubles(x, i, 1, row);
-    MOE_TRY(moe_learner_type_of(o)->predict_one(call, o, row, out));
-  }
+  window w;
+  MOE_TRY(open_window(call, x, &w));
+  for (size_t i = 0; i < x->n; i++, out += f->n_outputs)
+    MOE_TRY(moe_learner_type_of(o)->predict_one(call, o, find_row(&w, i), out));
   moe_scratch_drop(call, mark);
   return MOE_OK;
 }
