@@ -289,6 +289,27 @@ describe("a sample that cannot be taken", function()
     assert.is_true(classes == c:dump())
   end)
 
+  it("refuses many whose arrays are not what their rows are", function()
+    local function learn(matrix, y) return E.linear {}:learn_many(matrix, y) end
+    local three = { { 1, 2 }, { 3, 4 }, { 5, 6 } }
+    refuses("y[3] is nil, but X has 3 rows", learn, three, { 1, 2 })
+    refuses("y has 4 elements, but X has 3 rows", learn, three, { 1, 2, 3, 4 })
+    refuses("y[3] is nil, but there is more", learn, three, { 1, 2, nil, 4 })
+    refuses("y[4] is nil, but there is more", learn, three, { 1, 2, 3, more = 4 })
+    refuses("y[2] must be a number", learn, three, { 1, {}, 3 })
+    refuses("X[3] has 3 numbers", learn, { { 1, 2 }, { 3, 4 }, { 5, 6, 7 } }, { 1, 2, 3 })
+    refuses("X[2] has 1 numbers", learn, { { 1, 2 }, { 3 }, { 5, 6 } }, { 1, 2, 3 })
+    refuses("X[3] is nil, but there is more", learn,
+      { { 1, 2 }, { 3, 4, more = 5 }, { 5, 6 } }, { 1, 2, 3 })
+    refuses("X[2][2] must be a number", learn, { { 1, 2 }, { 3, {} }, { 5, 6 } }, { 1, 2, 3 })
+    refuses("X[2] must be an array", learn, { { 1, 2 }, 3, { 5, 6 } }, { 1, 2, 3 })
+    refuses("row 2, column 2 is infinite", learn, { { 1, 2 }, { 3, math.huge } }, { 1, 2 })
+    refuses("row 2, column 2 is infinite", learn, moe.tensor { { 1, 2 }, { 3, -math.huge } },
+      { 1, 2 })
+    refuses("y[2] is NaN", learn, { { 1, 2 }, { 3, 4 } }, { 1, 0 / 0 })
+    refuses("y[2] is infinite", learn, { { 1, 2 }, { 3, 4 } }, { 1, math.huge })
+  end)
+
   it("has a number where strings were, or a string where numbers were", function()
     local mixed = E.naive_bayes {}
     for i = 1, 20 do mixed:learn_one({ rows[i][1], i % 2 == 0 and "red" or "blue" }, names[i]) end

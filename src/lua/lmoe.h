@@ -186,8 +186,13 @@ void lmoe_check_rows(lua_State *L, lmoe_call *c, int index, moe_rows *out);
 void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
                        const moe_schema *schema, moe_rows *out);
 
-/* The first n values of an array, read raw; false where one is no number. */
+/* The first n values of an array, read raw; false where one is no number.
+   There is room for as many values on the stack as a function finds there. */
 bool lmoe_read_numbers(lua_State *L, int array, size_t n, double *out);
+
+/* The same of an array of n numbers and nothing else.  False also where that
+   cannot be told at a glance. */
+bool lmoe_read_array(lua_State *L, int array, size_t n, double *out);
 
 /* y for n rows: a Lua array, a tensor, or (index of a table) its target. */
 void lmoe_check_target(lua_State *L, lmoe_call *c, int index,

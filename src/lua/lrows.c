@@ -23,36 +23,53 @@ static bool is_mixed(lua_State *L) {
   return lua_type(L, -1) == LUA_TSTRING || lua_isboolean(L, -1);
 }
 
+/* The numbers of row i, which is on top; false where `mixed`, and one of them
+   is something else. */
+static bool check_row(lua_State *L, const char *what, size_t i, size_t d,
+                      bool mixed, double *out) {
+  for (size_t j = 0; j < d; j++) {
+    lua_rawgeti(L, -1, (int)j + 1);
+    bool other = mixed && is_mixed(L);
+    if (!other) out[j] = check_number(L, what, i, j);
+    lua_pop(L, 1);
+    if (other) return false;
+  }
+  return true;
+}
+
+/* How many columns row i, which is on top, has; after the first as many as that
+   one. */
+static size_t check_width(lua_State *L, const char *what, size_t i,
+                          size_t width) {
+  if (!lua_istable(L, -1))
+    luaL_error(L, "%s[%d] must be an array of numbers, got a %s", what,
+               (int)i + 1, luaL_typename(L, -1));
+  size_t d = lmoe_check_array(L, lua_gettop(L), what);
+  if (i > 0 && d != width)
+    luaL_error(L, "%s[%d] has %d numbers, %s[1] has %d", what, (int)i + 1,
+               (int)d, what, (int)width);
+  return d;
+}
+
 /* n rows of equal width, as doubles; the width of an empty array is 0.  NULL
    where `mixed`, and one of them holds something else. */
 static double *check_matrix(lua_State *L, lmoe_call *c, int index,
                             const char *what, size_t n, size_t *width,
                             bool mixed) {
   double *out = NULL;
+  luaL_checkstack(L, LUA_MINSTACK, what);
   for (size_t i = 0; i < n; i++) {
-    lua_rawgeti(L, index, (int)i + 1);
-    if (!lua_istable(L, -1))
-      luaL_error(L, "%s[%d] must be an array of numbers, got a %s", what,
-                 (int)i + 1, luaL_typename(L, -1));
-    size_t d = lmoe_check_array(L, lua_gettop(L), what);
+    bool numbers = lmoe_rawgeti(L, index, (int)i + 1) == LUA_TTABLE && i > 0 &&
+                   lmoe_read_array(L, lua_gettop(L), *width, out + i * *width);
+    if (!numbers) *width = check_width(L, what, i, *width);
     if (i == 0) {
-      *width = d;
-      out = moe_scratch(&c->call, moe_size(n, d), sizeof *out);
+      out = moe_scratch(&c->call, moe_size(n, *width), sizeof *out);
       if (out == NULL) lmoe_end(L, c, MOE_ENOMEM);
     }
-    if (d != *width)
-      luaL_error(L, "%s[%d] has %d numbers, %s[1] has %d", what, (int)i + 1,
-                 (int)d, what, (int)*width);
-    for (size_t j = 0; j < d; j++) {
-      lua_rawgeti(L, -1, (int)j + 1);
-      if (mixed && is_mixed(L)) {
-        lua_pop(L, 2);
-        return NULL;
-      }
-      out[i * d + j] = check_number(L, what, i, j);
-      lua_pop(L, 1);
-    }
+    if (!numbers && !check_row(L, what, i, *width, mixed, out + i * *width))
+      out = NULL;
     lua_pop(L, 1);
+    if (out == NULL) break;
   }
   return out;
 }
@@ -463,30 +480,33 @@ static void widen_tensor(lua_State *L, lmoe_call *c, const moe_tensor *t,
       .task = MOE_REGRESSION, .n = n, .values = values, .width = width};
 }
 
-/* An array of nothing but numbers, which most are; false for any other. */
-static bool widen_array(lua_State *L, lmoe_call *c, int index, size_t n,
-                        moe_target *out) {
+/* Quantities in a tensor; false of anything else. */
+static bool widen(lua_State *L, lmoe_call *c, int index, const moe_object *o,
+                  moe_target *out) {
+  const moe_tensor *tensor = lmoe_test_tensor(L, index);
+  if (tensor == NULL) return false;
+  if (tensor->ndim == 1 && moe_learner_task(o, false) == MOE_CLASSIFICATION)
+    return false;
+  widen_tensor(L, c, tensor, out);
+  return true;
+}
+
+/* Quantities in an array of n numbers, which most are: then nothing has to be
+   looked at twice.  False of any other. */
+static bool take_numbers(lua_State *L, lmoe_call *c, int index,
+                         const moe_object *o, size_t n, moe_target *out) {
+  if (!lua_istable(L, index) || lua_rawlen(L, index) != n ||
+      moe_learner_task(o, false) == MOE_CLASSIFICATION)
+    return false;
   moe_scratch_mark mark = moe_scratch_now(&c->call);
   double *values = moe_scratch(&c->call, n, sizeof *values);
   if (values == NULL) lmoe_end(L, c, MOE_ENOMEM);
   luaL_checkstack(L, LUA_MINSTACK, "y");
   *out = (moe_target){
       .task = MOE_REGRESSION, .n = n, .values = values, .width = 1};
-  if (lmoe_read_numbers(L, index, n, values)) return true;
+  if (lmoe_read_array(L, index, n, values)) return true;
   moe_scratch_drop(&c->call, mark);
   return false;
-}
-
-/* Quantities that can be read at once; false of anything else. */
-static bool widen(lua_State *L, lmoe_call *c, int index, const moe_object *o,
-                  size_t n, moe_target *out) {
-  const moe_tensor *tensor = lmoe_test_tensor(L, index);
-  bool counts = moe_learner_task(o, false) != MOE_CLASSIFICATION;
-  if (tensor == NULL)
-    return counts && lua_istable(L, index) && widen_array(L, c, index, n, out);
-  if (tensor->ndim == 1 && !counts) return false;
-  widen_tensor(L, c, tensor, out);
-  return true;
 }
 
 /* True when the labels are words rather than quantities. */
@@ -540,22 +560,28 @@ static void check_count(lua_State *L, size_t n, size_t rows) {
     luaL_error(L, "y has %d elements, but X has %d rows", (int)n, (int)rows);
 }
 
-void lmoe_check_target(lua_State *L, lmoe_call *c, int index,
-                       const moe_object *o, size_t n, moe_target *out) {
+/* The same of any y, in which what is wrong is found and named. */
+static void take_any(lua_State *L, lmoe_call *c, int index, const moe_object *o,
+                     size_t n, moe_target *out) {
   size_t length;
   push_item push = check_source(L, index, &length);
   check_count(L, length, n);
-  bool read = widen(L, c, index, o, n, out);
-  if (!read && is_wide_array(L, index)) {
+  if (widen(L, c, index, o, out)) return;
+  if (is_wide_array(L, index)) {
     size_t width = 0;
     const double *values = check_matrix(L, c, index, "y", n, &width, false);
     *out = (moe_target){
         .task = MOE_REGRESSION, .n = n, .values = values, .width = width};
-  } else if (!read && moe_learner_task(o, are_labelled(L, index, push, n)) ==
-                          MOE_CLASSIFICATION) {
+  } else if (moe_learner_task(o, are_labelled(L, index, push, n)) ==
+             MOE_CLASSIFICATION) {
     gather_classes(L, c, index, push, n, out);
-  } else if (!read) {
+  } else {
     gather_numbers(L, c, index, push, n, out);
   }
+}
+
+void lmoe_check_target(lua_State *L, lmoe_call *c, int index,
+                       const moe_object *o, size_t n, moe_target *out) {
+  if (!take_numbers(L, c, index, o, n, out)) take_any(L, c, index, o, n, out);
   if (moe_learner_task(o, false) == MOE_GATING) out->task = MOE_GATING;
 }

@@ -169,23 +169,41 @@ static bool sit_down(lua_State *L, visit *v) {
   return true;
 }
 
-/* Up to CHUNK values of the array, from `first` on, all of them numbers. */
+/* Up to CHUNK values of the array, from `first` on, all of them numbers.  They
+   stay on the stack, and are read where they lie: the quickest way that Lua has
+   (measured in 5.1, 5.4 and LuaJIT). */
 static bool read_chunk(lua_State *L, int array, int first, int n, double *out) {
   int top = lua_gettop(L);
-  bool numbers = true;
-  for (int j = 1; j <= n; j++)
-    numbers &= lmoe_rawgeti(L, array, first + j) == LUA_TNUMBER;
-  for (int j = 1; numbers && j <= n; j++) out[j - 1] = lua_tonumber(L, top + j);
-  lua_settop(L, top);
-  return numbers;
+  for (int j = 1; j <= n; j++) {
+    if (lmoe_rawgeti(L, array, first + j) != LUA_TNUMBER) return false;
+    out[j - 1] = lua_tonumber(L, top + j);
+  }
+  return true;
 }
 
 bool lmoe_read_numbers(lua_State *L, int array, size_t n, double *out) {
-  for (size_t j = 0; j < n; j += CHUNK)
-    if (!read_chunk(L, array, (int)j, (int)(n - j < CHUNK ? n - j : CHUNK),
-                    out + j))
-      return false;
-  return true;
+  int top = lua_gettop(L);
+  bool numbers = true;
+  for (size_t j = 0; numbers && j < n; j += CHUNK) {
+    numbers = read_chunk(L, array, (int)j, (int)(n - j < CHUNK ? n - j : CHUNK),
+                         out + j);
+    lua_settop(L, top);
+  }
+  return numbers;
+}
+
+/* Nothing comes behind element n, as Lua goes through a table: elements first,
+   in their order, where they lie as they do in most. */
+static bool is_last(lua_State *L, int array, size_t n) {
+  lua_pushinteger(L, (lua_Integer)n);
+  if (lua_next(L, array) == 0) return true;
+  lua_pop(L, 2);
+  return false;
+}
+
+bool lmoe_read_array(lua_State *L, int array, size_t n, double *out) {
+  return n > 0 && lua_rawlen(L, array) == n &&
+         lmoe_read_numbers(L, array, n, out) && is_last(L, array, n);
 }
 
 static bool has_nominal(const moe_intake *in) {
