@@ -101,6 +101,7 @@ static int push_prediction(lua_State *L, const moe_fitted *f, const double *out,
 }
 
 static int predict_generally(lua_State *L, double least) {
+  lua_settop(L, 4);
   moe_object *o = lmoe_check_self(L);
   lmoe_call *c = lmoe_begin(L);
   const double *out = predict_sample(L, c, o);
@@ -116,6 +117,7 @@ static int predict_generally(lua_State *L, double least) {
   return results;
 }
 
+/* There are four arguments. */
 static void learn_generally(lua_State *L) {
   moe_object *o = lmoe_check_self(L);
   const moe_fitted *f = o->state;
@@ -144,11 +146,10 @@ typedef struct visit {
   double *x, *y, *out; /* in the desk */
 } visit;
 
+/* The open box at `index`, or NULL; a light userdata has no length. */
 static const lmoe_box *box_at(lua_State *L, int index) {
-  const lmoe_box *box;
-  if (lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) < sizeof *box)
-    return NULL;
-  box = lua_touserdata(L, index);
+  const lmoe_box *box = lua_touserdata(L, index);
+  if (box == NULL || lua_rawlen(L, index) < sizeof *box) return NULL;
   return box->closed || box->pointer == NULL ? NULL : box;
 }
 
@@ -207,7 +208,8 @@ bool lmoe_read_array(lua_State *L, int array, size_t n, double *out) {
 }
 
 static bool has_nominal(const moe_intake *in) {
-  return in->open && memchr(in->nominal, 1, in->n) != NULL;
+  return in->spreads ||
+         (in->keeps_codes && memchr(in->nominal, 1, in->n) != NULL);
 }
 
 /* The code of the string on top, which must be known where one learns. */
@@ -320,10 +322,11 @@ static ptrdiff_t find_label(lua_State *L, const moe_labels *labels) {
 }
 
 static bool read_weight(lua_State *L, double *weight) {
+  int type = lua_type(L, 4);
   *weight = 1;
-  if (lua_type(L, 4) == LUA_TNIL) return true;
+  if (type <= LUA_TNIL) return true;
   *weight = lua_tonumber(L, 4);
-  return lua_type(L, 4) == LUA_TNUMBER && *weight >= 0 && isfinite(*weight);
+  return type == LUA_TNUMBER && *weight >= 0 && isfinite(*weight);
 }
 
 /* y and the weight, in arguments 3 and 4. */
@@ -357,12 +360,12 @@ static void charge_sometimes(lua_State *L, const visit *v) {
 static int l_learn_one(lua_State *L) {
   visit v;
   moe_example s = {0};
-  lua_settop(L, 4);
   if (sit_down(L, &v) && read_sample(L, &v, true) && read_target(L, &v, &s)) {
     lmoe_call *c = lmoe_desk_begin(L, v.desk);
     lmoe_desk_end(L, v.desk, moe_learner_learn_one(&c->call, v.o, &s));
     charge_sometimes(L, &v);
   } else {
+    lua_settop(L, 4);
     learn_generally(L);
   }
   return 0;
@@ -373,6 +376,7 @@ static int l_learn_one(lua_State *L) {
 static bool sit_down_to_predict(lua_State *L, visit *v) {
   if (!sit_down(L, v)) return false;
   if (v->f->task == MOE_CLASSIFICATION || v->f->n_outputs == 1) return true;
+  lua_settop(L, 4);
   push_room(L, v->f);
   return sit_down(L, v);
 }
@@ -383,8 +387,7 @@ static int l_predict_one(lua_State *L) {
   static const char *const known[] = {"min_confidence", NULL};
   double least = 0;
   visit v;
-  lua_settop(L, 3);
-  if (!lua_isnil(L, 3)) {
+  if (!lua_isnoneornil(L, 3)) {
     lmoe_check_self(L);
     lmoe_check_options(L, 3, known);
     least = lmoe_opt_number(L, 3, "min_confidence", 0, 1, 0);
@@ -408,7 +411,6 @@ static int test_generally(lua_State *L) {
 static int l_test_then_learn(lua_State *L) {
   visit v;
   moe_example s = {0};
-  lua_settop(L, 4);
   if (!sit_down_to_predict(L, &v) || !read_sample(L, &v, true) ||
       !read_target(L, &v, &s))
     return test_generally(L);
@@ -438,6 +440,7 @@ static int push_probabilities(lua_State *L, const moe_fitted *f,
 }
 
 static int tell_generally(lua_State *L) {
+  lua_settop(L, 2);
   moe_object *o = lmoe_check_self(L);
   lmoe_call *c = lmoe_begin(L);
   lmoe_refuse_regressor(L, o);
@@ -456,7 +459,6 @@ static int tell_generally(lua_State *L) {
 static int l_predict_proba_one(lua_State *L) {
   double p[MOST_PUSHED];
   visit v;
-  lua_settop(L, 2);
   if (!sit_down(L, &v) || v.f->task == MOE_REGRESSION ||
       v.f->n_outputs > MOST_PUSHED || !read_sample(L, &v, false))
     return tell_generally(L);
