@@ -70,13 +70,6 @@ static inline void lmoe_set_registry(lua_State *L, const void *key) {
   lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
-static inline void lmoe_set_functions(lua_State *L, const luaL_Reg *r) {
-  for (; r->name != NULL; r++) {
-    lua_pushcfunction(L, r->func);
-    lua_setfield(L, -2, r->name);
-  }
-}
-
 /* Calls f with `data` as its only argument, in protected mode from the first
    step on: 0, or the error is on the stack. */
 static inline int lmoe_protect(lua_State *L, lua_CFunction f, void *data) {

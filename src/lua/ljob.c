@@ -110,7 +110,7 @@ static running *push_running(lua_State *L, double *budget_ms) {
   static const char *const known[] = {
       "weights", "subsets", "groups", "method",    "stage",
       "rounds",  "unseen",  "warm",   "budget_ms", NULL};
-  moe_object *o = lmoe_check_self(L);
+  moe_object *o = lmoe_check_idle_self(L);
   moe_batch batch;
   running *r;
   lua_settop(L, 4);
@@ -242,6 +242,7 @@ static int l_step(lua_State *L) {
    as it was. */
 static int l_commit(lua_State *L) {
   running *r = check_running(L);
+  lmoe_refuse_amid(L, r->job->object);
   if (work(L, r, moe_job_commit) != MOE_OK)
     return luaL_error(L, "%s", r->c->call.error.text);
   return push_committed(L, r);

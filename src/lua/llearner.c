@@ -199,7 +199,7 @@ static int l_classes(lua_State *L) {
 /* learn_many(X, y, { weights }): learn_one for each row in order. */
 static int l_learn_many(lua_State *L) {
   static const char *const known[] = {"weights", NULL};
-  moe_object *o = lmoe_check_self(L);
+  moe_object *o = lmoe_check_idle_self(L);
   lua_settop(L, 4);
   lmoe_call *c = lmoe_begin(L);
   moe_batch batch;

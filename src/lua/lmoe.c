@@ -86,6 +86,47 @@ void lmoe_add_functions(lua_State *L, const char *family, const luaL_Reg *r) {
   }
 }
 
+void lmoe_set_functions(lua_State *L, const luaL_Reg *r) {
+  for (; r->name != NULL; r++) {
+    lua_pushlightuserdata(L, lmoe_desk_of(L));
+    lua_pushcclosure(L, r->func, 1);
+    lua_setfield(L, -2, r->name);
+  }
+}
+
+/* Ours are those that have the desk for their first upvalue. */
+static bool is_ours(lua_State *L, int function) {
+  if (!lua_iscfunction(L, function) || lua_getupvalue(L, function, 1) == NULL)
+    return false;
+  bool ours = lua_touserdata(L, -1) == lmoe_desk_of(L);
+  lua_pop(L, 1);
+  return ours;
+}
+
+/* Whether that is what the function called as a method has in its first
+   argument. */
+static bool is_method_of(lua_State *L, lua_Debug *frame, const moe_object *o) {
+  if (lua_getlocal(L, frame, 1) == NULL) return false;
+  const lmoe_box *box = lua_touserdata(L, -1);
+  bool same =
+      box != NULL && lua_rawlen(L, -1) >= sizeof *box && box->pointer == o;
+  lua_pop(L, 1);
+  return same;
+}
+
+bool lmoe_is_amid(lua_State *L, const moe_object *o) {
+  lua_Debug frame;
+  bool found = false;
+  luaL_checkstack(L, LUA_MINSTACK, "methods");
+  for (int level = 1; !found && lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "f", &frame);
+    found =
+        is_ours(L, lua_gettop(L)) && (o == NULL || is_method_of(L, &frame, o));
+    lua_pop(L, 1);
+  }
+  return found;
+}
+
 void lmoe_new_family(lua_State *L, const char *family, const luaL_Reg *methods,
                      lua_CFunction close) {
   const luaL_Reg closers[] = {

@@ -56,6 +56,15 @@ void lmoe_add_methods(lua_State *L, const char *family,
 void lmoe_push_function(lua_State *L, const char *family, lua_CFunction f);
 void lmoe_add_functions(lua_State *L, const char *family, const luaL_Reg *r);
 
+/* Functions of no family, for the table on top: they have the desk. */
+void lmoe_set_functions(lua_State *L, const luaL_Reg *r);
+
+/* Whether one of the functions above called the running one: a callback's, or a
+   finaliser's, which may run wherever Lua makes something, and so between what
+   that function has looked at and what it does with it.  `o`: one of its own
+   methods; NULL: any. */
+bool lmoe_is_amid(lua_State *L, const moe_object *o);
+
 #define LMOE_DESK(L) ((lmoe_desk *)lua_touserdata(L, lua_upvalueindex(1)))
 #define LMOE_METATABLE lua_upvalueindex(2)
 
@@ -229,6 +238,11 @@ moe_object *lmoe_push_new(lua_State *L, const char *family, const char *name);
 moe_object *lmoe_check_object(lua_State *L, int index, const char *family);
 moe_object *lmoe_test_object(lua_State *L, int index); /* of any family */
 moe_object *lmoe_check_self(lua_State *L); /* the same, of a method's object */
+
+/* The same in a method that changes what others look at while they are at work:
+   raises where one of them is. */
+moe_object *lmoe_check_idle_self(lua_State *L);
+void lmoe_refuse_amid(lua_State *L, const moe_object *o);
 
 /* After construction or a change of children: keeps the boxes of the object's
    children alive for as long as its own, at `index`. */

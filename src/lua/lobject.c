@@ -90,6 +90,17 @@ moe_object *lmoe_check_self(lua_State *L) {
   return box->pointer;
 }
 
+void lmoe_refuse_amid(lua_State *L, const moe_object *o) {
+  if (lmoe_is_amid(L, o))
+    luaL_error(L, "the %s is in use by a running call", o->type->name);
+}
+
+moe_object *lmoe_check_idle_self(lua_State *L) {
+  moe_object *o = lmoe_check_self(L);
+  lmoe_refuse_amid(L, o);
+  return o;
+}
+
 typedef struct rooting {
   moe_visitor visitor;
   lua_State *L;
@@ -130,13 +141,15 @@ static lmoe_box *want_box(lua_State *L) {
 }
 
 /* An object in a call or held by others lives on until they let it go; this
-   box has nothing to do with it any more. */
+   box has nothing to do with it any more.  One that a finaliser closes in the
+   middle of a method lives as long as its box. */
 static int l_close(lua_State *L) {
   lmoe_box *box = want_box(L);
   moe_object *o = box->pointer;
   box->closed = true;
   if (o == NULL || atomic_load(&o->refs) > 1) return 0;
-  if (atomic_load(&o->uses) > 0 || o->fitting) return 0;
+  if (atomic_load(&o->uses) > 0 || o->fitting || lmoe_is_amid(L, NULL))
+    return 0;
   lmoe_charge(L, box, 0);
   box->pointer = NULL;
   moe_object_release(o);
@@ -267,7 +280,7 @@ static int l_get_params(lua_State *L) {
 }
 
 static int l_set_params(lua_State *L) {
-  lmoe_check_self(L);
+  lmoe_check_idle_self(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   lmoe_call *c = lmoe_begin(L);
   set_params(L, c, 1, 2);
@@ -485,7 +498,7 @@ static int l_clone(lua_State *L) {
 
 /* assign(other): self becomes what other is. */
 static int l_assign(lua_State *L) {
-  moe_object *o = lmoe_check_self(L);
+  moe_object *o = lmoe_check_idle_self(L);
   moe_object *from = lmoe_test_object(L, 2);
   if (from == NULL) luaL_error(L, "assign: another object expected");
   lmoe_call *c = lmoe_begin(L);
@@ -496,7 +509,7 @@ static int l_assign(lua_State *L) {
 }
 
 static int l_reset(lua_State *L) {
-  moe_object *o = lmoe_check_self(L);
+  moe_object *o = lmoe_check_idle_self(L);
   lmoe_call *c = lmoe_begin(L);
   lmoe_end(L, c, moe_object_reset(&c->call, o));
   lmoe_charge(L, lua_touserdata(L, 1), moe_object_bytes(o));

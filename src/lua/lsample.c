@@ -119,7 +119,7 @@ static int predict_generally(lua_State *L, double least) {
 
 /* There are four arguments. */
 static void learn_generally(lua_State *L) {
-  moe_object *o = lmoe_check_self(L);
+  moe_object *o = lmoe_check_idle_self(L);
   const moe_fitted *f = o->state;
   double weight = luaL_optnumber(L, 4, 1);
   lmoe_call *c = lmoe_begin(L);
