@@ -147,6 +147,26 @@ describe("with forgetting", function()
     each_near({ 2, -3 }, model:info().coefficients, 1e-6)
   end)
 
+  it("a column that stands still for long does no harm while it does, nor after", function()
+    local uniform, n = data.uniform(5), 20000
+    local model, worst = E.rls { forgetting = 0.95 }, 0
+    local function teach(still)
+      local rows, y = {}, {}
+      for i = 1, n do
+        local a = uniform() - 0.5
+        rows[i] = { a, still and 3 or uniform() }
+        y[i] = 2 * a - rows[i][2] + 0.01 * (uniform() - 0.5)
+      end
+      model:learn_many(rows, y)
+      for i = 1, n, 100 do
+        worst = math.max(worst, math.abs(model:predict_one(rows[i]) - y[i]))
+      end
+    end
+    for phase = 1, 10 do teach(phase % 5 ~= 0) end
+    assert.is_true(worst < 0.05, worst)
+    each_near({ 2, -1 }, model:info().coefficients, 0.02)
+  end)
+
   it("columns that depend on each other do no harm in a long run", function()
     local model, worst = E.rls { forgetting = 0.95 }, 0
     local seed = 3

@@ -1,6 +1,8 @@
 #include "recursive.h"
 
 #include <float.h>
+#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "instructions.h"
@@ -9,15 +11,25 @@
 #define KERNEL static inline __attribute__((always_inline))
 #define QUAD(x) (*(moe_quad *)(x))
 
-enum {
-  GROUP = MOE_RECURSIVE_GROUP, /* columns of U that are as long, and a vector */
-  RUN = 32                     /* columns that are gone through together */
-};
+/* So many columns of U are as long, and so many numbers a vector. */
+enum { GROUP = MOE_RECURSIVE_GROUP };
+
+/* What is found out about a group of columns: f = Uᵀ z, v = D f, which they add
+   to the gain, and the running sums of f v.  In the end f is over the sum
+   before it, which times the gain so far is what a column loses. */
+typedef struct part {
+  double f[GROUP], v[GROUP], sum[GROUP];
+} part;
 
 /* Column j has j + 1 numbers, in moe_recursive_width(j + 1). */
 size_t moe_recursive_size(size_t n) {
   size_t groups = n / GROUP, rest = n % GROUP;
   return GROUP * (groups + 1) * (GROUP / 2 * groups + rest);
+}
+
+size_t moe_recursive_room(size_t n) {
+  size_t width = moe_recursive_width(n);
+  return width + width / GROUP * (sizeof(part) / sizeof(double));
 }
 
 void moe_recursive_start(moe_recursive *r, double prior) {
@@ -31,9 +43,22 @@ void moe_recursive_start(moe_recursive *r, double prior) {
   }
 }
 
+moe_status moe_recursive_align(moe_call *call, moe_recursive *r) {
+  enum { VECTOR = 64 };
+  size_t bytes = moe_size(moe_recursive_size(r->n), sizeof *r->unit);
+  if ((uintptr_t)r->unit % VECTOR == 0) return MOE_OK;
+  double *aligned = moe_alloc_aligned(bytes);
+  if (aligned == NULL)
+    return moe_fail(call, MOE_ENOMEM, "not enough memory for %zu B", bytes);
+  memcpy(aligned, r->unit, bytes);
+  moe_free(r->unit);
+  r->unit = aligned;
+  return MOE_OK;
+}
+
 /* Uᵀ z for a group of columns with so many numbers each. */
 KERNEL void project_group(size_t length, const double *u, const double *z,
-                          double *f) {
+                          moe_quad *f) {
   moe_quad x = MOE_QUAD(z), a = x * MOE_QUAD(u), b = x * MOE_QUAD(u + length),
            c = x * MOE_QUAD(u + 2 * length), d = x * MOE_QUAD(u + 3 * length);
   for (size_t i = GROUP; i < length; i += GROUP) {
@@ -48,8 +73,8 @@ KERNEL void project_group(size_t length, const double *u, const double *z,
       (moe_quad){a[0], b[0], a[2], b[2]} + (moe_quad){a[1], b[1], a[3], b[3]};
   moe_quad cd =
       (moe_quad){c[0], d[0], c[2], d[2]} + (moe_quad){c[1], d[1], c[3], d[3]};
-  QUAD(f) = (moe_quad){ab[0], ab[1], cd[0], cd[1]} +
-            (moe_quad){ab[2], ab[3], cd[2], cd[3]};
+  *f = (moe_quad){ab[0], ab[1], cd[0], cd[1]} +
+       (moe_quad){ab[2], ab[3], cd[2], cd[3]};
 }
 
 /* The same of one column, to the same bits. */
@@ -60,18 +85,39 @@ KERNEL double project(size_t length, const double *u, const double *z) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* What a sample is learned by; `kept` is 1 / λ, `sum` r + zᵀ P z as far as the
-   columns have come, `shrink` 1 / sum. */
-typedef struct learning {
-  const double *z;
-  double kept, most, sum, shrink;
-} learning;
-
 typedef __typeof__((moe_quad){0} < (moe_quad){0}) choice;
 
 /* a where it is chosen, else b. */
 #define CHOOSE(chosen, a, b) \
   ((moe_quad)(((chosen) & (choice)(a)) | (~(chosen) & (choice)(b))))
+
+/* `sum` is what the columns before sum up to, in each lane. */
+KERNEL void weigh(const moe_quad *f, const double *d, moe_quad *sum, part *to) {
+  moe_quad own = MOE_QUAD(d) * *f, term = *f * own;
+  moe_quad pairs = term + (moe_quad){0, term[0], 0, term[2]};
+  moe_quad all = pairs + (moe_quad){0, 0, pairs[1], pairs[1]} + *sum;
+  QUAD(to->f) = *f;
+  QUAD(to->v) = own;
+  QUAD(to->sum) = all;
+  *sum = (moe_quad){all[3], all[3], all[3], all[3]};
+}
+
+/* All that a sample tells before its noise is known. */
+KERNEL void look(const moe_recursive *r, const double *z, part *to) {
+  const double *u = r->unit, *d = r->spread;
+  size_t n = r->n, rest = n % GROUP, length = GROUP;
+  moe_quad sum = {0}, f = {0};
+  for (; length <= n; length += GROUP, d += GROUP) {
+    project_group(length, u, z, &f);
+    weigh(&f, d, &sum, to++);
+    u += GROUP * length;
+  }
+  if (rest == 0) return;
+  f = (moe_quad){project(length, u, z)};
+  if (rest > 1) f[1] = project(length, u + length, z);
+  if (rest > 2) f[2] = project(length, u + 2 * length, z);
+  weigh(&f, d, &sum, to);
+}
 
 /* What is known for sure could never be forgotten.  In vectors, by hand: four
    numbers that are written singly are slow to read as one. */
@@ -82,21 +128,22 @@ KERNEL void store_spread(const moe_quad *x, double limit, double *d) {
   QUAD(d) = CHOOSE(spread < most, spread, most);
 }
 
-/* Given f = Uᵀ z of a group, finds v = D f, which the columns add to the gain,
-   and p, which the gain adds to the columns and f gives way to; changes D. */
-KERNEL void weigh(learning *s, double *restrict d, double *restrict f,
-                  double *restrict v) {
-  moe_quad own = MOE_QUAD(d) * MOE_QUAD(f), term = MOE_QUAD(f) * own;
-  moe_quad pairs = term + (moe_quad){0, term[0], 0, term[2]};
-  moe_quad sum = pairs + (moe_quad){0, 0, pairs[1], pairs[1]} + s->sum;
-  moe_quad before = {s->sum, sum[0], sum[1], sum[2]}, shrink = 1 / sum;
-  moe_quad last = {s->shrink, shrink[0], shrink[1], shrink[2]};
-  moe_quad spread = MOE_QUAD(d) * (before * shrink * s->kept);
-  s->sum = sum[3];
-  s->shrink = shrink[3];
-  QUAD(v) = own;
-  QUAD(f) = -MOE_QUAD(f) * last;
-  store_spread(&spread, s->most, d);
+/* The sums have the noise in them now: changes D, and tells what divides by the
+   last of them.  All that waits for the noise waits for one division. */
+KERNEL double share(size_t n, double noise, double kept, double most,
+                    double *restrict d, part *restrict p) {
+  moe_quad to = (moe_quad){0} + noise, by = 1 / to;
+  for (size_t j = 0; j < n; j += GROUP, d += GROUP, p++) {
+    moe_quad sum = MOE_QUAD(p->sum) + noise, shrink = 1 / sum;
+    moe_quad before = {to[3], sum[0], sum[1], sum[2]};
+    moe_quad last = {by[3], shrink[0], shrink[1], shrink[2]};
+    moe_quad spread = (MOE_QUAD(d) * kept) * (before * shrink);
+    QUAD(p->f) = MOE_QUAD(p->f) * last;
+    store_spread(&spread, most, d);
+    to = sum;
+    by = shrink;
+  }
+  return by[3];
 }
 
 /* Changes n columns, and the gain by what they were. */
@@ -107,59 +154,50 @@ KERNEL void change_columns(size_t n, size_t length, double *restrict u,
     moe_quad sum = MOE_QUAD(gain + i);
     for (size_t j = 0; j < n; j++) {
       moe_quad own = MOE_QUAD(u + j * length);
-      QUAD(u + j * length) = own + sum * p[j];
+      QUAD(u + j * length) = own - sum * p[j];
       sum += own * v[j];
     }
     QUAD(gain + i) = sum;
   }
 }
 
-/* Bierman's recursion for n columns, the first of which has the number `first`
-   and starts at u: the gain, up to its divisor, grows.  Each of the steps is
-   done for all columns before the next, as nothing waits for the last sum
-   then.  Returns the end of the columns. */
-KERNEL double *learn_columns(size_t first, size_t n, double *u, double *d,
-                             learning *s, double *gain) {
-  double p[RUN], v[RUN];
-  size_t whole = n / GROUP * GROUP, length = first + GROUP, j;
-  const double *at = u;
-  for (j = 0; j < whole; at += GROUP * length, j += GROUP, length += GROUP)
-    project_group(length, at, s->z, p + j);
-  if (j < n) QUAD(p + j) = (moe_quad){0};
-  for (; j < n; at += length, j++) p[j] = project(length, at, s->z);
-  for (j = 0; j < n; j += GROUP) weigh(s, d + j, p + j, v + j);
-  for (j = 0, length = first + GROUP; j < whole; j += GROUP, length += GROUP) {
-    change_columns(GROUP, length, u, p + j, v + j, gain);
+/* Finds U and the gain, up to its divisor. */
+KERNEL void change(const moe_recursive *r, const part *p,
+                   double *restrict gain) {
+  double *u = r->unit;
+  size_t n = r->n, rest = n % GROUP, length = GROUP;
+  for (; length <= n; length += GROUP, p++) {
+    QUAD(gain + length - GROUP) = (moe_quad){0};
+    change_columns(GROUP, length, u, p->f, p->v, gain);
     u += GROUP * length;
   }
-  for (; j < n; u += length, j++)
-    change_columns(1, length, u, p + j, v + j, gain);
-  return u;
+  if (rest > 0) QUAD(gain + length - GROUP) = (moe_quad){0};
+  for (size_t j = 0; j < rest; j++, u += length)
+    change_columns(1, length, u, p->f + j, p->v + j, gain);
 }
 
-/* Divides the gain by s->sum, and tells its squared length; infinities and what
-   is not a number anywhere end in that. */
-KERNEL double divide(size_t n, const learning *s, double *gain) {
+/* Divides the gain, and tells its squared length; infinities and what is not a
+   number anywhere end in that. */
+KERNEL double divide(size_t n, double shrink, double *gain) {
   moe_quad sum = {0};
   for (size_t i = 0; i < n; i += GROUP) {
-    moe_quad own = MOE_QUAD(gain + i) * s->shrink;
+    moe_quad own = MOE_QUAD(gain + i) * shrink;
     sum += own * own;
     QUAD(gain + i) = own;
   }
-  return moe_quad_sum(&sum) + (s->sum - s->sum);
+  return shrink > 0 ? moe_quad_sum(&sum) : INFINITY;
 }
 
-KERNEL double learn(const moe_recursive *r, const learning *start,
-                    double *gain) {
-  learning s = *start;
-  size_t n = r->n;
-  double *u = r->unit;
-  s.shrink = 1 / s.sum;
-  for (size_t i = 0; i < n; i += GROUP) QUAD(gain + i) = (moe_quad){0};
-  for (size_t first = 0; first < n; first += RUN)
-    u = learn_columns(first, n - first < RUN ? n - first : RUN, u,
-                      r->spread + first, &s, gain);
-  return divide(n, &s, gain);
+/* Bierman's recursion, each of its steps for all columns before the next: no
+   column waits for the one before then, and the first step, a third of the
+   work, not for the noise. */
+KERNEL double learn(const moe_recursive *r, const double *z, double noise,
+                    double kept, double most, double *gain) {
+  part *parts = (part *)(gain + moe_recursive_width(r->n));
+  look(r, z, parts);
+  double shrink = share(r->n, noise, kept, most, r->spread, parts);
+  change(r, parts, gain);
+  return divide(r->n, shrink, gain);
 }
 
 KERNEL double variance(const moe_recursive *r, const double *z) {
@@ -175,19 +213,21 @@ KERNEL double variance(const moe_recursive *r, const double *z) {
 }
 
 typedef struct kernels {
-  double (*learn)(const moe_recursive *, const learning *, double *);
+  double (*learn)(const moe_recursive *, const double *, double, double, double,
+                  double *);
   double (*variance)(const moe_recursive *, const double *);
 } kernels;
 
-#define COMPILE_FOR(NAME, TARGET)                                              \
-  TARGET static double learn_##NAME(const moe_recursive *r, const learning *s, \
-                                    double *gain) {                            \
-    return learn(r, s, gain);                                                  \
-  }                                                                            \
-  TARGET static double variance_##NAME(const moe_recursive *r,                 \
-                                       const double *z) {                      \
-    return variance(r, z);                                                     \
-  }                                                                            \
+#define COMPILE_FOR(NAME, TARGET)                                            \
+  TARGET static double learn_##NAME(const moe_recursive *r, const double *z, \
+                                    double noise, double kept, double most,  \
+                                    double *gain) {                          \
+    return learn(r, z, noise, kept, most, gain);                             \
+  }                                                                          \
+  TARGET static double variance_##NAME(const moe_recursive *r,               \
+                                       const double *z) {                    \
+    return variance(r, z);                                                   \
+  }                                                                          \
   static const kernels NAME = {learn_##NAME, variance_##NAME};
 
 MOE_COMPILE_KERNELS
@@ -195,8 +235,7 @@ MOE_COMPILE_KERNELS
 bool moe_recursive_learn(moe_recursive *r, const double *z, double noise,
                          double forgetting, double prior, double most,
                          double *gain, double *length) {
-  learning s = {.z = z, .kept = 1 / forgetting, .most = most, .sum = noise};
-  *length = best()->learn(r, &s, gain);
+  *length = best()->learn(r, z, noise, 1 / forgetting, most, gain);
   if (*length <= DBL_MAX) return true;
   moe_recursive_start(r, prior);
   memset(gain, 0, moe_recursive_width(r->n) * sizeof *gain);

@@ -13,8 +13,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Part of a type's state.  Vectors of features and gains have room for
-   moe_recursive_width(n) numbers, those behind the n-th 0. */
+#include "memory.h"
+
+/* Part of a type's state.  Features are moe_recursive_width(n) numbers, those
+   behind the n-th 0; so are gains, in room for moe_recursive_room(n). */
 typedef struct moe_recursive {
   size_t n;
   double *unit;   /* moe_recursive_size(n): U's columns, filled up with zeros */
@@ -28,6 +30,10 @@ static inline size_t moe_recursive_width(size_t n) {
   return (n + group - 1) / group * group;
 }
 size_t moe_recursive_size(size_t n);
+size_t moe_recursive_room(size_t n); /* a gain, and what it is found by */
+
+/* Moves U to where no vector of it lies in two lines of the cache. */
+moe_status moe_recursive_align(moe_call *call, moe_recursive *r);
 
 /* Each weight has the variance `prior`, and nothing to do with the others. */
 void moe_recursive_start(moe_recursive *r, double prior);

@@ -64,7 +64,8 @@ static size_t count_weights(const rls *r) {
 }
 
 static size_t work_size(const rls *r) {
-  return 2 * moe_recursive_width(count_weights(r));
+  size_t n = count_weights(r);
+  return moe_recursive_width(n) + moe_recursive_room(n);
 }
 
 static moe_status visit(void *state, moe_visitor *v) {
@@ -102,6 +103,9 @@ static moe_status prepare(moe_call *call, rls *r, const rls_params *p) {
     moe_recursive_start(&covariance, p->delta);
     r->forgetting = p->forgetting;
   }
+  moe_recursive covariance = covariance_of(r);
+  MOE_TRY(moe_recursive_align(call, &covariance));
+  r->unit = covariance.unit;
   if (r->residual == NULL)
     MOE_TRY(moe_new_array(call, &r->residual, m, sizeof *r->residual));
   return moe_new_array(call, &r->work, work_size(r), sizeof *r->work);
@@ -182,7 +186,7 @@ static const double *extend(rls *r, const rls_params *p, const double *x) {
 static void learn(rls *r, const rls_params *p, const moe_example *s,
                   const double *error) {
   double weight = s->weight < 1 ? s->weight : 1, noisy = 1 / s->weight, length;
-  double *gain = r->work + work_size(r) / 2;
+  double *gain = r->work + moe_recursive_width(count_weights(r));
   moe_recursive covariance = covariance_of(r);
   r->forgetting = forget(r, p, error, weight);
   double kept = 1 - (1 - r->forgetting) * weight;

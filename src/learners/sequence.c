@@ -54,7 +54,8 @@ moe_status moe_sequence_visit(void *state, moe_visitor *v) {
   MOE_TRY(moe_visit_array(v, "spread", MOE_F64, &m->readout.spread, width));
   MOE_TRY(moe_visit_derived(v, "next", MOE_F64, &m->next, m->n_memory));
   MOE_TRY(moe_visit_derived(v, "z", MOE_F64, &m->z, width));
-  MOE_TRY(moe_visit_derived(v, "gain", MOE_F64, &m->gain, width));
+  MOE_TRY(
+      moe_visit_derived(v, "gain", MOE_F64, &m->gain, moe_recursive_room(n)));
   return moe_visit_derived(v, "error", MOE_F64, &m->error, outputs);
 }
 
@@ -120,7 +121,8 @@ static moe_status open_room(moe_call *call, moe_sequence *m) {
   size_t width = moe_recursive_width(m->readout.n);
   MOE_TRY(new_unless(call, &m->next, m->n_memory));
   MOE_TRY(new_unless(call, &m->z, width));
-  MOE_TRY(new_unless(call, &m->gain, width));
+  MOE_TRY(new_unless(call, &m->gain, moe_recursive_room(m->readout.n)));
+  MOE_TRY(moe_recursive_align(call, &m->readout));
   return new_unless(call, &m->error, m->fitted.n_outputs);
 }
 
