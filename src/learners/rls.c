@@ -19,14 +19,12 @@
 #define FARTHEST 1e150
 #define FARTHEST_SQUARED 1e300
 
-/* Adaptive forgetting: the running means' share, the most that an error counts
-   over the usual one, what λ is multiplied by for each such multiple, within
-   limits. */
+/* Adaptive forgetting: the running means' share, how many times the usual error
+   one counts as, within limits, and how much less of λ is left for each. */
 #define SHARE 0.01
+#define LEAST_RATIO 0.1
 #define MOST_RATIO 10
 #define PER_RATIO 0.001
-#define LEAST_CHANGE 0.99
-#define MOST_CHANGE 1.001
 #define LEAST_FORGETTING 0.95
 
 typedef struct rls_params {
@@ -138,26 +136,52 @@ static double within(double x, double low, double high) {
   return x < high ? x : high;
 }
 
-/* Errors come into the running means; the larger they are, the more of the past
-   is forgotten.  A row of little weight is of little effect. */
-static double forget(rls *r, const rls_params *p, const double *error,
-                     double weight) {
+/* Takes down the error of an output, and tells its size. */
+static inline double note(rls *r, const moe_example *s, size_t c, double answer,
+                          double share) {
+  double error = moe_affine_limit(s->y[c] - answer);
+  double e = within(error, -FARTHEST, FARTHEST);
+  r->residual[c] = error;
+  r->error[c] = (1 - share) * r->error[c] + share * (e * e);
+  return fabs(e);
+}
+
+/* The mean size of the errors, which it takes down.  A single one stays in a
+   register, as all else waits for it. */
+static double find_errors(rls *r, const moe_example *s, double share) {
   size_t m = r->affine.fitted.n_outputs;
-  double share = SHARE * weight, part = 1 / (double)m, size = 0;
-  for (size_t c = 0; c < m; c++) {
-    double e = within(error[c], -FARTHEST, FARTHEST);
-    r->error[c] = (1 - share) * r->error[c] + share * (e * e);
-    size += fabs(e) * part;
+  double only, size = 0;
+  if (m == 1) {
+    if (s->answer != NULL)
+      only = *s->answer;
+    else
+      moe_affine_answer_one(&r->affine, s->x, &only);
+    return note(r, s, 0, only, share);
   }
-  r->usual = (1 - share) * r->usual + share * size;
-  double ratio =
-      r->usual > 1e-15 ? within(size / r->usual, 0.1, MOST_RATIO) : 1;
-  double change =
-      within(1 - PER_RATIO * (ratio - 1), LEAST_CHANGE, MOST_CHANGE);
+  const double *answer = s->answer;
+  if (answer == NULL) {
+    moe_affine_answer_one(&r->affine, s->x, r->residual);
+    answer = r->residual;
+  }
+  for (size_t c = 0; c < m; c++) size += note(r, s, c, answer[c], share);
+  return size / (double)m;
+}
+
+/* How many times the usual error this is, which becomes the usual one a little.
+   Limited before it is divided, so that no processor guesses what it is. */
+static double compare(rls *r, double size, double share) {
+  double usual = (1 - share) * r->usual + share * size;
+  r->usual = usual;
+  return usual > 1e-15
+             ? within(size, LEAST_RATIO * usual, MOST_RATIO * usual) / usual
+             : 1;
+}
+
+/* The larger the error, the more of the past is forgotten. */
+static double forget(const rls_params *p, double ratio) {
   double least =
       p->forgetting < LEAST_FORGETTING ? p->forgetting : LEAST_FORGETTING;
-  if (!p->adaptive) return p->forgetting;
-  return within(p->forgetting * change, least, 1);
+  return within(p->forgetting * (1 + PER_RATIO - PER_RATIO * ratio), least, 1);
 }
 
 /* Weights that would not be finite are not taken. */
@@ -182,34 +206,23 @@ static const double *extend(rls *r, const rls_params *p, const double *x) {
   return r->work;
 }
 
-/* Divisions that wait for nothing come first. */
-static void learn(rls *r, const rls_params *p, const moe_example *s,
-                  const double *error) {
-  double weight = s->weight < 1 ? s->weight : 1, noisy = 1 / s->weight, length;
-  double *gain = r->work + moe_recursive_width(count_weights(r));
-  moe_recursive covariance = covariance_of(r);
-  r->forgetting = forget(r, p, error, weight);
-  double kept = 1 - (1 - r->forgetting) * weight;
-  double noise = within(kept * noisy, 1e-300, 1e300);
-  if (moe_recursive_learn(&covariance, extend(r, p, s->x), noise, kept,
-                          p->delta, p->delta * MOST_UNKNOWN, gain, &length))
-    move(r, error, gain, length);
-}
-
+/* What is divided by the weight waits for nothing.  A row of little weight is
+   of little effect. */
 static moe_status learn_one(moe_call *call, moe_object *o,
                             const moe_example *s) {
   const rls_params *p = o->params;
   rls *r = o->state;
-  size_t m = r->affine.fitted.n_outputs;
+  double weight = s->weight < 1 ? s->weight : 1, share = SHARE * weight;
+  double noisy = within(1 / s->weight, 2e-300, 1e300), length;
   MOE_TRY(prepare(call, r, p));
-  double *error = r->residual;
-  if (s->answer != NULL)
-    memcpy(error, s->answer, m * sizeof *error);
-  else
-    moe_affine_answer_one(&r->affine, s->x, error);
-  for (size_t c = 0; c < m; c++)
-    error[c] = moe_affine_limit(s->y[c] - error[c]);
-  learn(r, p, s, error);
+  double *gain = r->work + moe_recursive_width(count_weights(r));
+  moe_recursive covariance = covariance_of(r);
+  double ratio = compare(r, find_errors(r, s, share), share);
+  r->forgetting = p->adaptive ? forget(p, ratio) : p->forgetting;
+  double kept = r->forgetting * weight + (1 - weight);
+  if (moe_recursive_learn(&covariance, extend(r, p, s->x), kept * noisy, kept,
+                          p->delta, p->delta * MOST_UNKNOWN, gain, &length))
+    move(r, r->residual, gain, length);
   return MOE_OK;
 }
 
