@@ -1,6 +1,7 @@
 -- Naive Bayes against another library's probabilities, its formulas, and itself
 -- row by row.
 local moe = require "moe"
+local allocations = require "spec.support.allocations"
 local data = require "spec.support.data"
 local near = require("spec.support.near").within(1e-9)
 
@@ -333,6 +334,21 @@ describe("naive_bayes", function()
     local p = model:predict_proba_one { s = "level 7", x = 650 }
     assert.is_true(p.odd > p.even)
     assert(moe.undump(model:dump()))
+  end)
+
+  it("goes on, and from a file too, where a level found no memory", function()
+    local text = "a,b,c,d,e,y\n,,,,,no\nlast,a,a,a,a,no\n" .. ("first,b,b,b,b,yes\n"):rep(4)
+    local t = assert(moe.data.parse_csv(text, { target = "y" }))
+    local bytes, n, done = E.naive_bayes {}:learn_many(t:rows(1, 1)):dump(), -1, false
+    while not done do
+      n = n + 1
+      local model = assert(moe.undump(bytes))
+      done = allocations.run_out(function() model:learn_many(t:rows(2, 3)) end, n)
+      model = assert(moe.undump(model:dump())):learn_many(t)
+      local p = model:predict_proba_one { a = "first", b = "b", c = "b", d = "b", e = "b" }
+      assert.is_true(p.yes > p.no)
+    end
+    assert.is_true(n > 3)
   end)
 
   it("refuses strings where it learned numbers", function()

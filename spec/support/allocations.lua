@@ -14,7 +14,9 @@ function allocations.live()
   return core._live()
 end
 
-local function run_out(work, n)
+--- Does the work while all allocations fail after the first n of them: whether it
+-- came to its end.  An error of other words than that memory is short goes on.
+function allocations.run_out(work, n)
   core._trim()
   core._fail_after(n)
   local ok, message = pcall(work)
@@ -30,7 +32,7 @@ end
 function allocations.fail(work)
   work()
   local before, n = allocations.live(), 0
-  while not run_out(work, n) do n = n + 1 end
+  while not allocations.run_out(work, n) do n = n + 1 end
   local leaked = allocations.live() - before
   if leaked ~= 0 then error(("%d allocations are left"):format(leaked), 2) end
   return n

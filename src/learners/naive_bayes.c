@@ -412,8 +412,10 @@ static moe_status make_slot(moe_call *call, moe_naive_bayes_model *m, size_t j,
   if (code < room) return MOE_OK;
   size_t more = 2 * code + 4 - room, slots = m->slots + more;
   double *level;
-  if (m->start == NULL)
+  if (m->slots == 0) {
+    moe_free(m->start); /* of no length */
     MOE_TRY(moe_new_array(call, &m->start, d + 1, sizeof *m->start));
+  }
   MOE_TRY(moe_new_array(call, &level, moe_size(classes, slots), sizeof *level));
   size_t before = (size_t)m->start[j + 1], after = m->slots - before;
   for (size_t c = 0; m->slots > 0 && c < classes; c++) {
