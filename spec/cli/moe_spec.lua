@@ -57,6 +57,18 @@ describe("the moe program", function()
       assert.equal("x=1\tshow.lua\tnil\t0\n", (run "-e x=1 show.lua"))
     end)
 
+    it("loads the module once more, be there products already", function()
+      write(folder .. "/again.lua", [[
+        local moe = require "moe"
+        moe.ones(64, 64):matmul(moe.ones(64, 64))
+        for name in pairs(package.loaded) do
+          if name:find "^moe" then package.loaded[name] = nil end
+        end
+        print(require "moe" ~= moe)
+      ]])
+      assert.equal("true\n", (shell("unset MOE_KERNELS; " .. moe .. " again.lua")))
+    end)
+
     it("reads it from the standard input when that is no terminal, or for -", function()
       assert.equal("7\n", (run("", "print(7)")))
       assert.equal("-\t1\ta\n", (run("- a", "print(arg[0], #arg, ...)")))

@@ -15,6 +15,14 @@ static int processors(void) {
   return CPU_COUNT(&allowed);
 }
 
+/* Where the module is loaded once more, products may have been made already:
+   then their library stays. */
+static void choose_fastest(lua_State *L) {
+  lua_getfield(L, -1, "load_backend");
+  lua_pushliteral(L, "fastest");
+  if (lua_pcall(L, 1, 0, 0) != 0) lua_pop(L, 1);
+}
+
 /* The program has the machine to itself, so the engine may use all of it. */
 static int load_core(lua_State *L) {
   lua_pushcfunction(L, luaopen_moe_core);
@@ -24,11 +32,7 @@ static int load_core(lua_State *L) {
   lua_getfield(L, -1, "set_threads");
   lua_pushinteger(L, processors());
   lua_call(L, 1, 0);
-  if (getenv("MOE_KERNELS") == NULL) {
-    lua_getfield(L, -1, "load_backend");
-    lua_pushliteral(L, "fastest");
-    lua_call(L, 1, 0);
-  }
+  if (getenv("MOE_KERNELS") == NULL) choose_fastest(L);
   return 1;
 }
 
