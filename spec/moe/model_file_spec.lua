@@ -594,6 +594,15 @@ describe("a model of false statements", function()
     false_value(function(t) t.bytes = ("\255"):rep(16) end, "not finite")
   end)
 
+  it("about what a stream counts is refused", function()
+    local m = moe.mixture { experts = { a = E.linear {}, b = E.constant {} } }
+    for i = 1, 9 do m:learn_one({ i % 3, i % 2 }, i) end
+    local dump = m:dump()
+    refuses(edited(dump, function(file)
+      file.tensors.samples.bytes = (("\255"):rep(7) .. "\127"):rep(2)
+    end), "not those that it was fitted with")
+  end)
+
   it("about its children is refused", function()
     local experts = { a = E.constant {}, b = E.constant {} }
     local m = moe.mixture { experts = experts, gate = G.uniform {} }

@@ -403,10 +403,10 @@ static moe_status check(moe_call *call, const moe_object *o) {
   for (size_t e = 0; sound && e < m->n_experts; e++)
     sound = moe_learner_fitted(p->experts.items[e]) != NULL &&
             moe_learner_fitted(p->experts.items[e])->task == m->fitted.task &&
-            isfinite(m->noise[e]) && m->noise[e] >= 0 && m->samples[e] >= 0 &&
-            m->sharpness[e] > 0 && isfinite(m->sharpness[e]) &&
-            isfinite(m->load[e]) && isfinite(m->importance[e]) &&
-            isfinite(m->bias[e]);
+            isfinite(m->noise[e]) && m->noise[e] >= 0 &&
+            moe_is_count(m->samples[e]) && m->sharpness[e] > 0 &&
+            isfinite(m->sharpness[e]) && isfinite(m->load[e]) &&
+            isfinite(m->importance[e]) && isfinite(m->bias[e]);
   if (sound && moe__stream_is_sound(o)) return MOE_OK;
   return moe_fail(call, MOE_EFORMAT,
                   "mixture: the experts are not those that it was fitted with");
