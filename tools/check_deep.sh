@@ -18,7 +18,7 @@ round "address and undefined-behaviour sanitizers" \
 round "thread sanitizer" $MAKE test config=tsan LUAS=build/tsan/moe
 round "collector at work after every few allocations" \
   SPEC_OPTIONS=--helper=tools/busy_collector.lua $MAKE test LUAS="lua5.1 lua5.4"
-MOE_DEEP=""
+unset MOE_DEEP
 # The pool's threads live on, so what they point to is no loss; oneDNN reads past
 # buffers of its own, which is not what we look for.
 round "valgrind" MOE_KERNELS=portable RUNNER="valgrind --quiet \
