@@ -810,6 +810,23 @@ describe("experts come and go while the stream flows", function()
     assert.matches("of one removed since at %d+", tostring(m:stats().events))
   end)
 
+  it("one that learned strings is not given numbers, nor other strings' codes", function()
+    local function known(...)
+      local expert = E.naive_bayes {}
+      for i, level in ipairs { ... } do expert:learn_one({ s = level }, i % 2 == 0) end
+      return expert
+    end
+    local function refuses(experts, x)
+      local m = moe.mixture { experts = experts }
+      assert.error_matches(function() m:learn_one({ s = x }, true) end, "other columns")
+    end
+    refuses({ a = known("u", "v") }, 1e18)
+    refuses({ a = known("u", "v"), b = known("v", "u") }, "u")
+    local m = moe.mixture { experts = { a = known("u", "v"), b = known "u" } }
+    m:learn_one({ s = "w" }, true)
+    assert.equal(3, m:expert("a"):info().n_seen)
+  end)
+
   it("one that is reset or replaced begins again", function()
     local m = teach(mixture(), X, y, 1, 300)
     m:expert("a"):reset()

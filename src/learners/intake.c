@@ -70,6 +70,14 @@ bool moe_intake_is_sound(const moe_intake *in) {
   return true;
 }
 
+bool moe_intake_agrees(const moe_intake *in, const moe_intake *from) {
+  if (!in->open) return true;
+  if (from->open && from->n != in->n) return false;
+  for (size_t j = 0; j < in->n; j++)
+    if (in->nominal[j] != (from->open && from->nominal[j])) return false;
+  return true;
+}
+
 size_t moe_intake_width(const moe_intake *in) {
   size_t width = 0;
   for (size_t j = 0; j < in->n; j++)
@@ -105,6 +113,17 @@ moe_status moe_intake_add(moe_call *call, moe_intake *in, size_t column,
   *code = (int32_t)count_levels(in, column);
   for (size_t j = column; j < in->n; j++) in->start[j + 1]++;
   return MOE_OK;
+}
+
+bool moe_intake_shares_codes(const moe_intake *a, const moe_intake *b) {
+  for (size_t j = 0; a->open && b->open && j < a->n; j++) {
+    char *const *one = a->levels.items + a->start[j];
+    char *const *other = b->levels.items + b->start[j];
+    size_t n = count_levels(a, j), m = count_levels(b, j);
+    for (size_t k = 0; k < n && k < m; k++)
+      if (strcmp(one[k], other[k]) != 0) return false;
+  }
+  return true;
 }
 
 moe_status moe_intake_follow(moe_call *call, moe_intake *in,

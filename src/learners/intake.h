@@ -38,6 +38,13 @@ moe_status moe_intake_copy(moe_call *call, const moe_intake *from,
 moe_status moe_intake_visit(moe_intake *in, moe_visitor *v);
 bool moe_intake_is_sound(const moe_intake *in);
 
+/* Whether a learner with the intake `in` may see what comes in by `from`: codes
+   in its nominal columns and nowhere else. */
+bool moe_intake_agrees(const moe_intake *in, const moe_intake *from);
+
+/* Whether the codes that both have given are of the same levels. */
+bool moe_intake_shares_codes(const moe_intake *a, const moe_intake *b);
+
 /* Columns that the learner sees. */
 size_t moe_intake_width(const moe_intake *in);
 

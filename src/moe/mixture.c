@@ -151,13 +151,18 @@ moe_status moe__mixture_map(moe_call *call, const moe_children *experts,
   return MOE_OK;
 }
 
+/* It sees the mixture's columns. */
+static bool has_columns(const moe_mixture *m, const moe_fitted *part) {
+  return part != NULL && part->schema.n == m->fitted.schema.n &&
+         moe_intake_agrees(&part->intake, &m->fitted.intake);
+}
+
 /* The experts are those of the last fit, with the classes they had then. */
 static bool is_current(const moe_mixture *m, size_t e, const moe_object *o) {
   const moe_fitted *f = moe_learner_fitted(o);
   const int32_t *map = m->map + m->map_start[e];
   size_t n = (size_t)(m->map_start[e + 1] - m->map_start[e]);
-  if (f == NULL || f->task != m->fitted.task || f->n_outputs != n ||
-      f->schema.n != m->fitted.schema.n)
+  if (!has_columns(m, f) || f->task != m->fitted.task || f->n_outputs != n)
     return false;
   for (size_t k = 0; f->task == MOE_CLASSIFICATION && k < n; k++)
     if (map[k] >= 0 && moe_label_compare(&f->labels.items[k],
@@ -195,8 +200,7 @@ void moe__take_logs(double *p, size_t n) {
 static moe_status check_gate(moe_call *call, const moe_object *o) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
   const moe_fitted *gate = moe_learner_fitted(p->gate);
-  if (gate != NULL && gate->n_outputs == p->experts.n &&
-      gate->schema.n == moe_learner_fitted(o)->schema.n)
+  if (has_columns(o->state, gate) && gate->n_outputs == p->experts.n)
     return MOE_OK;
   return moe_fail(call, MOE_ESTATE,
                   "mixture: the gate was reset or replaced, or has learned "

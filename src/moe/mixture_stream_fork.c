@@ -99,6 +99,7 @@ static bool fits(const moe_step *t, const moe_object *fork, size_t e) {
   const moe_fitted *f = fork->state;
   return f != NULL && f->task == t->m->fitted.task &&
          f->n_outputs == t->width && f->schema.n == t->m->fitted.schema.n &&
+         moe_intake_agrees(&f->intake, &t->m->fitted.intake) &&
          fork->type == t->params->experts.items[e]->type;
 }
 

@@ -57,7 +57,9 @@ static bool same_columns(const moe_schema *a, const moe_schema *b) {
 
 static bool fits(const moe_fitted *own, const part *child) {
   const moe_fitted *f = child->object->state;
-  if (f->task != child->task || !same_columns(&f->schema, &own->schema))
+  if (f->task != child->task || !same_columns(&f->schema, &own->schema) ||
+      !moe_intake_agrees(&f->intake, &own->intake) ||
+      !moe_intake_shares_codes(&f->intake, &own->intake))
     return false;
   return f->task == MOE_CLASSIFICATION || f->n_outputs == child->outputs;
 }
