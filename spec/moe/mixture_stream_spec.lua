@@ -827,6 +827,30 @@ describe("experts come and go while the stream flows", function()
     assert.equal(3, m:expert("a"):info().n_seen)
   end)
 
+  it("what was exchanged since the last sample is so in a file too", function()
+    local few, many = classifier { experts = { a = E.logistic {}, b = E.constant {} } }, classifier()
+    local points, classes = clouds(30, 3)
+    teach(many, points, classes)
+    for i = 1, 30 do few:learn_one(points[i], "c" .. i % 2) end
+    local function loaded(parts)
+      local m = many:clone()
+      m:set_params(parts(m))
+      return assert(moe.undump(m:dump()))
+    end
+    local function goes_on(m)
+      for _ = 1, 3 do teach(m, points, classes) end
+      assert.equal("c1", (m:predict_one(points[1])))
+    end
+    for _, gate in ipairs { G.softmax {}, few:get_params "gate" } do
+      local m = loaded(function() return { gate = gate } end)
+      assert.error_matches(function() m:predict_one(points[1]) end, "gate")
+      goes_on(m)
+    end
+    goes_on(loaded(function(m)
+      return { experts = { a = few:expert "a", b = m:expert "b", c = m:expert "c" } }
+    end))
+  end)
+
   it("one that is reset or replaced begins again", function()
     local m = teach(mixture(), X, y, 1, 300)
     m:expert("a"):reset()

@@ -243,6 +243,9 @@ moe_status moe__stream_open(moe_call *call, moe_object *o);
 moe_status moe__stream_take_parts(moe_call *call, moe_object *o,
                                   const ptrdiff_t *was);
 
+/* Whether it would take them as they are. */
+bool moe__stream_has_parts(const moe_object *o);
+
 void moe__stream_find_places(const moe_object *o, ptrdiff_t *was);
 moe_status moe__stream_make_tables(moe_call *call, moe_object *o,
                                    const ptrdiff_t *was);

@@ -385,9 +385,12 @@ bool moe__stream_is_sound(const moe_object *o) {
          events_are_sound(st) && detectors_are_sound(o);
 }
 
+/* A file may have parts that were exchanged after the last sample, or were
+   never of one mixture: then it is not current. */
 moe_status moe__stream_rebuild(moe_call *call, moe_object *o) {
   moe_mixture *m = o->state;
   MOE_TRY(make_derived(call, o, m->fitted.n_outputs));
-  if (!moe__stream_has_sizes(o)) m->stream.changes[0] = ~o->changes;
+  if (!moe__stream_has_sizes(o) || !moe__stream_has_parts(o))
+    m->stream.changes[0] = ~o->changes;
   return MOE_OK;
 }

@@ -235,6 +235,27 @@ moe_status moe__stream_take_parts(moe_call *call, moe_object *o,
   return take_gate(call, o, was, &labels);
 }
 
+static bool is_taken(const moe_fitted *own, const part *child) {
+  const moe_fitted *f = child->object->state;
+  if (f == NULL || !fits(own, child) || f->intake.open != own->intake.open)
+    return false;
+  for (size_t k = 0;
+       !child->frozen && f->task == MOE_CLASSIFICATION && k < own->labels.n;
+       k++)
+    if (moe_labels_find(&f->labels, &own->labels.items[k]) < 0) return false;
+  return f->intake.levels.n == own->intake.levels.n;
+}
+
+bool moe__stream_has_parts(const moe_object *o) {
+  const moe_fitted *own = o->state;
+  const part gate = gate_of(o);
+  for (size_t e = 0; e < params_of(o)->experts.n; e++) {
+    const part expert = expert_at(o, e);
+    if (!is_taken(own, &expert)) return false;
+  }
+  return is_taken(own, &gate);
+}
+
 /* A stream begins with the classes and levels that experts know already. */
 moe_status moe__stream_open(moe_call *call, moe_object *o) {
   const moe_mixture_params *p = params_of(o);
