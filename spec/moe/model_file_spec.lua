@@ -594,13 +594,20 @@ describe("a model of false statements", function()
     false_value(function(t) t.bytes = ("\255"):rep(16) end, "not finite")
   end)
 
-  it("about what a stream counts is refused", function()
+  it("about what a stream counts and begins with is refused", function()
     local m = moe.mixture { experts = { a = E.linear {}, b = E.constant {} } }
     for i = 1, 9 do m:learn_one({ i % 3, i % 2 }, i) end
     local dump = m:dump()
     refuses(edited(dump, function(file)
       file.tensors.samples.bytes = (("\255"):rep(7) .. "\127"):rep(2)
     end), "not those that it was fitted with")
+    for _, name in ipairs { "prior", "factor" } do
+      refuses(edited(dump, function(file)
+        local t = file.tensors["gate." .. name]
+        t.shape, t.bytes = { 0 }, ""
+        file.metadata.moe = file.metadata.moe:gsub(('("%s":)%%[%%d+%%]'):format(name), "%1[0]")
+      end))
+    end
   end)
 
   it("about its children is refused", function()

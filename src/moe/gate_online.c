@@ -45,8 +45,10 @@ static bool all_within(const double *x, size_t n, double low, double high) {
 
 bool moe_gate_stream_is_sound(const moe_gate_stream *s, const moe_fitted *f) {
   return s->steps >= 0 && s->rows >= 0 && isfinite(s->rows) &&
-         (s->n_columns == 0 || s->n_columns == f->n_features) &&
-         (s->n_shares == 0 || s->n_shares == f->n_outputs + 1) &&
+         (s->n_columns == f->n_features ||
+          (s->n_columns == 0 && s->variance == NULL && s->factor == NULL)) &&
+         (s->n_shares == f->n_outputs + 1 ||
+          (s->n_shares == 0 && s->prior == NULL)) &&
          all_within(s->variance, s->n_columns, 0, 8 * LARGEST * LARGEST) &&
          all_within(s->factor, s->n_columns, 0, LARGEST) &&
          all_within(s->prior, s->n_shares, 0, 1);
@@ -158,6 +160,19 @@ static moe_status ensure(moe_call *call, double **array, size_t n) {
                         : moe_new_array(call, array, n, sizeof **array);
 }
 
+/* Both or none. */
+static moe_status open_columns(moe_call *call, moe_gate_stream *s, size_t d) {
+  double *variance;
+  MOE_TRY(moe_new_array(call, &variance, d, sizeof *variance));
+  if (moe_new_array(call, &s->factor, d, sizeof *s->factor) != MOE_OK) {
+    moe_free(variance);
+    return MOE_ENOMEM;
+  }
+  s->variance = variance;
+  s->n_columns = d;
+  return MOE_OK;
+}
+
 moe_status moe_gate_stream_open(moe_call *call, const moe_gate_learner *g) {
   moe_gate_stream *s = g->stream;
   moe_affine *a = g->affine;
@@ -166,9 +181,7 @@ moe_status moe_gate_stream_open(moe_call *call, const moe_gate_learner *g) {
   moe_scale(a->left, a->weights, m * d);
   a->left = 1;
   MOE_TRY(ensure(call, g->centre, d));
-  MOE_TRY(ensure(call, &s->variance, d));
-  MOE_TRY(ensure(call, &s->factor, d));
-  s->n_columns = d;
+  if (s->n_columns == 0) MOE_TRY(open_columns(call, s, d));
   if (g->rule->prior > 0 && s->prior == NULL) {
     MOE_TRY(ensure(call, &s->prior, m + 1));
     s->n_shares = m + 1;
