@@ -827,8 +827,37 @@ describe("experts come and go while the stream flows", function()
     assert.equal(3, m:expert("a"):info().n_seen)
   end)
 
+  it("what has learned anew is known by it, wherever it lies in memory", function()
+    local m, wide = mixture { experts = { a = E.linear {}, b = E.linear {} } }, {}
+    for j = 1, 400 do wide[j] = j end
+    teach(m, X, y, 1, 30)
+    local expert = m:expert "a"
+    for _ = 1, 200 do
+      expert:reset()
+      expert:learn_one(wide, 1)
+      assert.error_matches(function() m:predict_one(X[31]) end, "columns")
+      assert.error_matches(function() m:learn_one(X[31], y[31]) end, "columns")
+    end
+  end)
+
+  it("a fork that is none of its expert's gives way to one that is", function()
+    local points, classes = clouds(60, 3)
+    local other, wide = E.tree {}, E.logistic {}
+    other:fit({ { 1, 2, 3 }, { 3, 2, 1 } }, { "up", "down" })
+    for i = 1, 9 do wide:learn_one({ a = 1, b = 2, c = 3, d = "level " .. i }, "c" .. i % 2) end
+    for _, fork in ipairs { other, wide } do
+      local m = classifier { stream = moe.streaming { forks = { a = fork } } }
+      teach(m, points, classes)
+      m:learn_one(points[1], "new")
+      local own = m:get_params("stream"):get_params("forks").a
+      assert.equal("logistic", tostring(own):match "^%a+")
+      assert.is_true(own ~= fork and own:info().n_seen < 62)
+    end
+  end)
+
   it("what was exchanged since the last sample is so in a file too", function()
-    local few, many = classifier { experts = { a = E.logistic {}, b = E.constant {} } }, classifier()
+    local few = classifier { experts = { a = E.logistic {}, b = E.constant {} } }
+    local many = classifier()
     local points, classes = clouds(30, 3)
     teach(many, points, classes)
     for i = 1, 30 do few:learn_one(points[i], "c" .. i % 2) end

@@ -11,6 +11,15 @@
 
 static const double doubt = 6.907755278982137; /* ln(1/δ), δ = 0.001 */
 
+/* What a file calls a fork may be anything. */
+static bool is_fork_of(const moe_object *fork, const moe_object *expert,
+                       const moe_fitted *own) {
+  const moe_fitted *f = fork->state;
+  return f != NULL && fork->type == expert->type && f->task == own->task &&
+         f->schema.n == own->schema.n &&
+         moe_intake_agrees(&f->intake, &own->intake);
+}
+
 static ptrdiff_t find_fork(const moe_children *forks, const char *name) {
   for (size_t i = 0; i < forks->n; i++)
     if (strcmp(forks->names[i], name) == 0) return (ptrdiff_t)i;
@@ -96,11 +105,9 @@ static moe_status decide(const moe_step *t, size_t e, moe_object *fork) {
 }
 
 static bool fits(const moe_step *t, const moe_object *fork, size_t e) {
-  const moe_fitted *f = fork->state;
-  return f != NULL && f->task == t->m->fitted.task &&
-         f->n_outputs == t->width && f->schema.n == t->m->fitted.schema.n &&
-         moe_intake_agrees(&f->intake, &t->m->fitted.intake) &&
-         fork->type == t->params->experts.items[e]->type;
+  const moe_object *expert = t->params->experts.items[e];
+  return is_fork_of(fork, expert, &t->m->fitted) &&
+         moe_learner_fitted(fork)->n_outputs == t->width;
 }
 
 static moe_status run_fork(const moe_step *t, size_t e, moe_object *fork) {
@@ -126,18 +133,22 @@ moe_status moe__run_forks(const moe_step *t) {
   return MOE_OK;
 }
 
+static moe_status follow(moe_call *call, moe_object *fork,
+                         const moe_fitted *own) {
+  int32_t id;
+  MOE_TRY(moe__follow_levels(call, fork, own));
+  for (size_t k = 0; own->task == MOE_CLASSIFICATION && k < own->labels.n; k++)
+    MOE_TRY(moe_learner_add_label(call, fork, &own->labels.items[k], &id));
+  return MOE_OK;
+}
+
 moe_status moe__follow_in_forks(moe_call *call, const moe_object *o) {
   const moe_mixture_params *p = o->params;
-  const moe_fitted *own = o->state;
   const moe_children *forks = &moe__streaming_of(p->stream)->forks;
-  int32_t id;
-  for (size_t i = 0; i < forks->n; i++) {
-    moe_object *fork = forks->items[i];
-    if (fork->state == NULL) continue;
-    MOE_TRY(moe__follow_levels(call, fork, own));
-    for (size_t k = 0; own->task == MOE_CLASSIFICATION && k < own->labels.n;
-         k++)
-      MOE_TRY(moe_learner_add_label(call, fork, &own->labels.items[k], &id));
+  for (size_t e = 0; forks->n > 0 && e < p->experts.n; e++) {
+    ptrdiff_t at = find_fork(forks, p->experts.names[e]);
+    if (at >= 0 && is_fork_of(forks->items[at], p->experts.items[e], o->state))
+      MOE_TRY(follow(call, forks->items[at], o->state));
   }
   return MOE_OK;
 }
