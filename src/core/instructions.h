@@ -11,6 +11,14 @@
 typedef double moe_quad __attribute__((vector_size(4 * sizeof(double)),
                                        aligned(sizeof(double)), may_alias));
 #define MOE_QUAD(x) (*(const moe_quad *)(x))
+#define MOE_ALL(x) ((moe_quad){x, x, x, x})
+
+/* Of two quads, the first's numbers where a comparison of quads says so. */
+typedef long long moe_mask __attribute__((vector_size(4 * sizeof(long long)),
+                                          aligned(sizeof(double))));
+#define MOE_WHERE(mask, a, b) \
+  ((moe_quad)(((moe_mask)(a) & (mask)) | ((moe_mask)(b) & ~(mask))))
+
 typedef double moe_pair __attribute__((vector_size(2 * sizeof(double))));
 
 /* (x0 + x2) + (x1 + x3) */

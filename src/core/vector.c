@@ -28,25 +28,6 @@ MOE_KERNEL double residue(const double *x, size_t n) {
   return moe_quad_sum(&low) + rest;
 }
 
-MOE_KERNEL void exp_run(double *x, size_t n) {
-  for (size_t j = 0; j < n; j++) x[j] = moe__exp_of(x[j]);
-}
-
-/* A single group's steps are of known length, and what is left of a group is
-   taken as a whole one: neither takes longer than a step. */
-MOE_KERNEL void exp_all(double *x, size_t n) {
-  size_t whole = n - n % MOE_FOUR, rest = n - whole;
-  double lane[MOE_FOUR] = {0};
-  if (whole == MOE_FOUR)
-    exp_run(x, MOE_FOUR);
-  else
-    exp_run(x, whole);
-  if (rest == 0) return;
-  for (size_t l = 0; l < rest; l++) lane[l] = x[whole + l];
-  exp_run(lane, MOE_FOUR);
-  for (size_t l = 0; l < rest; l++) x[whole + l] = lane[l];
-}
-
 MOE_KERNEL void log_run(double *x, size_t n) {
   for (size_t j = 0; j < n; j++) x[j] = moe__log_of(x[j]);
 }
@@ -177,8 +158,9 @@ typedef struct kernels {
   void (*log)(double *, size_t);
   void (*tanh)(double *, size_t);
   bool (*softmax_row)(double *, size_t);
-  void (*multiply_quad)(const double *, const double *, size_t, double *);
-  void (*add_quad)(const double *, const double *, size_t, double *);
+  bool (*lines)(const double *, const double *, double, size_t, const double *,
+                size_t, double *);
+  void (*add_product)(const double *, size_t, const double *, size_t, double *);
   void (*products)(const double *, size_t, size_t, const double *, size_t,
                    double *);
   void (*weighted_sums)(const double *, size_t, size_t, const double *, size_t,
@@ -204,19 +186,20 @@ typedef struct kernels {
                                  size_t n) {                                   \
     moe__axpy(a, x, y, n);                                                     \
   }                                                                            \
-  TARGET static void exp_##NAME(double *x, size_t n) { exp_all(x, n); }        \
+  TARGET static void exp_##NAME(double *x, size_t n) { moe__exp(x, n); }       \
   TARGET static void log_##NAME(double *x, size_t n) { log_all(x, n); }        \
   TARGET static void tanh_##NAME(double *x, size_t n) { tanh_all(x, n); }      \
   TARGET static bool softmax_row_##NAME(double *z, size_t m) {                 \
     return moe__softmax_row(z, m);                                             \
   }                                                                            \
-  TARGET static void multiply_quad_##NAME(const double *w, const double *x,    \
-                                          size_t d, double *z) {               \
-    moe__multiply_quad(w, x, d, z);                                            \
+  TARGET static bool lines_##NAME(const double *w, const double *bias,         \
+                                  double left, size_t m, const double *x,      \
+                                  size_t d, double *z) {                       \
+    return moe__lines(w, bias, left, m, x, d, z);                              \
   }                                                                            \
-  TARGET static void add_quad_##NAME(const double *a, const double *x,         \
-                                     size_t d, double *g) {                    \
-    moe__add_quad(a, x, d, g);                                                 \
+  TARGET static void add_product_##NAME(                                       \
+      const double *r, size_t m, const double *x, size_t d, double *g) {       \
+    moe__add_product(r, m, x, d, g);                                           \
   }                                                                            \
   TARGET static void products_##NAME(const double *x, size_t n, size_t d,      \
                                      const double *w, size_t m, double *z) {   \
@@ -253,8 +236,8 @@ typedef struct kernels {
       dot_##NAME,           residue_##NAME,                                    \
       axpy_##NAME,          exp_##NAME,                                        \
       log_##NAME,           tanh_##NAME,                                       \
-      softmax_row_##NAME,   multiply_quad_##NAME,                              \
-      add_quad_##NAME,      products_##NAME,                                   \
+      softmax_row_##NAME,   lines_##NAME,                                      \
+      add_product_##NAME,   products_##NAME,                                   \
       weighted_sums_##NAME, gram_##NAME,                                       \
       standardize_##NAME,   standardize_floats_##NAME,                         \
       track_##NAME,         average_##NAME};
@@ -278,6 +261,16 @@ void moe_exp(double *x, size_t n) { best()->exp(x, n); }
 void moe_log(double *x, size_t n) { best()->log(x, n); }
 
 void moe_tanh(double *x, size_t n) { best()->tanh(x, n); }
+
+bool moe_lines(const double *w, const double *bias, double left, size_t m,
+               const double *x, size_t d, double *z) {
+  return best()->lines(w, bias, left, m, x, d, z);
+}
+
+void moe_add_product(const double *r, size_t m, const double *x, size_t d,
+                     double *g) {
+  best()->add_product(r, m, x, d, g);
+}
 
 void moe_products(const double *x, size_t n, size_t d, const double *w,
                   size_t m, double *z) {
@@ -313,34 +306,6 @@ void moe_average(const double *x, double share, double *mean, size_t n) {
 }
 
 /* ------------------------------------------------- built from these kernels */
-
-bool moe_lines(const double *w, const double *bias, double left, size_t m,
-               const double *x, size_t d, double *z) {
-  const kernels *k = best();
-  double all = 0;
-  size_t c = 0;
-  for (; c + MOE_FOUR <= m; c += MOE_FOUR) {
-    double p[MOE_FOUR];
-    k->multiply_quad(w + c * d, x, d, p);
-    all += (p[0] + p[1]) + (p[2] + p[3]);
-    for (size_t i = 0; i < MOE_FOUR; i++)
-      z[c + i] = moe__say(p[i], left, bias[c + i]);
-  }
-  for (; c < m; c++) {
-    double p = k->dot(x, w + c * d, d);
-    all += p;
-    z[c] = moe__say(p, left, bias[c]);
-  }
-  return all == all;
-}
-
-void moe_add_product(const double *r, size_t m, const double *x, size_t d,
-                     double *g) {
-  const kernels *k = best();
-  size_t c = 0;
-  for (; c + MOE_FOUR <= m; c += MOE_FOUR) k->add_quad(r + c, x, d, g + c * d);
-  for (; c < m; c++) k->axpy(r[c], x, g + c * d, d);
-}
 
 void moe_scale(double a, double *x, size_t n) {
   for (size_t j = 0; j < n; j++) x[j] *= a;

@@ -81,6 +81,25 @@ MOE_KERNEL double moe__exp_of(double x) {
   return x < -708 ? 0 : sum;
 }
 
+MOE_KERNEL void moe__exp_run(double *x, size_t n) {
+  for (size_t j = 0; j < n; j++) x[j] = moe__exp_of(x[j]);
+}
+
+/* A single group's steps are of known length, and what is left of a group is
+   taken as a whole one: neither takes longer than a step. */
+MOE_KERNEL void moe__exp(double *x, size_t n) {
+  size_t whole = n - n % MOE_FOUR, rest = n - whole;
+  double lane[MOE_FOUR] = {0};
+  if (whole == MOE_FOUR)
+    moe__exp_run(x, MOE_FOUR);
+  else
+    moe__exp_run(x, whole);
+  if (rest == 0) return;
+  for (size_t l = 0; l < rest; l++) lane[l] = x[whole + l];
+  moe__exp_run(lane, MOE_FOUR);
+  for (size_t l = 0; l < rest; l++) x[whole + l] = lane[l];
+}
+
 /* k ln 2 + 2 artanh s with x = 2^k m, m in [√½, √2) and s = (m − 1) / (m + 1),
    so |s| < 0.172, where ten terms of the series are exact to the last bit. */
 MOE_KERNEL double moe__log_of(double x) {
@@ -143,23 +162,26 @@ MOE_KERNEL bool moe__softmax_row(double *z, size_t m) {
   return true;
 }
 
-/* The sums of four quads, each as moe_quad_sum adds it up. */
-MOE_KERNEL void moe__sum_quads(const moe_quad *x, double *restrict out) {
-  for (int i = 0; i < MOE_FOUR; i += 2) {
-    moe_pair a = (moe_pair){x[i][0], x[i][1]} + (moe_pair){x[i][2], x[i][3]};
-    moe_pair b = (moe_pair){x[i + 1][0], x[i + 1][1]} +
-                 (moe_pair){x[i + 1][2], x[i + 1][3]};
-    moe_pair sum = (moe_pair){a[0], b[0]} + (moe_pair){a[1], b[1]};
-    out[i] = sum[0];
-    out[i + 1] = sum[1];
+/* The sums of four quads, each as moe_quad_sum adds it up, in one piece: what
+   is stored by halves is slow to read as a whole. */
+MOE_KERNEL void moe__sum_quads(const moe_quad *x, moe_quad *out) {
+  moe_quad half[2];
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; i++) {
+    const moe_quad a = x[i], b = x[i + 2];
+    half[i] =
+        (moe_quad){a[0], a[1], b[0], b[1]} + (moe_quad){a[2], a[3], b[2], b[3]};
   }
+  const moe_quad a = half[0], b = half[1];
+  *out =
+      (moe_quad){a[0], b[0], a[2], b[2]} + (moe_quad){a[1], b[1], a[3], b[3]};
 }
 
 /* Four rows of w times x, in one pass over it: each with the bits of dot. */
 MOE_KERNEL void moe__multiply_quad(const double *restrict w,
                                    const double *restrict x, size_t d,
-                                   double *restrict z) {
-  moe_quad low[MOE_FOUR] = {{0}}, high[MOE_FOUR] = {{0}};
+                                   moe_quad *z) {
+  moe_quad low[MOE_FOUR] = {{0}}, high[MOE_FOUR] = {{0}}, rest = {0};
   size_t j = 0;
   for (; j + MOE_LANES <= d; j += MOE_LANES)
 #pragma GCC unroll 4
@@ -172,18 +194,18 @@ MOE_KERNEL void moe__multiply_quad(const double *restrict w,
   for (int c = 0; c < MOE_FOUR; c++) low[c] += high[c];
   moe__sum_quads(low, z);
   if (j == d) return;
-  for (size_t c = 0; c < MOE_FOUR; c++) {
-    double rest = 0;
-    for (size_t i = j; i < d; i++) rest += x[i] * w[c * d + i];
-    z[c] += rest;
-  }
+#pragma GCC unroll 1
+  for (; j < d; j++)
+    rest += x[j] * (moe_quad){w[j], w[d + j], w[2 * d + j], w[3 * d + j]};
+  *z += rest;
 }
 
 /* Four rows of g += their factors in a times x. */
 MOE_KERNEL void moe__add_quad(const double *restrict a,
                               const double *restrict x, size_t d,
                               double *restrict g) {
-  double a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3];
+  const moe_quad a0 = {a[0], a[0], a[0], a[0]}, a1 = {a[1], a[1], a[1], a[1]},
+                 a2 = {a[2], a[2], a[2], a[2]}, a3 = {a[3], a[3], a[3], a[3]};
   double *g1 = g + d, *g2 = g1 + d, *g3 = g2 + d;
   size_t j = 0;
   for (; j + MOE_FOUR <= d; j += MOE_FOUR) {
@@ -198,11 +220,63 @@ MOE_KERNEL void moe__add_quad(const double *restrict a,
     for (size_t i = j; i < d; i++) g[c * d + i] += a[c] * x[i];
 }
 
-/* What a line says: product · left + bias, never infinite or NaN. */
-MOE_KERNEL double moe__say(double product, double left, double bias) {
-  double z = product * left + bias;
-  z = z > -DBL_MAX ? z : -DBL_MAX; /* NaN too */
-  return z < DBL_MAX ? z : DBL_MAX;
+/* The product of a few numbers, most often four. */
+MOE_KERNEL double moe__dot_few(const double *a, const double *b, size_t n) {
+  double rest = 0;
+  size_t j = MOE_FOUR;
+  if (n < MOE_FOUR) {
+    for (j = 0; j < n; j++) rest += a[j] * b[j];
+    return rest;
+  }
+  moe_quad sum = MOE_QUAD(a) * MOE_QUAD(b);
+  for (; j + MOE_FOUR <= n; j += MOE_FOUR)
+    sum += MOE_QUAD(a + j) * MOE_QUAD(b + j);
+  if (j == n) return moe_quad_sum(&sum);
+  for (; j < n; j++) rest += a[j] * b[j];
+  return moe_quad_sum(&sum) + rest;
+}
+
+/* g (m×d) += r xᵀ. */
+MOE_KERNEL void moe__add_product(const double *restrict r, size_t m,
+                                 const double *restrict x, size_t d,
+                                 double *restrict g) {
+  size_t c = 0;
+  for (; c + MOE_FOUR <= m; c += MOE_FOUR)
+    moe__add_quad(r + c, x, d, g + c * d);
+  for (; c < m; c++) moe__axpy(r[c], x, g + c * d, d);
+}
+
+/* What lines say is never infinite or NaN; false where it was NaN. */
+MOE_KERNEL bool moe__limit(double *z, size_t m) {
+  bool whole = true;
+#pragma GCC unroll 1
+  for (size_t c = 0; c < m; c++) {
+    whole = whole && z[c] == z[c];
+    z[c] = z[c] > -DBL_MAX ? z[c] : -DBL_MAX; /* NaN too */
+    z[c] = z[c] < DBL_MAX ? z[c] : DBL_MAX;
+  }
+  return whole;
+}
+
+/* moe_lines */
+MOE_KERNEL bool moe__lines(const double *restrict w,
+                           const double *restrict bias, double left, size_t m,
+                           const double *restrict x, size_t d,
+                           double *restrict z) {
+  moe_quad product, odd = {0}; /* 0, or NaN */
+  double rest = 0;
+  size_t c = 0;
+  for (; c + MOE_FOUR <= m; c += MOE_FOUR) {
+    moe__multiply_quad(w + c * d, x, d, &product);
+    product = product * left + MOE_QUAD(bias + c);
+    odd += product - product;
+    *(moe_quad *)(z + c) = product;
+  }
+  for (; c < m; c++) {
+    z[c] = moe__dot(x, w + c * d, d) * left + bias[c];
+    rest += z[c] - z[c];
+  }
+  return rest + moe_quad_sum(&odd) == 0 || moe__limit(z, m);
 }
 
 #endif
