@@ -219,6 +219,70 @@ static bool in_bulk(void) { return try_all(rows_or_singly); }
 static bool asked(void) { return try_all(asked_or_not); }
 static bool predicted(void) { return try_all(predicted_alike); }
 
+/* ------------------------------------------------------------------- gates
+   What experts deserve, for up to MOST of them: the first is good where x₁ is.
+ */
+
+enum { MOST = 6 };
+
+static double scores[ROWS][MOST];
+
+static void fill_scores(void) {
+  for (int i = 0; i < ROWS; i++)
+    for (int e = 0; e < MOST; e++)
+      scores[i][e] =
+          e == i % 4 && i % 7 == 0 ? (double)NAN : -fabs(x[i][e % COLUMNS]) - e;
+}
+
+static moe_object *open_gate(size_t experts) {
+  moe_target y = {
+      .task = MOE_GATING, .n = 1, .values = scores[0], .width = experts};
+  moe_batch b = {.x = moe_rows_of_doubles(x[0], 1, COLUMNS), .y = &y};
+  moe_object *o = new_object("gate", "softmax");
+  return moe_learner_learn(&call, o, &b) == MOE_OK ? o : NULL;
+}
+
+static bool insert_expert(moe_object *o) {
+  moe_fitted *f = o->state;
+  if (moe_learner_type_of(o)->add_class(&call, o, 1) != MOE_OK) return false;
+  f->n_outputs++;
+  return true;
+}
+
+/* Sample i, of a gate that considers it first, or another one, or none: what it
+   says is what `other` says, and so is what it learns. */
+static bool considers(moe_object *o, moe_object *other, size_t i) {
+  size_t n = moe_learner_fitted(o)->n_outputs;
+  moe_example s = moe_example_of(x[i], COLUMNS), plain;
+  double says[MOST], expected[MOST];
+  s.y = scores[i];
+  s.weight = i % 5 == 4 ? 2 : 1;
+  plain = s;
+  if (i % 3 > 0) {
+    if (moe__consider_one(&call, o, &s, says, &s.considered) != MOE_OK ||
+        moe__predict_one(&call, other, &s, expected) != MOE_OK ||
+        !s.considered || memcmp(says, expected, n * sizeof *says) != 0)
+      return false;
+    if (i % 3 == 2) s.x = plain.x = x[i - 1];
+    s.norm = plain.norm = moe_example_of(s.x, COLUMNS).norm;
+  }
+  if (i % 100 == 50 && !(insert_expert(o) && insert_expert(other)))
+    return false;
+  return moe__learn_one(&call, o, &s) == MOE_OK &&
+         moe__learn_one(&call, other, &plain) == MOE_OK && are_same(o, other);
+}
+
+static bool considered(void) {
+  fill_scores();
+  for (size_t experts = 1; experts + 2 <= MOST; experts++) {
+    moe_object *o = open_gate(experts), *other = open_gate(experts);
+    for (size_t i = 1; i < 200; i++) EXPECT(considers(o, other, i));
+    moe_object_release(o);
+    moe_object_release(other);
+  }
+  return true;
+}
+
 /* Samples go by with every allocation failing. */
 static bool takes_no_memory(moe_object *o, moe_task task) {
   bool good = learn_rows(o, task, false, 0, ROWS);
@@ -304,6 +368,8 @@ static const promise promises[] = {
      "predict_one's",
      asked},
     {"a row is answered as the sample is", predicted},
+    {"a gate learns the same where it has considered the sample before",
+     considered},
     {"rows of weight 0 are passed by in a fit", fitted},
     {"samples allocate nothing where the learner is of fixed size", no_memory},
     {"what cannot be learned is refused, and says why", refused},

@@ -15,6 +15,7 @@ local function plain(options)
 end
 
 local function learn(gate, x, scores) gate:partial_fit({ x }, { scores }) end
+local function list(p) return type(p) == "table" and p or { p } end
 local function ask(gate, x) return gate:forward({ x }):totable()[1] end
 
 local function softmax(z)
@@ -217,6 +218,115 @@ describe("the softmax gate, sample by sample", function()
     local ok, message = pcall(learn, G.softmax { weights = { 1, 2, 3 } }, { 1 }, { -1, -2 })
     assert.is_false(ok)
     assert.truthy(tostring(message):find "2 experts and 1 columns 4 are needed, got 3")
+  end)
+
+  -- The whole rule of gate_online.h with its defaults, line by line, as long as
+  -- factors and decay are kept up to date (64 samples).
+  local function by_hand(m, d)
+    local W, b, mean, var, factor, v, rows, steps = {}, {}, {}, {}, {}, {}, 0, 0
+    for e = 1, m do W[e], b[e] = {}, 0 end
+    for j = 1, d do
+      mean[j], var[j], factor[j] = 0, 0, 0
+      for e = 1, m do W[e][j] = 0 end
+    end
+    for e = 1, m + 1 do v[e] = 1 / (m + 1) end
+    local function dot(a, c)
+      local sum = 0
+      for j = 1, d do sum = sum + a[j] * c[j] end
+      return sum
+    end
+    local function q_of(x)
+      local z = {}
+      for e = 1, m do z[e] = dot(W[e], x) + b[e] end
+      return softmax(z)
+    end
+    local function answer(x)
+      local q = q_of(x)
+      for e = 1, m do q[e] = v[m + 1] * q[e] + v[e] end
+      return q
+    end
+    return answer, function(x, y)
+      local q, like, all, joint, before, after = q_of(x), {}, 0, 0, v[m + 1], 0
+      for e = 1, m do
+        local asked = y[e] == y[e]
+        like[e] = asked and math.exp(y[e]) or 0
+        all = all + (asked and q[e] or 0)
+        joint, after = joint + q[e] * like[e], after + v[e] * like[e]
+        before = before + (asked and v[e] or 0)
+      end
+      rows, steps = rows * (1 - 1e-4) + 1, steps + 1
+      local u, along, length, square = {}, 0, 1, 0
+      for j = 1, d do
+        local gap = x[j] - mean[j]
+        var[j] = (1 - 1 / rows) * (var[j] + gap * gap / rows)
+        mean[j] = mean[j] + gap / rows
+        local standard = (x[j] - mean[j]) * factor[j]
+        u[j] = standard * factor[j]
+        along, length = along + u[j] * mean[j], length + standard * standard
+      end
+      local slope = {}
+      for e = 1, m do
+        slope[e] = q[e] * ((y[e] == y[e] and 1 / all or 0) - like[e] / joint)
+        square = square + slope[e] ^ 2 * length
+      end
+      local step = 0.3 * math.min(1, 10 / math.sqrt(square))
+      step = step / (1 + step * length / 2)
+      local left = 1 / (1 + 0.3 * 1e-4)
+      for j = 1, d do
+        if steps >= 10 then factor[j] = var[j] > 0 and 1 / math.sqrt(var[j]) or 0 end
+      end
+      for e = 1, m do
+        b[e] = b[e] - step * slope[e] * (1 - along)
+        for j = 1, d do W[e][j] = W[e][j] - step * slope[e] * u[j] end
+        b[e] = b[e] + (1 - left) * dot(W[e], mean)
+        for j = 1, d do W[e][j] = left * W[e][j] end
+      end
+      local fit = joint / all
+      after = after + v[m + 1] * fit
+      for e = 1, m + 1 do
+        local said = e > m and fit or like[e]
+        local counts = e > m or y[e] == y[e]
+        v[e] = 0.995 * v[e] * (counts and said * before / after or 1) + 0.005 / (m + 1)
+      end
+    end
+  end
+
+  it("is what one computes by hand, for any number of experts and columns", function()
+    local u = data.uniform(21)
+    for _, m in ipairs { 1, 2, 3, 4, 5, 9, 70 } do
+      for _, d in ipairs { 1, 3, 4, 9, 16 } do
+        local gate, x, y = G.softmax {}, {}, {}
+        local answer, teach = by_hand(m, d)
+        for i = 1, 30 do
+          for j = 1, d do x[j] = (u() - 0.3) * j end
+          for e = 1, m do y[e] = -3 * u() - (x[1] > e / m and 1 or 0) end
+          if i % 7 == 0 and m > 1 then y[1 + i % m] = nan end
+          if i > 1 then near(answer(x), list(gate:predict_one(x)), 1e-11) end
+          gate:learn_one(x, y)
+          teach(x, y)
+        end
+      end
+    end
+  end)
+
+  it("answers a row among others as by itself, to the last bit", function()
+    local u = data.uniform(22)
+    for _, options in ipairs { {}, { temperature = 3 }, { prior = 0, target = "best_expert" } } do
+      for _, m in ipairs { 1, 3, 4, 5, 9 } do
+        local gate, rows = G.softmax(options), {}
+        for i = 1, 30 do
+          local y = {}
+          rows[i] = { math.floor(64 * u()) / 8, i % 9 == 4 and nan or i / 8, -i % 4, 0.5, i % 5 }
+          for e = 1, m do y[e] = -4 * u() end
+          gate:learn_one(rows[i], y)
+        end
+        local many = gate:forward(rows)
+        for i = 1, 30 do
+          assert.same(many:totable()[i], gate:forward({ rows[i] }):totable()[1])
+          near(list(gate:predict_one(rows[i])), many:totable()[i], 1e-7)
+        end
+      end
+    end
   end)
 
   it("comes back from a file in mid-stream with the same bits", function()

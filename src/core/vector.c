@@ -160,7 +160,6 @@ typedef struct kernels {
   bool (*softmax_row)(double *, size_t);
   bool (*lines)(const double *, const double *, double, size_t, const double *,
                 size_t, double *);
-  void (*add_product)(const double *, size_t, const double *, size_t, double *);
   void (*products)(const double *, size_t, size_t, const double *, size_t,
                    double *);
   void (*weighted_sums)(const double *, size_t, size_t, const double *, size_t,
@@ -197,10 +196,6 @@ typedef struct kernels {
                                   size_t d, double *z) {                       \
     return moe__lines(w, bias, left, m, x, d, z);                              \
   }                                                                            \
-  TARGET static void add_product_##NAME(                                       \
-      const double *r, size_t m, const double *x, size_t d, double *g) {       \
-    moe__add_product(r, m, x, d, g);                                           \
-  }                                                                            \
   TARGET static void products_##NAME(const double *x, size_t n, size_t d,      \
                                      const double *w, size_t m, double *z) {   \
     products(x, n, d, w, m, z);                                                \
@@ -232,15 +227,21 @@ typedef struct kernels {
                                     double *mean, size_t n) {                  \
     moe__average(x, share, mean, n);                                           \
   }                                                                            \
-  static const kernels NAME = {                                                \
-      dot_##NAME,           residue_##NAME,                                    \
-      axpy_##NAME,          exp_##NAME,                                        \
-      log_##NAME,           tanh_##NAME,                                       \
-      softmax_row_##NAME,   lines_##NAME,                                      \
-      add_product_##NAME,   products_##NAME,                                   \
-      weighted_sums_##NAME, gram_##NAME,                                       \
-      standardize_##NAME,   standardize_floats_##NAME,                         \
-      track_##NAME,         average_##NAME};
+  static const kernels NAME = {dot_##NAME,                                     \
+                               residue_##NAME,                                 \
+                               axpy_##NAME,                                    \
+                               exp_##NAME,                                     \
+                               log_##NAME,                                     \
+                               tanh_##NAME,                                    \
+                               softmax_row_##NAME,                             \
+                               lines_##NAME,                                   \
+                               products_##NAME,                                \
+                               weighted_sums_##NAME,                           \
+                               gram_##NAME,                                    \
+                               standardize_##NAME,                             \
+                               standardize_floats_##NAME,                      \
+                               track_##NAME,                                   \
+                               average_##NAME};
 
 MOE_COMPILE_KERNELS
 
@@ -265,11 +266,6 @@ void moe_tanh(double *x, size_t n) { best()->tanh(x, n); }
 bool moe_lines(const double *w, const double *bias, double left, size_t m,
                const double *x, size_t d, double *z) {
   return best()->lines(w, bias, left, m, x, d, z);
-}
-
-void moe_add_product(const double *r, size_t m, const double *x, size_t d,
-                     double *g) {
-  best()->add_product(r, m, x, d, g);
 }
 
 void moe_products(const double *x, size_t n, size_t d, const double *w,

@@ -44,10 +44,6 @@ bool moe_lines(const double *w, const double *bias, double left, size_t m,
 void moe_products(const double *x, size_t n, size_t d, const double *w,
                   size_t m, double *z);
 
-/* g (m×d) += r xᵀ. */
-void moe_add_product(const double *r, size_t m, const double *x, size_t d,
-                     double *g);
-
 /* g (m×d) += rᵀ (n×m) x (n×d): the rows summed with m weights each. */
 void moe_weighted_sums(const double *r, size_t n, size_t m, const double *x,
                        size_t d, double *g);

@@ -27,11 +27,11 @@
 #include "affine.h"
 #include "gate.h"
 
-/* Embedded in a gate's params as `online`, beside `standardize`. */
+/* Embedded in a gate's params as `online`. */
 typedef struct moe_gate_rule {
   double online_lr, clip, decay, prior, share;
   int target;
-  bool implicit;
+  bool implicit, standardize; /* the latter is of fits, too */
   moe_reals weights;
 } moe_gate_rule;
 
@@ -74,42 +74,42 @@ typedef struct moe_gate_stream {
   double *variance; /* n_features, or 0 before the first sample */
   double *factor;   /* the same: 1 / deviation as the steps see it, or 0 */
   double *prior;    /* n_outputs + 1, the last the logits'; 0 without a prior */
-  double *desk;     /* room for a step; not saved */
-  bool moved;       /* whether it has what the last step added to z */
+  double *desk;     /* room for a step; not saved, nor is what follows */
+  const double *considered; /* the sample whose softmax(z) is on it, or NULL */
+  const double *moved;      /* on it what the last step added to its z, where
+                               nothing else changed that; else NULL */
 } moe_gate_stream;
 
 moe_status moe_gate_stream_visit(moe_gate_stream *s, const moe_fitted *f,
                                  moe_visitor *v);
 bool moe_gate_stream_is_sound(const moe_gate_stream *s, const moe_fitted *f);
 
-/* What the rule is about, in a gate's state and parameters. */
-typedef struct moe_gate_learner {
-  moe_affine *affine;
-  double **centre; /* n_features: means, which missing values count as */
-  moe_gate_stream *stream;
-  const moe_gate_rule *rule;
-  bool standardize;
-  bool plain; /* what the gate answers is softmax(z), but for the prior */
-} moe_gate_learner;
+/* The state of a gate begins with this. */
+typedef struct moe_linear_gate {
+  moe_affine affine;
+  double *centre; /* n_features: means, which missing values count as */
+  moe_gate_stream stream;
+} moe_linear_gate;
 
 /* Room for what a stream needs, where there is none yet, and the weights that
    it begins with: moe_gate_learn_one does it, too. */
-moe_status moe_gate_stream_open(moe_call *call, const moe_gate_learner *g);
+moe_status moe_gate_stream_open(moe_call *call, moe_linear_gate *g,
+                                const moe_gate_rule *rule);
 
-/* One sample.  Where there is no prior and the gate is plain, e->answer is
-   taken for softmax(z): the answer of a mixture that adds to the logits may be
-   given. */
-moe_status moe_gate_learn_one(moe_call *call, const moe_gate_learner *g,
-                              const moe_example *e);
+/* One sample, of which softmax(z) is q, or NULL where that is not known. */
+moe_status moe_gate_learn_one(moe_call *call, moe_linear_gate *g,
+                              const moe_gate_rule *rule, const moe_example *e,
+                              const double *q);
 
-/* What that sample's step added to its z, where nothing else changed it; else
-   NULL. */
-const double *moe_gate_stream_moved(const moe_gate_stream *s,
-                                    const moe_fitted *f);
+/* What the gate says of one row: q becomes softmax(factor z), and the answer
+   goes to `out`; without a prior it is q, and q must be `out`. */
+moe_status moe_gate_answer_one(moe_call *call, const moe_linear_gate *g,
+                               double factor, const double *x, double *q,
+                               double *out);
 
-/* z of one row, finite; missing values count as `centre`. */
-moe_status moe_gate_logits(moe_call *call, const moe_affine *a,
-                           const double *centre, const double *x, double *z);
+/* factor z of one row, finite. */
+moe_status moe_gate_logits(moe_call *call, const moe_linear_gate *g,
+                           double factor, const double *x, double *z);
 
 /* Probabilities q (n × m) become what the gate answers. */
 void moe_gate_stream_answer(const moe_gate_stream *s, double *q, size_t n,
@@ -117,8 +117,8 @@ void moe_gate_stream_answer(const moe_gate_stream *s, double *q, size_t n,
 
 /* Room for an expert at `position`, which begins as the mean of the others, and
    taking one out. */
-moe_status moe_gate_stream_insert(moe_call *call, const moe_gate_learner *g,
-                                  size_t position);
-void moe_gate_stream_remove(const moe_gate_learner *g, size_t position);
+moe_status moe_gate_stream_insert(moe_call *call, moe_linear_gate *g,
+                                  const moe_gate_rule *rule, size_t position);
+void moe_gate_stream_remove(moe_linear_gate *g, size_t position);
 
 #endif

@@ -23,15 +23,12 @@ typedef struct softmax_params {
   double l2, tol, lr;
   int64_t max_iter, batch, epochs, seed;
   int solver;
-  bool standardize;
 } softmax_params;
 
 typedef struct softmax_gate {
-  moe_affine affine;
-  double *centre; /* n_features: what a missing value counts as */
+  moe_linear_gate linear;
   double calibration;
   double l2; /* the penalty of the fit */
-  moe_gate_stream stream;
 } softmax_gate;
 
 typedef struct softmax_work {
@@ -60,9 +57,11 @@ static const moe_param params[] = {
                    "strength of the penalty l2/2 |W|² on the log-likelihood; "
                    "absent: chosen by cross-validation among 30, 3 … 3e-5, "
                    "but 30 for fewer than 50 rows and by adam, and 0.01 in em"),
-    MOE_P_FLAG(softmax_params, standardize, true,
-               "whether the penalty is on the weights of columns with mean 0 "
-               "and variance 1, and online steps are those of such columns"),
+    {"standardize", MOE_FLAG, offsetof(softmax_params, online.standardize), 1,
+     0, 1, 0, 0, 0,
+     "whether the penalty is on the weights of columns with mean 0 and "
+     "variance "
+     "1, and online steps are those of such columns"},
     MOE_P_INT(softmax_params, max_iter, 200, 1, 0x1p53,
               "most iterations of fit"),
     MOE_P_ABOVE(softmax_params, tol, 1e-6, 0, 1,
@@ -83,23 +82,24 @@ static const moe_param params[] = {
 
 static moe_status visit(void *state, moe_visitor *v) {
   softmax_gate *g = state;
-  MOE_TRY(moe_affine_visit(&g->affine, v));
+  MOE_TRY(moe_affine_visit(&g->linear.affine, v));
   MOE_TRY(moe_visit_scalar(v, "calibration", MOE_F64, &g->calibration));
   MOE_TRY(moe_visit_scalar(v, "l2", MOE_F64, &g->l2));
-  MOE_TRY(moe_gate_stream_visit(&g->stream, &g->affine.fitted, v));
-  return moe_visit_array(v, "centre", MOE_F64, &g->centre,
-                         g->affine.fitted.n_features);
+  MOE_TRY(
+      moe_gate_stream_visit(&g->linear.stream, &g->linear.affine.fitted, v));
+  return moe_visit_array(v, "centre", MOE_F64, &g->linear.centre,
+                         g->linear.affine.fitted.n_features);
 }
 
 static moe_status check(moe_call *call, const moe_object *o) {
   const softmax_gate *g = o->state;
-  for (size_t j = 0; j < g->affine.fitted.n_features; j++)
-    if (!isfinite(g->centre[j]))
+  for (size_t j = 0; j < g->linear.affine.fitted.n_features; j++)
+    if (!isfinite(g->linear.centre[j]))
       return moe_fail(call, MOE_EFORMAT, "softmax: centre %zu is not finite",
                       j + 1);
   if (!(g->l2 >= 0 && isfinite(g->l2)))
     return moe_fail(call, MOE_EFORMAT, "softmax: its l2 is %g", g->l2);
-  if (!moe_gate_stream_is_sound(&g->stream, &g->affine.fitted))
+  if (!moe_gate_stream_is_sound(&g->linear.stream, &g->linear.affine.fitted))
     return moe_fail(call, MOE_EFORMAT,
                     "softmax: what it learned online is not usable");
   MOE_TRY(moe_gate_check(call, o, g->calibration));
@@ -132,9 +132,9 @@ static moe_status begin_lbfgs(moe_call *call, moe_job *job) {
   softmax_work *work = job->work;
   g->l2 = first_penalty(job);
   moe_softmax_plan plan = {.batch = &job->batch,
-                           .outputs = g->affine.fitted.n_outputs,
+                           .outputs = g->linear.affine.fitted.n_outputs,
                            .l2 = g->l2,
-                           .standardize = p->standardize,
+                           .standardize = p->online.standardize,
                            .intercept = true,
                            .max_iter = p->max_iter,
                            .tol = p->tol,
@@ -156,13 +156,14 @@ static moe_status begin_adam(moe_call *call, moe_job *job) {
                .lr = p->lr,
                .loss = moe_gate_loss(job->batch.y, &p->terms)},
       .l2 = g->l2,
-      .standardize = p->standardize,
+      .standardize = p->online.standardize,
       .cosine = true,
       .batch = p->batch,
       .epochs = p->epochs};
-  work->line.fitted = (moe_fitted){.task = g->affine.fitted.task,
-                                   .n_features = g->affine.fitted.n_features,
-                                   .n_outputs = g->affine.fitted.n_outputs};
+  work->line.fitted =
+      (moe_fitted){.task = g->linear.affine.fitted.task,
+                   .n_features = g->linear.affine.fitted.n_features,
+                   .n_outputs = g->linear.affine.fitted.n_outputs};
   return moe_neural_fit_begin(call, &plan, &work->line, &job->batch,
                               &work->line_fit);
 }
@@ -174,9 +175,10 @@ static moe_status begin(moe_call *call, moe_job *job) {
   g->calibration = 1;
   work->by_adam = is_for_adam(p, &job->batch);
   MOE_TRY(moe_gate_hold_out(call, job, &p->gate, &work->held_out));
-  MOE_TRY(moe_affine_prepare(call, &g->affine));
-  MOE_TRY(moe_new_array(call, &g->centre, g->affine.fitted.n_features,
-                        sizeof *g->centre));
+  MOE_TRY(moe_affine_prepare(call, &g->linear.affine));
+  MOE_TRY(moe_new_array(call, &g->linear.centre,
+                        g->linear.affine.fitted.n_features,
+                        sizeof *g->linear.centre));
   return work->by_adam ? begin_adam(call, job) : MOE_OK;
 }
 
@@ -185,21 +187,21 @@ static void export_line(const moe_neural *line, softmax_gate *g) {
   size_t d = line->fitted.n_features, m = line->fitted.n_outputs;
   const float *bias = line->weights + d * m;
   for (size_t c = 0; c < m; c++) {
-    g->affine.bias[c] = (double)bias[c];
+    g->linear.affine.bias[c] = (double)bias[c];
     for (size_t j = 0; j < d; j++) {
       double factor = line->n_inputs > 0 ? line->factor[j] : 1;
       double w = factor * (double)line->weights[j * m + c];
-      g->affine.weights[c * d + j] = w;
-      if (line->n_inputs > 0) g->affine.bias[c] -= w * line->centre[j];
+      g->linear.affine.weights[c * d + j] = w;
+      if (line->n_inputs > 0) g->linear.affine.bias[c] -= w * line->centre[j];
     }
   }
   if (line->n_inputs > 0)
-    memcpy(g->centre, line->centre, d * sizeof *g->centre);
+    memcpy(g->linear.centre, line->centre, d * sizeof *g->linear.centre);
 }
 
 static void export_fit(const softmax_work *work, softmax_gate *g) {
-  moe_softmax_fit_export(&work->fit, &g->affine);
-  moe_softmax_fit_centre(&work->fit, g->centre);
+  moe_softmax_fit_export(&work->fit, &g->linear.affine);
+  moe_softmax_fit_centre(&work->fit, g->linear.centre);
   g->l2 = work->fit.plan.l2;
 }
 
@@ -218,8 +220,10 @@ static moe_status calibrate(moe_call *call, const moe_held_out *h,
                             softmax_gate *g) {
   moe_scratch_mark mark = moe_scratch_now(call);
   double *z;
-  MOE_SCRATCH(call, z, moe_size(h->batch.x.n, g->affine.fitted.n_outputs));
-  MOE_TRY(moe_affine_apply(call, &g->affine, &h->batch.x, g->centre, z));
+  MOE_SCRATCH(call, z,
+              moe_size(h->batch.x.n, g->linear.affine.fitted.n_outputs));
+  MOE_TRY(moe_affine_apply(call, &g->linear.affine, &h->batch.x,
+                           g->linear.centre, z));
   MOE_TRY(moe_gate_calibrate(call, h, z, &g->calibration));
   moe_scratch_drop(call, mark);
   return MOE_OK;
@@ -295,87 +299,106 @@ static moe_status predict(moe_call *call, const moe_object *o,
                           const moe_rows *x, double *out) {
   const softmax_params *p = o->params;
   const softmax_gate *g = o->state;
-  MOE_TRY(moe_affine_apply(call, &g->affine, x, g->centre, out));
+  MOE_TRY(moe_affine_apply(call, &g->linear.affine, x, g->linear.centre, out));
   moe_gate_answer(&p->gate, g->calibration, out, x->n,
-                  g->affine.fitted.n_outputs);
-  moe_gate_stream_answer(&g->stream, out, x->n, g->affine.fitted.n_outputs);
+                  g->linear.affine.fitted.n_outputs);
+  moe_gate_stream_answer(&g->linear.stream, out, x->n,
+                         g->linear.affine.fitted.n_outputs);
   return MOE_OK;
 }
 
 /* ------------------------------------------------------------ single samples
  */
 
-static moe_status predict_one(moe_call *call, const moe_object *o,
-                              const double *x, double *out) {
+/* Of z, before the softmax. */
+static double factor_of(const moe_object *o) {
   const softmax_params *p = o->params;
   const softmax_gate *g = o->state;
-  size_t m = g->affine.fitted.n_outputs;
-  MOE_TRY(moe_gate_logits(call, &g->affine, g->centre, x, out));
-  moe_gate_answer(&p->gate, g->calibration, out, 1, m);
-  moe_gate_stream_answer(&g->stream, out, 1, m);
+  return p->gate.temperature == 1 && g->calibration == 1
+             ? 1
+             : 1 / p->gate.temperature / g->calibration;
+}
+
+static const moe_gate_rule *rule_of(const moe_object *o) {
+  return &((const softmax_params *)o->params)->online;
+}
+
+static moe_status predict_one(moe_call *call, const moe_object *o,
+                              const double *x, double *out) {
+  const softmax_gate *g = o->state;
+  return moe_gate_answer_one(call, &g->linear, factor_of(o), x, out, out);
+}
+
+/* A lesson begins with softmax(z), which is not the answer where there is a
+   prior. */
+static moe_status consider_one(moe_call *call, moe_object *o, const double *x,
+                               double *out) {
+  softmax_gate *g = o->state;
+  moe_gate_stream *s = &g->linear.stream;
+  double factor = factor_of(o);
+  bool keeps = s->prior != NULL && s->desk != NULL && factor == 1;
+  s->considered = keeps ? x : NULL;
+  return moe_gate_answer_one(call, &g->linear, factor, x, keeps ? s->desk : out,
+                             out);
+}
+
+static MOE_RARE moe_status take_logarithms(moe_call *call, const moe_object *o,
+                                           const double *x, double *out) {
+  size_t m = moe_learner_fitted(o)->n_outputs;
+  MOE_TRY(predict_one(call, o, x, out));
+  for (size_t e = 0; e < m; e++) out[e] = log(fmax(out[e], 1e-300));
   return MOE_OK;
 }
 
 static moe_status logits_one(moe_call *call, const moe_object *o,
                              const double *x, double *out) {
-  const softmax_params *p = o->params;
   const softmax_gate *g = o->state;
-  size_t m = g->affine.fitted.n_outputs;
-  double factor = 1 / p->gate.temperature / g->calibration;
-  if (g->stream.prior == NULL) {
-    MOE_TRY(moe_gate_logits(call, &g->affine, g->centre, x, out));
-    for (size_t e = 0; factor != 1 && e < m; e++) out[e] *= factor;
-  } else {
-    MOE_TRY(predict_one(call, o, x, out));
-    for (size_t e = 0; e < m; e++) out[e] = log(fmax(out[e], 1e-300));
-  }
-  return MOE_OK;
-}
-
-static moe_gate_learner learner_of(moe_object *o) {
-  const softmax_params *p = o->params;
-  softmax_gate *g = o->state;
-  if (!(g->calibration > 0)) g->calibration = 1;
-  return (moe_gate_learner){.affine = &g->affine,
-                            .centre = &g->centre,
-                            .stream = &g->stream,
-                            .rule = &p->online,
-                            .standardize = p->standardize,
-                            .plain = p->gate.temperature * g->calibration == 1};
+  return g->linear.stream.prior == NULL
+             ? moe_gate_logits(call, &g->linear, factor_of(o), x, out)
+             : take_logarithms(call, o, x, out);
 }
 
 static moe_status open_stream(moe_call *call, moe_object *o) {
-  const moe_gate_learner g = learner_of(o);
-  return moe_gate_stream_open(call, &g);
+  softmax_gate *g = o->state;
+  if (!(g->calibration > 0)) g->calibration = 1;
+  return moe_gate_stream_open(call, &g->linear, rule_of(o));
+}
+
+/* softmax(z) of a sample that was asked about; the answer of a mixture that
+   adds to the logits is taken for it. */
+static const double *softmax_of(const moe_object *o, const moe_example *s) {
+  const moe_gate_stream *stream =
+      &((const softmax_gate *)o->state)->linear.stream;
+  if (stream->prior == NULL) return factor_of(o) == 1 ? s->answer : NULL;
+  return s->considered && stream->considered == s->x ? stream->desk : NULL;
 }
 
 static moe_status learn_one(moe_call *call, moe_object *o,
                             const moe_example *s) {
-  const moe_gate_learner g = learner_of(o);
-  return moe_gate_learn_one(call, &g, s);
+  softmax_gate *g = o->state;
+  return moe_gate_learn_one(call, &g->linear, rule_of(o), s, softmax_of(o, s));
 }
 
 static const double *moved(const moe_object *o) {
   const softmax_gate *g = o->state;
-  return moe_gate_stream_moved(&g->stream, &g->affine.fitted);
+  return factor_of(o) == 1 ? g->linear.stream.moved : NULL;
 }
 
 static moe_status add_expert(moe_call *call, moe_object *o, size_t position) {
-  const moe_gate_learner g = learner_of(o);
-  return moe_gate_stream_insert(call, &g, position);
+  softmax_gate *g = o->state;
+  return moe_gate_stream_insert(call, &g->linear, rule_of(o), position);
 }
 
 static void remove_expert(moe_object *o, size_t position) {
-  const moe_gate_learner g = learner_of(o);
-  moe_gate_stream_remove(&g, position);
+  softmax_gate *g = o->state;
+  moe_gate_stream_remove(&g->linear, position);
 }
 
 static moe_status contribute(moe_call *call, const moe_object *o,
                              const moe_rows *x, double *out) {
-  const softmax_params *p = o->params;
   const softmax_gate *g = o->state;
-  return moe_affine_attribute(call, &g->affine, x, g->centre,
-                              1 / p->gate.temperature / g->calibration, out);
+  return moe_affine_attribute(call, &g->linear.affine, x, g->linear.centre,
+                              factor_of(o), out);
 }
 
 static moe_status differentiate(moe_call *call, const moe_object *o,
@@ -384,8 +407,9 @@ static moe_status differentiate(moe_call *call, const moe_object *o,
   const softmax_params *p = o->params;
   const softmax_gate *g = o->state;
   const moe_loss gating = moe_gate_loss(batch->y, &p->terms);
-  return moe_affine_differentiate(call, &g->affine, batch, g->centre, true,
-                                  &gating, loss, gradient);
+  return moe_affine_differentiate(call, &g->linear.affine, batch,
+                                  g->linear.centre, true, &gating, loss,
+                                  gradient);
 }
 
 static moe_status read_l2(moe_call *call, const moe_object *o, moe_value *out) {
@@ -419,6 +443,7 @@ const moe_learner_type moe_softmax_gate = {
     .end = end,
     .learn = moe_stream_learn,
     .predict_one = predict_one,
+    .consider_one = consider_one,
     .learn_one = learn_one,
     .logits_one = logits_one,
     .moved = moved,
