@@ -6,7 +6,9 @@
 static const double FARTHEST_SQUARED = 1e300;
 
 MOE_KERNEL double answer(const moe_line *l, const moe_line_sample *s) {
-  return moe__say(moe__dot(l->weights, s->x, s->d), *l->left, *l->bias);
+  double z = moe__dot(l->weights, s->x, s->d) * *l->left + *l->bias;
+  if (z - z != 0) moe__limit(&z, 1);
+  return z;
 }
 
 MOE_KERNEL double find_length(const moe_line *l, double weight, double norm) {
