@@ -234,6 +234,32 @@ describe("a routing of many rows", function()
     end
   end)
 
+  -- Rows of at most eight have a kernel of their own.
+  it("of few experts has the bits of one with others, none of them allowed", function()
+    local uniform = data.uniform(7)
+    for experts = 1, 9 do
+      for k = 1, experts do
+        local few, many = random_rows(uniform, 8, experts), random_rows(uniform, 8, experts + 20)
+        local own = { top_k = k, renormalize = uniform() < 0.5, allowed = {} }
+        local others = { top_k = k, renormalize = own.renormalize, allowed = {} }
+        for e = 1, experts + 20 do
+          if e <= experts then own.allowed[e] = e == k or uniform() < 0.8 end
+          others.allowed[e] = own.allowed[e] or false
+        end
+        for i = 1, 8 do
+          if i > 4 then few[i][k] = few[i][k] * 300 end -- probabilities of 0
+          for e = 1, experts do many[i][e] = few[i][e] end
+        end
+        local r, among = moe.route(few, own), moe.route(many, others)
+        assert.same(among.indices:totable(), r.indices:totable())
+        assert.same(among.weights:totable(), r.weights:totable())
+        for i, p in ipairs(among.probs:totable()) do
+          for e = 1, experts do assert.equal(p[e], r.probs:totable()[i][e]) end
+        end
+      end
+    end
+  end)
+
   it("takes flags of the experts allowed, one list or one a row", function()
     local rows = { { 3, 2, 1 }, { 3, 2, 1 } }
     local r = moe.route(rows, { allowed = { false, true, true }, top_k = 2 })

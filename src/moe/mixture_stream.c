@@ -61,8 +61,11 @@ static const double *bias_of(const moe_step *t) {
 
 static void route_logits(const moe_step *t, const double *logits,
                          double *scores) {
-  moe_route_row(&t->params->route, t->n, logits, bias_of(t), scores, t->chosen,
-                t->weights);
+  if (!t->st->few ||
+      !moe__route_few(logits, t->n, t->st->selects, t->st->renormalizes, scores,
+                      t->chosen, t->weights))
+    moe_route_row(&t->params->route, t->n, logits, bias_of(t), scores,
+                  t->chosen, t->weights);
 }
 
 /* By other logits than the gate's. */
@@ -80,13 +83,21 @@ static moe_status ask_gate(moe_step *t) {
              : moe__predict_one(t->call, gate, t->s, t->probs);
 }
 
+static void route_probs(const moe_step *t) {
+  if (t->st->few && !t->st->shadows)
+    moe__choose_few(t->probs, t->n, t->st->selects, t->st->renormalizes,
+                    t->chosen, t->weights);
+  else
+    moe_route_probs(&t->params->route, t->n, t->probs, bias_of(t),
+                    find_hushed(t), t->chosen, t->weights);
+}
+
 static moe_status route(moe_step *t) {
   double *lowered = t->merit; /* which is not in use yet */
   t->has_logits = !t->st->plain;
   if (t->st->plain) {
     MOE_TRY(ask_gate(t));
-    moe_route_probs(&t->params->route, t->n, t->probs, bias_of(t),
-                    find_hushed(t), t->chosen, t->weights);
+    route_probs(t);
     return MOE_OK;
   }
   MOE_TRY(find_logits(t, t->logits));

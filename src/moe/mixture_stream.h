@@ -166,6 +166,7 @@ typedef struct moe_stream {
   bool plain;              /* routing is by the gate's own probabilities, … */
   bool in_logits;          /* … or by its logits as they are, … */
   bool biased;             /* … and a bias counts in the selection */
+  bool few, renormalizes;  /* rows are as moe__route_few routes them; how */
 } moe_stream;
 
 /* The i-th array of what runs with the experts, by its place in moe_run. */

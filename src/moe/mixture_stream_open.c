@@ -188,6 +188,8 @@ void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   st->in_logits = softmax && !st->has_warmup;
   st->plain = softmax && !penalty && options->balance != MOE_IN_LOGITS;
   st->biased = moe__stream_bias(o) != NULL;
+  st->few = !st->biased && moe__route_is_few(&p->route, st->n);
+  st->renormalizes = moe__route_renormalizes(&p->route);
 }
 
 moe_step moe__step_of(const moe_object *o, moe_stream *st, size_t width,

@@ -224,11 +224,14 @@ static void offer_groups(best *b, size_t groups, size_t kept, size_t experts) {
     offer(b, (size_t)held[g] * size, ((size_t)held[g] + 1) * size);
 }
 
-/* The same of a few bare keys, where there is nothing to pass over. */
-static size_t select_few(const double *keys, size_t experts, size_t k,
-                         int32_t *held) {
+/* The same of bare keys that are not many, where there is nothing to pass over.
+ */
+static size_t select_bare(const double *keys, size_t experts, size_t k,
+                          int32_t *held) {
   double floor = -INFINITY;
   size_t n = 0;
+  if (experts <= MOE_FEW_EXPERTS)
+    return moe__select_few(keys, experts, k, held);
   for (size_t i = 0; i < experts; i++) {
     double key = keys[i];
     if (!(key > floor)) continue;
@@ -246,7 +249,7 @@ static MOE_RARE size_t select_among(const candidates *all, size_t experts,
   best b = {.c = *all, .k = k, .held = held, .floor = -INFINITY};
   if (k > 0 && experts <= FEW) {
     for (size_t i = 0; i < experts; i++) keys[i] = key_of(all, i);
-    return select_few(keys, experts, k, held);
+    return select_bare(keys, experts, k, held);
   }
   offer(&b, 0, experts);
   return sort(&b);
@@ -266,9 +269,9 @@ size_t moe__route_select(const moe_route_config *config, size_t experts,
                          size_t k, const double *logits, const double *bias,
                          const double *probs, const unsigned char *closed,
                          int32_t *indices) {
-  bool grouped = config->top_groups > 0 && config->top_groups < config->groups;
+  bool grouped = moe__route_is_grouped(config);
   if (bias == NULL && closed == NULL && !grouped && k > 0 && experts <= FEW)
-    return select_few(logits, experts, k, indices);
+    return select_bare(logits, experts, k, indices);
   const candidates all = {.keys = bias != NULL || grouped ? probs : logits,
                           .stride = 1,
                           .bias = bias,
@@ -323,12 +326,20 @@ void moe_route_probs(const moe_route_config *config, size_t experts,
                      const double *probs, const double *bias,
                      const unsigned char *closed, int32_t *indices,
                      double *weights) {
-  choose(config, experts, probs, bias, probs, closed, indices, weights);
+  if (bias == NULL && closed == NULL && moe__route_is_few(config, experts))
+    moe__choose_few(probs, experts, moe_route_width(config, experts),
+                    moe__route_renormalizes(config), indices, weights);
+  else
+    choose(config, experts, probs, bias, probs, closed, indices, weights);
 }
 
 void moe_route_row(const moe_route_config *config, size_t experts,
                    const double *logits, const double *bias, double *probs,
                    int32_t *indices, double *weights) {
+  if (bias == NULL && moe__route_is_few(config, experts) &&
+      moe__route_few(logits, experts, moe_route_width(config, experts),
+                     moe__route_renormalizes(config), probs, indices, weights))
+    return;
   moe__route_scores(config, experts, logits, probs);
   choose(config, experts, logits, bias, probs, NULL, indices, weights);
 }

@@ -273,6 +273,10 @@ static inline bool moe__route_renormalizes(const moe_route_config *c) {
   return c->renormalize && c->router != MOE_SWITCH;
 }
 
+static inline bool moe__route_is_grouped(const moe_route_config *c) {
+  return c->top_groups > 0 && c->top_groups < c->groups;
+}
+
 /* The scores of all experts; the weights of the n selected. */
 void moe__route_scores(const moe_route_config *config, size_t experts,
                        const double *logits, double *probs);
@@ -286,5 +290,29 @@ size_t moe__route_select(const moe_route_config *config, size_t experts,
                          size_t k, const double *logits, const double *bias,
                          const double *probs, const unsigned char *closed,
                          int32_t *indices);
+
+/* ---------------------------------------------------------- a few experts */
+
+enum { MOE_FEW_EXPERTS = 8 };
+
+/* Whether rows are routed by the softmax itself, among a few experts. */
+static inline bool moe__route_is_few(const moe_route_config *c,
+                                     size_t experts) {
+  return experts <= MOE_FEW_EXPERTS && c->temperature == 1 &&
+         moe__route_score(c) == MOE_SOFTMAX && !(c->threshold > 0) &&
+         !moe__route_is_grouped(c);
+}
+
+/* Of these rows what moe_route_row does without a bias; false, and nothing
+   is chosen, where the largest logit is not finite. */
+bool moe__route_few(const double *logits, size_t n, size_t k, bool renormalizes,
+                    double *probs, int32_t *indices, double *weights);
+
+/* And what moe_route_probs does where none is closed. */
+void moe__choose_few(const double *probs, size_t n, size_t k, bool renormalizes,
+                     int32_t *indices, double *weights);
+
+/* And moe_top, of keys side by side; `held` is -1 where there is none. */
+size_t moe__select_few(const double *keys, size_t n, size_t k, int32_t *held);
 
 #endif
