@@ -577,6 +577,30 @@ describe("the options of a stream", function()
     for _, name in ipairs(m:stats().dead) do assert.not_equal("b", name) end
   end)
 
+  local function slow_ones(options)
+    local own = { teach = "all", span = 20, dead_below = 0.2, revive = "reset" }
+    for name, value in pairs(options) do own[name] = value end
+    local m = mixture {
+      experts = {
+        a = E.linear { lr = 0.1 }, b = E.linear { lr = 1e-9 }, c = E.linear { lr = 1e-9 },
+        d = E.linear { lr = 1e-9 },
+      },
+      top_k = 1, stream = own,
+    }
+    teach(m, X, y)
+    return m:stats().events
+  end
+
+  it("who begins anew beside others that do is still who it was", function()
+    local events, at = slow_ones {}, {}
+    assert.is_true(#events > 10)
+    for _, event in ipairs(events) do
+      local last = at[event.expert] or 0 -- an index that is never nil
+      assert.is_true(event.at > last + 20)
+      at[event.expert] = event.at
+    end
+  end)
+
   it("a change of the world is noticed when it comes", function()
     local Z, z = lines(3000, 15)
     for i = 1501, 3000 do z[i] = 20 - 3 * z[i] end

@@ -282,6 +282,9 @@ static inline bool moe__is_dead(const moe_streaming *options,
   return share < least && run->age[e] > youth && st->n > 1;
 }
 moe_status moe__mend(const moe_step *t);
+
+/* The expert's state is another one now; the expert is the same. */
+void moe__note_state(const moe_step *t, size_t e);
 void moe__note_event(const moe_step *t, size_t e, enum moe_event event);
 
 /* ------------------------------------------------ mixture_stream_fork.c */
