@@ -148,7 +148,8 @@ static double over_all(const moe_object *o, size_t e) {
 /* What is new or began anew is looked on since then. */
 static double over_its_own(const moe_object *o, size_t e) {
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
-  double cover = -expm1(st->run.age[e] * log1p(-st->share));
+  double age = (double)st->steps - st->run.born[e];
+  double cover = -expm1(age * log1p(-st->share));
   bool begins_at_0 =
       moe__streaming_of(moe_mixture_params_of(o)->stream)->measure ==
       MOE_AFTER_LEARNING;

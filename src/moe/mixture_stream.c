@@ -396,21 +396,9 @@ static moe_status teach_gate(const moe_step *t) {
                             : moe__learn_one(t->call, gate, &s);
 }
 
-/* The probabilities, now that the gate has learned and the balance has moved.
- */
-moe_status moe__measure_again(moe_step *t) {
-  const moe_object *gate = t->params->gate;
-  const moe_learner_type *type = moe_learner_type_of(gate);
-  const double *moved = type->moved != NULL ? type->moved(gate) : NULL;
-  bool first = moe_learner_fitted(gate)->n_seen < 2; /* it had no weights */
-  if (moved == NULL || first || t->st->gate_frozen || !t->has_logits)
-    MOE_TRY(find_logits(t, t->logits));
-  else
-    for (size_t e = 0; e < t->n; e++) t->logits[e] += moved[e];
+MOE_RARE moe_status moe__ask_gate_again(moe_step *t) {
   t->has_logits = true;
-  memcpy(t->probs, t->logits, t->n * sizeof(double));
-  moe_softmax(t->probs, 1, t->n);
-  return MOE_OK;
+  return find_logits(t, t->logits);
 }
 
 /* --------------------------------------------------------------- one sample */
@@ -454,9 +442,7 @@ static moe_step *take_step(moe_call *call, moe_object *o,
 static moe_status finish(moe_step *t) {
   MOE_TRY(learn_guarded(t));
   MOE_TRY(moe__track(t));
-  MOE_TRY(moe__mend(t));
-  t->st->steps++;
-  return MOE_OK;
+  return moe__mend(t);
 }
 
 moe_status moe__stream_learn_one(moe_call *call, moe_object *o,

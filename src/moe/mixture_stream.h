@@ -59,7 +59,7 @@ typedef struct moe_run {
   double *loss;  /* −log p(class) or squared error, where it was asked; … */
   double *cover; /* … what that mean would be of ones */
   double *taught; /* samples learned since it was new */
-  double *age;    /* samples that came by since then */
+  double *born;   /* samples that had come by when it was */
   double *error; /* mean absolute error, or 1 − p(class), since its drift … */
   double *errors;   /* … of so many samples, … */
   double *recent;   /* … and of the newest, with the weight 0.05 */
@@ -74,7 +74,7 @@ typedef struct moe_runs {
   double mean_disagreement, disagreement_cover; /* … and of all */
   double entropy; /* of the gate, over the largest that there is */
   double alignment;
-  double answer, change, turn; /* the last answer, its change, and that's */
+  double answer, change, turn; /* the last, its change, the sign of that's */
   double error;                /* mean squared error of the answers */
   double cover; /* what a mean over all samples would be of ones */
 } moe_runs;
@@ -182,7 +182,9 @@ moe_status moe__stream_test_then_learn(moe_call *call, moe_object *o,
                                        const moe_example *s, double *out);
 moe_status moe__stream_predict_one(moe_call *call, const moe_object *o,
                                    const double *x, double *out);
-moe_status moe__measure_again(moe_step *t);
+
+/* The logits as the gate gives them now, with what balances in them. */
+moe_status moe__ask_gate_again(moe_step *t);
 moe_status moe__stream_advance(moe_call *call, moe_object *o,
                                const moe_example *s);
 size_t moe__stream_window(const moe_object *o);
@@ -262,6 +264,7 @@ static inline int64_t moe__address(const void *pointer) {
 
 /* ----------------------------------------------- mixture_stream_track.c */
 
+/* After this the sample counts among the steps. */
 moe_status moe__track(moe_step *t);
 
 /* What divides running means of all samples, that they are as if they had not
@@ -276,10 +279,11 @@ static inline bool moe__is_dead(const moe_streaming *options,
   double least = options->dead_below, span = (double)options->span;
   if (options->dead_by == MOE_BY_PROBABILITY)
     return run->used[e] < least && run->taught[e] > span;
-  double share =
-      selects < st->n ? run->load[e] / (double)selects : run->used[e];
+  double load = run->load[e] / (double)selects;
+  double share = selects < st->n ? load : run->used[e];
+  double age = (double)st->steps - run->born[e];
   double youth = span + st->warmup[e]; /* it was not heard before */
-  return share < least && run->age[e] > youth && st->n > 1;
+  return share < least && age > youth && st->n > 1;
 }
 moe_status moe__mend(const moe_step *t);
 

@@ -10,7 +10,7 @@
 void moe__note_event(const moe_step *t, size_t e, enum moe_event event) {
   moe_stream *st = t->st;
   size_t at = (size_t)(st->n_events++ % MOE_MOST_EVENTS);
-  st->event_at[at] = st->steps + 1;
+  st->event_at[at] = st->steps;
   st->event[at] = (int32_t)event;
   st->event_of[at] = (int32_t)e;
 }
@@ -24,6 +24,7 @@ static void forget(const moe_step *t, size_t e) {
   double load = run->load[e];
   for (size_t i = 0; i < MOE_RUN; i++) (*moe__run_at(run, i))[e] = 0;
   run->load[e] = load;
+  run->born[e] = (double)t->st->steps;
   moe_detector_reset(&t->options->drift, t->st->detectors + e * size);
 }
 
@@ -126,8 +127,7 @@ static bool may_revive(const moe_step *t, size_t e) {
 
 static moe_status raise_dead(const moe_step *t) {
   for (size_t e = 0; e < t->n; e++)
-    if (moe__is_dead(t->options, t->st, e, t->st->selects) &&
-        may_revive(t, e))
+    if (moe__is_dead(t->options, t->st, e, t->st->selects) && may_revive(t, e))
       MOE_TRY(revive(t, e));
   return MOE_OK;
 }
@@ -186,7 +186,8 @@ static moe_status watch_drift(const moe_step *t) {
 moe_status moe__mend(const moe_step *t) {
   if (t->options->forks.n > 0) MOE_TRY(moe__run_forks(t));
   if (t->options->drift.kind != MOE_NO_DETECTOR) MOE_TRY(watch_drift(t));
-  if (t->options->revive == MOE_LEAVE_DEAD || t->st->steps <= t->options->span)
+  if (t->options->revive == MOE_LEAVE_DEAD ||
+      t->st->steps < t->options->span + 2)
     return MOE_OK;
   return raise_dead(t);
 }

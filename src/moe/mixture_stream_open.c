@@ -13,7 +13,7 @@ static const moe_mixture_params *params_of(const moe_object *o) {
 static moe_status visit_run(moe_run *run, size_t n, moe_visitor *v) {
   static const char *const names[MOE_RUN] = {
       "run_load",   "run_used",     "run_loss",  "run_cover",
-      "run_taught", "run_age",      "run_error", "run_errors",
+      "run_taught", "run_born",     "run_error", "run_errors",
       "run_recent", "run_compared", "run_lead",  "run_candour"};
   for (size_t i = 0; i < MOE_RUN; i++)
     MOE_TRY(moe_visit_array(v, names[i], MOE_F64, moe__run_at(run, i), n));

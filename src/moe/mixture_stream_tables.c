@@ -114,6 +114,7 @@ static void begin_new(const moe_object *o, const ptrdiff_t *was, size_t width,
     if (was[e] < 0 || !(m->sharpness[e] > 0)) m->sharpness[e] = 1;
     if (was[e] < 0 || !m->stream.steps)
       m->stream.run.taught[e] = (double)f->n_seen;
+    if (was[e] < 0) m->stream.run.born[e] = (double)m->stream.steps;
     if (was[e] < 0 || !kept)
       moe_detector_reset(&options->drift, m->stream.detectors + e * width);
   }

@@ -1,96 +1,132 @@
 /* What a mixture on a stream remembers about itself, and how it spreads its
-   load. */
-#include <math.h>
+   load.  All of it is one run of arithmetic after each sample, compiled for
+   each instruction set; of four experts the loops are a vector each. */
 #include <string.h>
 
 #include "balance.h"
 #include "mixture.h"
 #include "mixture_stream.h"
 #include "vector.h"
+#include "vector_kernels.h"
 
-static void follow(double *mean, double x, double share) {
+MOE_KERNEL void follow(double *mean, double x, double share) {
   *mean += share * (x - *mean);
+}
+
+MOE_KERNEL void follow_all(double *restrict mean, const double *restrict x,
+                           double share, size_t n) {
+  for (size_t e = 0; e < n; e++) follow(mean + e, x[e], share);
 }
 
 /* -------------------------------------------------------------- the answers */
 
+/* Who was not asked has no loss. */
+MOE_KERNEL bool was_asked(double loss, bool all) { return all || loss == loss; }
+
+MOE_KERNEL void follow_losses(double *restrict mean, double *restrict cover,
+                              const double *restrict loss, double share,
+                              bool all, size_t n) {
+  for (size_t e = 0; e < n; e++) {
+    double step = share * (loss[e] - mean[e]);
+    double grown = share * (1 - cover[e]);
+    mean[e] += was_asked(loss[e], all) ? step : 0;
+    cover[e] += was_asked(loss[e], all) ? grown : 0;
+  }
+}
+
+/* The squares of what so many of n say, about their mean. */
+MOE_KERNEL double spread(const double *answers, const double *loss,
+                         size_t asked, size_t n) {
+  double mean = 0, squares = 0;
+  bool all = asked == n;
+  for (size_t e = 0; e < n; e++)
+    mean += was_asked(loss[e], all) ? answers[e] : 0;
+  mean /= (double)(int64_t)asked;
+  for (size_t e = 0; e < n; e++) {
+    double apart = was_asked(loss[e], all) ? answers[e] - mean : 0;
+    squares += apart * apart;
+  }
+  return squares;
+}
+
 /* An expert's output k, in the mixture's order; 0 for a class unknown to it. */
-static double answer_of(const moe_step *t, size_t i, size_t k) {
-  size_t e = (size_t)t->asked[i];
+static double answer_of(const moe_step *t, size_t e, size_t k) {
   int32_t column = t->st->classes ? t->st->ids[e * t->width + k] : (int32_t)k;
   return column < 0 ? 0 : t->answers[t->m->map_start[e] + column];
 }
 
-static double variance_of_numbers(const moe_step *t, double n) {
-  double mean = 0, squares = 0;
-  for (size_t i = 0; i < t->n_asked; i++) mean += t->answers[t->asked[i]];
-  mean /= n;
-  for (size_t i = 0; i < t->n_asked; i++) {
-    double apart = t->answers[t->asked[i]] - mean;
-    squares += apart * apart;
-  }
-  return squares / (n - 1);
-}
-
-/* The variance of what they say, summed over the outputs. */
-static double variance(const moe_step *t) {
-  double sum = 0, n = (double)t->n_asked;
-  if (t->st->is_number) return variance_of_numbers(t, n);
+/* The same, summed over many outputs. */
+static MOE_RARE double spread_of_many(const moe_step *t) {
+  double sum = 0, *answers = t->scores; /* not needed any more */
   for (size_t k = 0; k < t->width; k++) {
-    double mean = 0, squares = 0;
-    for (size_t i = 0; i < t->n_asked; i++) mean += answer_of(t, i, k);
-    mean /= n;
-    for (size_t i = 0; i < t->n_asked; i++) {
-      double apart = answer_of(t, i, k) - mean;
-      squares += apart * apart;
-    }
-    sum += squares / (n - 1);
+    for (size_t e = 0; e < t->n; e++) answers[e] = answer_of(t, e, k);
+    sum += spread(answers, t->loss, t->n_asked, t->n);
   }
   return sum;
 }
 
-static void track_disagreement(const moe_step *t) {
+/* The deviation of what they say. */
+MOE_KERNEL void track_disagreement(const moe_step *t, size_t asked, size_t n) {
   moe_runs *runs = &t->st->runs;
-  if (t->n_asked < 2) return;
-  double apart = sqrt(variance(t));
+  if (asked < 2) return;
+  double squares = t->st->is_number ? spread(t->answers, t->loss, asked, n)
+                                    : spread_of_many(t);
+  double apart = sqrt(squares / (double)(int64_t)(asked - 1));
   if (!(apart < 1e300)) return;
   runs->disagreement = apart;
   follow(&runs->mean_disagreement, apart, t->st->share);
   follow(&runs->disagreement_cover, 1, t->st->share);
 }
 
+/* 1 upwards, −1 downwards, 0 for what is next to nothing. */
+MOE_KERNEL double sign_of(double x) {
+  const double least = 1e-15;
+  return (double)((x > least) - (x < -least));
+}
+
 /* Whether the mixture's answers turn as they turned before: the sign of the
    product of their last two second differences. */
-static void track_turns(const moe_step *t) {
+MOE_KERNEL void track_turns(const moe_step *t) {
   moe_runs *runs = &t->st->runs;
   double answer = t->mixed[t->st->classes ? t->s->id : 0];
   double change = answer - runs->answer, turn = change - runs->change;
-  double agree = 0;
   if (!(fabs(turn) < 1e300)) return;
-  if (fabs(turn) > 1e-15 && fabs(runs->turn) > 1e-15)
-    agree = (turn > 0) == (runs->turn > 0) ? 1 : -1;
-  if (t->st->steps > 0) follow(&runs->alignment, agree, 0.05);
+  follow(&runs->alignment, sign_of(turn) * runs->turn, 0.05);
   runs->answer = answer;
   runs->change = change;
-  runs->turn = turn;
+  runs->turn = sign_of(turn);
 }
 
-static void track_answers(const moe_step *t) {
-  moe_runs *runs = &t->st->runs;
-  track_disagreement(t);
+MOE_KERNEL void track_answers(const moe_step *t, size_t asked, size_t n) {
+  moe_stream *st = t->st;
+  track_disagreement(t, asked, n);
   track_turns(t);
-  for (size_t i = 0; i < t->n_asked; i++) {
-    size_t e = (size_t)t->asked[i];
-    follow(&t->st->run.loss[e], t->loss[e], t->st->share);
-    follow(&t->st->run.cover[e], 1, t->st->share);
-  }
-  if (t->st->classes) return;
-  follow(&runs->error, moe__squared_error(t->s->y, t->mixed, t->width),
-         t->st->share);
+  follow_losses(st->run.loss, st->run.cover, t->loss, st->share, asked == n, n);
+  if (st->classes) return;
+  follow(&st->runs.error, moe__squared_error(t->s->y, t->mixed, t->width),
+         st->share);
 }
 
 /* ------------------------------------------------------------------ the load
  */
+
+MOE_KERNEL void track_load(const moe_step *t, size_t n) {
+  double *load = t->st->run.load, share = t->st->share;
+  for (size_t e = 0; e < n; e++) load[e] -= share * load[e];
+  for (size_t i = 0; i < t->n_chosen; i++) load[t->chosen[i]] += share;
+}
+
+/* Towards a load of 1 / n, however many are selected. */
+MOE_KERNEL void follow_load(const double *restrict load, double rate,
+                            double *restrict bias, double *restrict logits,
+                            size_t n) {
+  double target = 1 / (double)n;
+  for (size_t e = 0; e < n; e++) {
+    double step = rate * (target - load[e]);
+    bias[e] += step;
+    logits[e] += step;
+  }
+}
 
 /* Centred, for only differences count; more than 1 apart from a score in [0, 1]
    is no different. */
@@ -108,18 +144,6 @@ static void integrate(const moe_step *t) {
   for (size_t i = 0; i < t->n_chosen; i++)
     t->m->bias[t->chosen[i]] -= t->options->balance_rate;
   centre(t->m->bias, t->n);
-}
-
-/* Towards a load of 1 / n, however many are selected. */
-static void follow_load(const moe_step *t) {
-  double target = 1 / (double)t->n, rate = t->options->balance_rate;
-  const double *load = t->st->run.load;
-  double *restrict bias = t->m->bias, *restrict logits = t->logits;
-  for (size_t e = 0; e < t->n; e++) {
-    double step = rate * (target - load[e]);
-    bias[e] += step;
-    logits[e] += step;
-  }
 }
 
 static moe_status follow_quantile(const moe_step *t) {
@@ -142,76 +166,98 @@ static moe_status follow_quantile(const moe_step *t) {
   return MOE_OK;
 }
 
-static moe_status balance(const moe_step *t) {
-  switch (t->options->balance) {
-    case MOE_BY_INTEGRAL: integrate(t); break;
-    case MOE_IN_LOGITS: follow_load(t); break;
-    case MOE_BY_QUANTILE: return follow_quantile(t);
-    default: break;
-  }
+static MOE_RARE moe_status balance_selection(const moe_step *t) {
+  if (t->options->balance == MOE_BY_QUANTILE) return follow_quantile(t);
+  integrate(t);
+  return MOE_OK;
+}
+
+MOE_KERNEL moe_status balance(const moe_step *t, size_t n) {
+  int kind = t->options->balance;
+  if (kind == MOE_IN_LOGITS)
+    follow_load(t->st->run.load, t->options->balance_rate, t->m->bias,
+                t->logits, n);
+  else if (kind != MOE_LEAVE_LOAD)
+    return balance_selection(t);
   return MOE_OK;
 }
 
 /* --------------------------------------------------------------- the routing
  */
 
-/* −Σ p log p. */
-static double entropy_of_shares(const moe_step *t) {
-  double *logs = t->scores; /* not needed any more */
-  memcpy(logs, t->probs, t->n * sizeof *logs);
-  moe_log(logs, t->n);
-  return -moe_dot(t->probs, logs, t->n);
+MOE_KERNEL void add_all(double *restrict to, const double *restrict x,
+                        size_t n) {
+  for (size_t e = 0; e < n; e++) to[e] += x[e];
 }
 
-/* Of a softmax of logits z that is log Σ exp z − Σ p z, and takes one
-   logarithm. The z that the sum is taken from is any whose p is not faint: that
-   of the best one chosen, as a rule.  So far below it p is 0. */
-static double entropy_of_logits(const moe_step *t) {
-  const double lowest = -1e3, faint = 0.01;
-  const double *p = t->probs, *z = t->logits;
-  size_t from = t->n_chosen > 0 ? (size_t)*t->chosen : 0;
-  double sum = 0;
-  for (size_t e = 0; p[from] < faint && e < t->n; e++)
-    if (p[e] > p[from]) from = e;
-  for (size_t e = 0; e < t->n; e++) {
-    double below = z[e] - z[from];
-    sum += p[e] * (below > lowest ? below : lowest);
-  }
-  return -log(p[from]) - sum;
+/* By how much the gate has moved the logits of this sample since it was asked;
+   NULL where it cannot tell. */
+MOE_KERNEL const double *find_moved(const moe_step *t) {
+  const moe_object *gate = t->params->gate;
+  const moe_learner_type *type = moe_learner_type_of(gate);
+  bool first = moe_learner_fitted(gate)->n_seen < 2; /* it had no weights */
+  if (!t->has_logits || first || t->st->gate_frozen || type->moved == NULL)
+    return NULL;
+  return type->moved(gate);
 }
 
-static double entropy_of(const moe_step *t) {
-  return t->has_logits ? entropy_of_logits(t) : entropy_of_shares(t);
-}
-
-static void track_routing(const moe_step *t) {
-  moe_runs *runs = &t->st->runs;
-  double entropy = t->n > 1 ? entropy_of(t) / t->st->most_entropy : 0;
-  double share = t->st->share;
-  const double *restrict p = t->probs;
-  double *restrict used = t->st->run.used, *restrict age = t->st->run.age;
-  for (size_t e = 0; e < t->n; e++) {
-    used[e] += share * (p[e] - used[e]);
-    age[e]++;
-  }
-  follow(&runs->cover, 1, share);
-  follow(&runs->entropy, entropy < 1 ? entropy : 1, 0.01);
-}
-
-static void track_load(const moe_step *t) {
-  double *load = t->st->run.load, share = t->st->share;
-  for (size_t e = 0; e < t->n; e++) load[e] -= share * load[e];
-  for (size_t i = 0; i < t->n_chosen; i++) load[t->chosen[i]] += share;
-}
-
-moe_status moe__track(moe_step *t) {
-  track_answers(t);
-  track_load(t);
-  MOE_TRY(balance(t));
-  if (t->options->measure == MOE_AFTER_LEARNING) MOE_TRY(moe__measure_again(t));
-  track_routing(t);
+/* The probabilities, now that the gate has learned and the balance has moved.
+ */
+MOE_KERNEL moe_status measure_again(moe_step *t, size_t n) {
+  const double *moved = find_moved(t);
+  if (moved == NULL)
+    MOE_TRY(moe__ask_gate_again(t));
+  else
+    add_all(t->logits, moved, n);
+  memcpy(t->probs, t->logits, n * sizeof(double));
+  if (n > MOE_LANES || !moe__softmax_row(t->probs, n))
+    moe_softmax(t->probs, 1, n);
   return MOE_OK;
 }
+
+/* −Σ p log p. */
+MOE_KERNEL double entropy_of(const double *restrict p, double *restrict room,
+                             size_t n) {
+  double sum = 0;
+  for (size_t e = 0; e < n; e++) room[e] = p[e] * moe__log_of(p[e]);
+  for (size_t e = 0; e < n; e++) sum -= room[e];
+  return sum;
+}
+
+MOE_KERNEL void track_routing(const moe_step *t, size_t n) {
+  moe_stream *st = t->st;
+  double *room = t->scores; /* not needed any more */
+  double entropy = n > 1 ? entropy_of(t->probs, room, n) / st->most_entropy : 0;
+  follow_all(st->run.used, t->probs, st->share, n);
+  follow(&st->runs.cover, 1, st->share);
+  follow(&st->runs.entropy, entropy < 1 ? entropy : 1, 0.01);
+}
+
+MOE_KERNEL moe_status track(moe_step *t, size_t asked, size_t n) {
+  track_answers(t, asked, n);
+  track_load(t, n);
+  MOE_TRY(balance(t, n));
+  if (t->options->measure == MOE_AFTER_LEARNING) MOE_TRY(measure_again(t, n));
+  track_routing(t, n);
+  t->st->steps++;
+  return MOE_OK;
+}
+
+typedef struct kernels {
+  moe_status (*track)(moe_step *);
+} kernels;
+
+#define COMPILE_FOR(NAME, TARGET)                                      \
+  TARGET static moe_status track_##NAME(moe_step *t) {                 \
+    if (t->n != MOE_FOUR) return track(t, t->n_asked, t->n);           \
+    if (t->n_asked != MOE_FOUR) return track(t, t->n_asked, MOE_FOUR); \
+    return track(t, MOE_FOUR, MOE_FOUR);                               \
+  }                                                                    \
+  static const kernels NAME = {track_##NAME};
+
+MOE_COMPILE_KERNELS
+
+moe_status moe__track(moe_step *t) { return best()->track(t); }
 
 double moe__stream_cover(const moe_object *o) {
   const moe_mixture *m = o->state;
