@@ -601,6 +601,15 @@ describe("the options of a stream", function()
     end
   end)
 
+  it("looks at who is dead as seldom as may be, and misses none", function()
+    for _, by in ipairs { "routing", "probability" } do
+      -- what has a detector, be it one that never speaks, is looked at every time
+      local watched = slow_ones { dead_by = by, drift = "ddm", drift_threshold = 1e300 }
+      assert.is_true(#watched > 0)
+      assert.same(watched, slow_ones { dead_by = by })
+    end
+  end)
+
   it("a change of the world is noticed when it comes", function()
     local Z, z = lines(3000, 15)
     for i = 1501, 3000 do z[i] = 20 - 3 * z[i] end

@@ -182,13 +182,14 @@ static void set_progress(lua_State *L, const moe_object *o) {
 
 static void set_dead(lua_State *L, const moe_object *o) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
+  const moe_streaming *options = moe__streaming_of(p->stream);
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+  size_t selects = moe_route_width(&p->route, st->n);
   int n = 0;
   lua_newtable(L);
   for (size_t e = 0; e < st->n; e++) {
-    if (!moe__is_dead(moe__streaming_of(p->stream), st, e,
-                      moe_route_width(&p->route, st->n)))
-      continue;
+    moe_life life = moe__life_of(options, st, e, selects);
+    if (!moe__is_dead(options, life)) continue;
     lua_pushstring(L, p->experts.names[e]);
     lua_rawseti(L, -2, ++n);
   }

@@ -155,6 +155,7 @@ typedef struct moe_stream {
   uint8_t *frozen, *warms; /* n */
   size_t levels;           /* of the intake that the experts know */
   size_t selects;          /* experts, at most */
+  int64_t mend_at;         /* in fewer steps there is nothing to mend */
   double share;            /* of the newest sample in a mean */
   double most_entropy;     /* log n */
   enum moe_teach teach;    /* never by kind */
@@ -271,21 +272,35 @@ moe_status moe__track(moe_step *t);
    begun at 0: but where the options say that they do. */
 double moe__stream_cover(const moe_object *o);
 
-/* Whether expert e is dead, as the options say, where so many are selected. */
-static inline bool moe__is_dead(const moe_streaming *options,
-                                const moe_stream *st, size_t e,
-                                size_t selects) {
+/* What an expert lives by: its share of the routing, or its probability, and
+   the samples that it has had to get it, where so many are selected. */
+typedef struct moe_life {
+  double share, samples;
+} moe_life;
+
+static inline moe_life moe__life_of(const moe_streaming *options,
+                                    const moe_stream *st, size_t e,
+                                    size_t selects) {
   const moe_run *run = &st->run;
-  double least = options->dead_below, span = (double)options->span;
   if (options->dead_by == MOE_BY_PROBABILITY)
-    return run->used[e] < least && run->taught[e] > span;
+    return (moe_life){run->used[e], run->taught[e]};
   double load = run->load[e] / (double)selects;
   double share = selects < st->n ? load : run->used[e];
   double age = (double)st->steps - run->born[e];
-  double youth = span + st->warmup[e]; /* it was not heard before */
-  return share < least && age > youth && st->n > 1;
+  /* While it warmed up it was not heard. */
+  return (moe_life){st->n > 1 ? share : 1, age - st->warmup[e]};
 }
-moe_status moe__mend(const moe_step *t);
+
+static inline bool moe__is_dead(const moe_streaming *options, moe_life life) {
+  return life.share < options->dead_below &&
+         life.samples > (double)options->span;
+}
+
+/* Mends what there is to mend; in most steps nothing, which is seen at once. */
+moe_status moe__mend_now(const moe_step *t);
+static inline moe_status moe__mend(const moe_step *t) {
+  return t->st->steps < t->st->mend_at ? MOE_OK : moe__mend_now(t);
+}
 
 /* The expert's state is another one now; the expert is the same. */
 void moe__note_state(const moe_step *t, size_t e);

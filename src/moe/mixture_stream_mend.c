@@ -7,6 +7,8 @@
 #include "mixture.h"
 #include "mixture_stream.h"
 
+enum { MOST_RESPITE = 64 /* samples without a look at who is dead */ };
+
 void moe__note_event(const moe_step *t, size_t e, enum moe_event event) {
   moe_stream *st = t->st;
   size_t at = (size_t)(st->n_events++ % MOE_MOST_EVENTS);
@@ -15,8 +17,7 @@ void moe__note_event(const moe_step *t, size_t e, enum moe_event event) {
   st->event_of[at] = (int32_t)e;
 }
 
-/* ------------------------------------------------------------------ beginnings
- */
+/* --------------------------------------------------------------- beginnings */
 
 static void forget(const moe_step *t, size_t e) {
   size_t size = t->st->detector_size;
@@ -125,10 +126,25 @@ static bool may_revive(const moe_step *t, size_t e) {
          !(moe_learner_traits(t->params->experts.items[e]) & MOE_HOST_ONLY);
 }
 
-static moe_status raise_dead(const moe_step *t) {
-  for (size_t e = 0; e < t->n; e++)
-    if (moe__is_dead(t->options, t->st, e, t->st->selects) && may_revive(t, e))
-      MOE_TRY(revive(t, e));
+/* For so many samples an expert cannot be dead: it has had one more after each,
+   and a mean falls by no more than its newest sample's weight s, where
+   (1 − s)^k ≥ 1 − k s. */
+static double find_respite(const moe_step *t, size_t e) {
+  moe_life life = moe__life_of(t->options, t->st, e, t->st->selects);
+  double least = t->options->dead_below, span = (double)t->options->span;
+  double falls = (1 - least / life.share) / t->st->share - 1;
+  return fmax(fmax(falls, span - life.samples), 0);
+}
+
+/* Returns for how many samples nobody else can be dead. */
+static moe_status raise_dead(const moe_step *t, double *respite) {
+  *respite = MOST_RESPITE;
+  for (size_t e = 0; e < t->n; e++) {
+    moe_life life = moe__life_of(t->options, t->st, e, t->st->selects);
+    if (!may_revive(t, e)) continue;
+    if (moe__is_dead(t->options, life)) MOE_TRY(revive(t, e));
+    *respite = fmin(*respite, find_respite(t, e));
+  }
   return MOE_OK;
 }
 
@@ -183,11 +199,14 @@ static moe_status watch_drift(const moe_step *t) {
   return MOE_OK;
 }
 
-moe_status moe__mend(const moe_step *t) {
+moe_status moe__mend_now(const moe_step *t) {
+  moe_stream *st = t->st;
+  double respite = 0;
   if (t->options->forks.n > 0) MOE_TRY(moe__run_forks(t));
   if (t->options->drift.kind != MOE_NO_DETECTOR) MOE_TRY(watch_drift(t));
-  if (t->options->revive == MOE_LEAVE_DEAD ||
-      t->st->steps < t->options->span + 2)
+  if (t->options->revive == MOE_LEAVE_DEAD || st->steps < t->options->span + 2)
     return MOE_OK;
-  return raise_dead(t);
+  MOE_TRY(raise_dead(t, &respite));
+  if (st->mend_at > 0) st->mend_at = st->steps + (int64_t)respite;
+  return MOE_OK;
 }

@@ -166,6 +166,12 @@ static enum moe_teach find_teaching(const moe_object *o) {
   return are_of_one_type(&p->experts) ? MOE_TEACH_BY_SHARE : MOE_TEACH_ALL;
 }
 
+/* Forks and detectors are looked after in every step; nobody is dead before. */
+static int64_t find_mending(const moe_streaming *options) {
+  if (options->forks.n > 0 || options->drift.kind != MOE_NO_DETECTOR) return 0;
+  return options->revive == MOE_LEAVE_DEAD ? INT64_MAX : options->span + 2;
+}
+
 void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   const moe_mixture_params *p = params_of(o);
   const moe_streaming *options = moe__streaming_of(p->stream);
@@ -175,6 +181,7 @@ void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   st->changes[0] = o->changes;
   st->changes[1] = changes_of(p->stream);
   st->selects = moe_route_width(&p->route, st->n);
+  st->mend_at = find_mending(options);
   st->share = 2 / ((double)options->span + 1);
   st->most_entropy = log((double)st->n);
   st->teach = find_teaching(o);
