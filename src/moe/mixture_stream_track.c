@@ -234,11 +234,11 @@ MOE_KERNEL void track_routing(const moe_step *t, size_t n) {
 }
 
 MOE_KERNEL moe_status track(moe_step *t, size_t asked, size_t n) {
-  track_answers(t, asked, n);
   track_load(t, n);
   MOE_TRY(balance(t, n));
   if (t->options->measure == MOE_AFTER_LEARNING) MOE_TRY(measure_again(t, n));
   track_routing(t, n);
+  track_answers(t, asked, n);
   t->st->steps++;
   return MOE_OK;
 }
