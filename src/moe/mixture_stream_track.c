@@ -146,6 +146,7 @@ static void integrate(const moe_step *t) {
   centre(t->m->bias, t->n);
 }
 
+/* Once a window, as far as a share at each sample would have gone. */
 static moe_status follow_quantile(const moe_step *t) {
   moe_stream *st = t->st;
   size_t at = (size_t)(st->steps % MOE_WINDOW);
@@ -160,8 +161,8 @@ static moe_status follow_quantile(const moe_step *t) {
   moe_scratch_mark mark = moe_scratch_now(t->call);
   MOE_SCRATCH(t->call, room, moe_bias_room(MOE_WINDOW, t->n));
   MOE_SCRATCH(t->call, held, t->st->selects + 1);
-  moe_bias_step(MOE_BIAS_QUANTILE, t->options->balance_rate, &r, room, held,
-                t->m->bias);
+  double share = -expm1(MOE_WINDOW * log1p(-t->options->balance_rate));
+  moe_bias_step(MOE_BIAS_QUANTILE, share, &r, room, held, t->m->bias);
   moe_scratch_drop(t->call, mark);
   return MOE_OK;
 }

@@ -35,7 +35,7 @@ static const moe_param params[] = {
                  "quantile the newest 128 samples' scores; logits: a bias in "
                  "the logits themselves, towards a load of 1 / experts"),
     MOE_P_REAL(moe_streaming, balance_rate, 0.01, 0, 1,
-               "step of that bias; of quantile the share of the new one"),
+               "step of that bias; of quantile the share of the new one, a sample"),
     MOE_P_INT(moe_streaming, span, 500, 1, 0x1p53,
               "samples that running means look back on: the newest counts "
               "2 / (span + 1)"),
