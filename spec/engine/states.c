@@ -60,11 +60,12 @@ static bool run(lua_State *L, const char *script) {
   return false;
 }
 
+/* What a finaliser lets go of may have one of its own. */
 static long live(lua_State *L) {
   long blocks;
   if (!run(L,
            "local core = require 'moe.core'\n"
-           "core._trim() collectgarbage() collectgarbage() core._trim()\n"
+           "core._trim() for _ = 1, 3 do collectgarbage() end core._trim()\n"
            "return core._live()"))
     return -1;
   blocks = (long)lua_tointeger(L, -1);
