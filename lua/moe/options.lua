@@ -7,17 +7,10 @@ local text = require "moe.text"
 
 local options = {}
 
-local function names_of(known)
-  local names = {}
-  for name in pairs(known) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 local function check_names(what, given, known, level)
   for name in pairs(given) do
     if not known[name] then
-      local near = type(name) == "string" and core.nearest(name, names_of(known))
+      local near = type(name) == "string" and core.nearest(name, text.names(known))
       local hint = near and ("; did you mean '%s'?"):format(near) or elsewhere.hint(name)
       error(("%s: unknown option '%s'%s"):format(what, tostring(name), hint), level)
     end

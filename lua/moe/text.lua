@@ -61,7 +61,8 @@ function text.reason(message)
   return (message:sub(#here + 1):gsub("^[%w_/]+%.lua:%d+: ", ""))
 end
 
-local function sorted_names(t)
+--- The keys of a table, in the order of their texts.
+function text.names(t)
   local names = {}
   for name in pairs(t) do names[#names + 1] = name end
   table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
@@ -72,7 +73,7 @@ local function inline(v)
   if type(v) ~= "table" then return text.value(v) end
   if #v > 0 or next(v) == nil or getmetatable(v) then return text.value(v) end
   local parts = {}
-  for i, name in ipairs(sorted_names(v)) do
+  for i, name in ipairs(text.names(v)) do
     parts[i] = tostring(name) .. " = " .. inline(v[name])
   end
   return table.concat(parts, ", ")
@@ -82,7 +83,7 @@ end
 text.printed = {
   __tostring = function(t)
     local rows = {}
-    for i, name in ipairs(sorted_names(t)) do rows[i] = { tostring(name), inline(t[name]) } end
+    for i, name in ipairs(text.names(t)) do rows[i] = { tostring(name), inline(t[name]) } end
     return text.columns(rows)
   end,
 }

@@ -3,16 +3,15 @@
 local core = require "moe.core"
 local elsewhere = require "moe.elsewhere"
 local metrics = require "moe.metrics"
+local text = require "moe.text"
 
 local score = {}
 
 local function unknown(what, metric)
-  local names, text = {}, tostring(metric)
-  for name in pairs(metrics.types()) do names[#names + 1] = name end
-  table.sort(names)
-  local hint, near = elsewhere.hint(text), core.nearest(text, names)
+  local name = tostring(metric)
+  local hint, near = elsewhere.hint(name), core.nearest(name, text.names(metrics.types()))
   if hint == "" and near then hint = ("; did you mean '%s'?"):format(near) end
-  error(("%s: there is no metric '%s'%s"):format(what, text, hint), 0)
+  error(("%s: there is no metric '%s'%s"):format(what, name, hint), 0)
 end
 
 local function entry(what, name, given)

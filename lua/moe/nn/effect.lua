@@ -86,20 +86,13 @@ local function quote(value)
   return text.value(value):match "^[^\n]*"
 end
 
-local function sorted_names(map)
-  local names = {}
-  for name in pairs(map) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 --- The first, by name, of the options given that would change nothing.
 -- @param given the options that the user gave
 -- @param o all options, those of a preset and defaults too
 -- @return its name, or nil
 -- @return why, as a message
 return function(given, o)
-  for _, name in ipairs(sorted_names(given)) do
+  for _, name in ipairs(text.names(given)) do
     local value = given[name]
     local why = value ~= (neutral[name] or false) and reason(o, name, value)
     if why then return name, ("'%s' is %s, but %s"):format(name, quote(value), why) end

@@ -51,13 +51,6 @@ for _, name in ipairs(of_route) do known[name] = known[name] or {} end
 
 local by_batch = { expert_choice = true, soft_moe = true, sinkhorn = true }
 
-local function names_of(map)
-  local names = {}
-  for name in pairs(map) do names[#names + 1] = name end
-  table.sort(names)
-  return table.concat(names, ", ")
-end
-
 local function are_modules(list)
   for _, expert in ipairs(list) do
     if type(expert) ~= "function" and not (type(expert) == "table" and getmetatable(expert)) then
@@ -87,7 +80,7 @@ local function with_preset(options)
   local preset = options.preset and presets[options.preset]
   if options.preset and not preset then
     error(("MoE: there is no preset '%s'; there are %s"):format(tostring(options.preset),
-      names_of(presets)), 4)
+      table.concat(text.names(presets), ", ")), 4)
   end
   local all = {}
   for name, value in pairs(preset or {}) do all[name] = value end
@@ -135,7 +128,7 @@ local function init_experts(self, o)
   local kind = activations[o.activation]
   if not kind then
     error(("MoE: there is no activation '%s'; there are %s"):format(o.activation,
-      names_of(activations)), 4)
+      table.concat(text.names(activations), ", ")), 4)
   end
   if not o.hidden then error("MoE: hidden is needed, or experts that are modules", 4) end
   local n, dim, hidden, out = self.n_experts, o.dim, o.hidden, o.out_dim or o.dim

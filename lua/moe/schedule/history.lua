@@ -15,16 +15,9 @@ local history = {}
 -- notes, scores = { name = number }, log_likelihood = { … } }.
 function history.new(entries) return setmetatable(entries or {}, History) end
 
-local function sorted_scores(entry)
-  local names = {}
-  for name in pairs(entry.scores or {}) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 local function scores_text(entry)
   local parts = {}
-  for i, name in ipairs(sorted_scores(entry)) do
+  for i, name in ipairs(text.names(entry.scores or {})) do
     parts[i] = ("%s %.4f"):format(name, entry.scores[name])
   end
   local trace = entry.log_likelihood
@@ -83,7 +76,7 @@ function History:table()
   local names = { "place", "stage", "round", "rows", "seconds" }
   local missing = 0 / 0
   for _, entry in ipairs(self) do
-    for _, name in ipairs(sorted_scores(entry)) do
+    for _, name in ipairs(text.names(entry.scores or {})) do
       if not columns[name] then columns[name], names[#names + 1] = {}, name end
     end
   end
