@@ -597,7 +597,7 @@ moe = {}
 ---@field explore? number chance that a sample goes to one more expert, drawn from those that are not chosen, which answers and learns as they do
 ---@field noise? number standard deviation of what is added to the logits where a sample is learned
 ---@field balance? "none"|"integral"|"quantile"|"logits" how the load is spread where top_k leaves experts out, by a bias in the selection: integral follows each sample's load, quantile the newest 128 samples' scores; logits: a bias in the logits themselves, towards a load of 1 / experts
----@field balance_rate? number step of that bias; of quantile the share of the new one
+---@field balance_rate? number step of that bias; of quantile the share of the new one, a sample
 ---@field span? integer samples that running means look back on: the newest counts 2 / (span + 1)
 ---@field dead_below? number an expert is dead where its share falls below this
 ---@field dead_by? "routing"|"probability" its share of what: of the routing, span samples after it is warm; or probability: of the gate's probability, after it learned span samples itself
