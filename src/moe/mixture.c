@@ -400,7 +400,7 @@ static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
 /* ----------------------------------------------------------- files and figures
  */
 
-static moe_status check(moe_call *call, const moe_object *o) {
+static bool is_sound(const moe_object *o) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
   const moe_mixture *m = o->state;
   bool sound = p->gate != NULL && m->n_experts == p->experts.n;
@@ -411,9 +411,22 @@ static moe_status check(moe_call *call, const moe_object *o) {
             moe_is_count(m->samples[e]) && m->sharpness[e] > 0 &&
             isfinite(m->sharpness[e]) && isfinite(m->load[e]) &&
             isfinite(m->importance[e]) && isfinite(m->bias[e]);
-  if (sound && moe__stream_is_sound(o)) return MOE_OK;
+  return sound && moe__stream_is_sound(o);
+}
+
+static moe_status check(moe_call *call, const moe_object *o) {
+  if (is_sound(o)) return MOE_OK;
   return moe_fail(call, MOE_EFORMAT,
                   "mixture: the experts are not those that it was fitted with");
+}
+
+/* What could not be loaded is not saved. */
+static moe_status saving(moe_call *call, moe_object *o) {
+  if (o->state == NULL || (is_streaming(o) && is_sound(o))) return MOE_OK;
+  if (!is_streaming(o)) return check_experts(call, o);
+  return moe_fail(call, MOE_ESTATE,
+                  "mixture: an expert was reset, added or removed since the "
+                  "last sample; it can be saved once it has learned another");
 }
 
 static moe_status rebuild(moe_call *call, moe_object *o) {
@@ -516,6 +529,7 @@ const moe_learner_type moe_mixture_of_experts = {
              .gauges = gauges,
              .visit = visit,
              .check = check,
+             .saving = saving,
              .rebuild = rebuild},
     .traits = MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT |
               MOE_TAKES_MISSING | MOE_TAKES_SPARSE | MOE_TAKES_NOMINAL |
