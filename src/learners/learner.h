@@ -30,9 +30,11 @@ typedef struct moe_fitted {
   size_t n_outputs; /* classes, experts of a gate, or width of the target */
   int64_t n_seen;   /* rows learned from */
   moe_schema schema;
-  moe_labels labels; /* the classes, in order; of a gate the experts' names */
-  moe_intake intake; /* open where it all began with a stream; n_features is
-                        what the intake lets through, schema.n what comes */
+  moe_labels labels;  /* the classes, in order; of a gate the experts' names */
+  moe_intake intake;  /* open where it all began with a stream; n_features is
+                         what the intake lets through, schema.n what comes */
+  const void *teller; /* the host's own: who has told the columns' names in
+                         the schema's order; neither saved nor copied */
 } moe_fitted;
 
 /* One sample of a stream, as its learner sees it. */

@@ -22,6 +22,7 @@ typedef struct lmoe_box {
   void *pointer;
   size_t charged; /* bytes told to Lua's collector */
   bool closed;    /* an object that others still hold: closed for this box */
+  const void *teller; /* held by the box: see lsample.c */
 } lmoe_box;
 
 /* Pushes an empty box: whatever fails later, the collector finds a safe value.

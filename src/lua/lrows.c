@@ -6,6 +6,7 @@
 
 #include "lmixed.h"
 #include "lmoe.h"
+#include "lnames.h"
 #include "ltable.h"
 #include "ltensor.h"
 
@@ -74,15 +75,6 @@ static double *check_matrix(lua_State *L, lmoe_call *c, int index,
   return out;
 }
 
-static moe_schema *new_schema(lua_State *L, lmoe_call *c, size_t n,
-                              char *const *names) {
-  moe_schema *s = moe_scratch(&c->call, 1, sizeof *s);
-  if (s == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  s->n = n;
-  if (names != NULL) s->names = (moe_texts){(char **)names, n};
-  return s;
-}
-
 /* The call sees its data through a view of its own, so that whatever becomes of
    the user's, items and names stay where they are. */
 static void release_tensor(void *t) { moe_tensor_release(t); }
@@ -108,7 +100,7 @@ static void check_tensor_rows(lua_State *L, lmoe_call *c, const moe_tensor *t,
   d = (size_t)t->shape[1];
   *out = moe_rows_of_floats(view->f, (size_t)t->shape[0], d, d);
   if (view->names != NULL)
-    out->schema = new_schema(L, c, d, view->names->texts.items);
+    out->schema = lmoe_new_schema(L, c, d, view->names->texts.items);
 }
 
 static void check_sparse_rows(lua_State *L, lmoe_call *c, moe_sparse *s,
@@ -118,7 +110,19 @@ static void check_sparse_rows(lua_State *L, lmoe_call *c, moe_sparse *s,
   lmoe_hold(c, view, release_sparse);
   *out = moe_rows_of_csr(&view->csr);
   if (view->names != NULL)
-    out->schema = new_schema(L, c, s->csr.columns, view->names->texts.items);
+    out->schema =
+        lmoe_new_schema(L, c, s->csr.columns, view->names->texts.items);
+}
+
+static void check_array_rows(lua_State *L, lmoe_call *c, int index,
+                             moe_rows *out) {
+  size_t n = lmoe_check_array(L, index, "X"), d = 0;
+  const double *x = check_matrix(L, c, index, "X", n, &d, true);
+  if (x != NULL || n == 0)
+    *out = moe_rows_of_doubles(x, n, d);
+  else
+    lmoe_check_mixed_rows(L, c, index, n, d, out);
+  out->schema = lmoe_find_rows_names(L, c, index, n, d);
 }
 
 void lmoe_check_rows(lua_State *L, lmoe_call *c, int index, moe_rows *out) {
@@ -133,12 +137,7 @@ void lmoe_check_rows(lua_State *L, lmoe_call *c, int index, moe_rows *out) {
     lmoe_hold(c, moe_table_retain((moe_table *)table), release_table);
     LMOE_TRY(L, c, moe_table_rows(&c->call, table, out));
   } else if (lua_istable(L, index)) {
-    size_t n = lmoe_check_array(L, index, "X"), d = 0;
-    const double *x = check_matrix(L, c, index, "X", n, &d, true);
-    if (x != NULL || n == 0)
-      *out = moe_rows_of_doubles(x, n, d);
-    else
-      lmoe_check_mixed_rows(L, c, index, n, d, out);
+    check_array_rows(L, c, index, out);
   } else {
     luaL_error(L,
                "X must be a tensor, a sparse matrix, a table of columns or an "
@@ -264,29 +263,7 @@ static const moe_schema *check_names(lua_State *L, lmoe_call *c, int index) {
     names[i++] = (char *)lua_tostring(L, -2);
   }
   qsort(names, n, sizeof *names, compare_texts);
-  return new_schema(L, c, n, names);
-}
-
-/* The columns' names that an array's metatable tells (a stream from a file has
-   them there), or NULL: an array of d strings, which the call keeps alive. */
-static const moe_schema *find_names(lua_State *L, lmoe_call *c, int index,
-                                    size_t d) {
-  if (!lua_getmetatable(L, index)) return NULL;
-  int top = lua_gettop(L);
-  lua_pushliteral(L, "names");
-  lua_rawget(L, top);
-  bool good = lua_istable(L, -1) && lua_rawlen(L, -1) == d;
-  char **names = moe_scratch(&c->call, d, sizeof *names);
-  if (names == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  for (size_t j = 0; good && j < d; j++) {
-    good = lmoe_rawgeti(L, top + 1, (int)j + 1) == LUA_TSTRING;
-    if (good) names[j] = (char *)lua_tostring(L, -1);
-    lua_pop(L, 1);
-  }
-  lua_settop(L, top + 1);
-  if (good) lmoe_anchor(L, c);
-  lua_settop(L, top - 1);
-  return good ? new_schema(L, c, d, names) : NULL;
+  return lmoe_new_schema(L, c, n, names);
 }
 
 void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
@@ -320,8 +297,8 @@ void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
   view_sample(L, c, &s, out);
   if (named)
     out->schema = schema;
-  else if (schema == NULL)
-    out->schema = find_names(L, c, index, d);
+  else if (schema == NULL || schema->names.n > 0)
+    out->schema = lmoe_find_names(L, c, index, d);
 }
 
 /* ------------------------------------------------------------------ targets */

@@ -12,11 +12,13 @@
 #include <string.h>
 
 #include "lmoe.h"
+#include "lnames.h"
 #include "ltensor.h"
 
 enum {
   CHUNK = 16,       /* values on the stack at a time: no room need be made */
-  NAMES = 1,        /* where a box's table keeps the columns' names */
+  NAMES = 1,        /* where a box's table keeps the columns' names, … */
+  TELLER = 2,       /* … and the metatable that last told them */
   MOST_PUSHED = 64, /* probabilities that are copied before Lua is told */
   CHARGED = 4096    /* samples between two reckonings of an object's bytes */
 };
@@ -35,24 +37,44 @@ static void keep_names(lua_State *L, const moe_schema *s) {
   lua_pop(L, 1);
 }
 
+/* The metatable of the array x, which was taken, need not be looked at again
+   where the columns are in their order.  The box holds it, so that no other has
+   its address; the state knows it too, since with another state come other
+   columns. */
+static void keep_teller(lua_State *L, const moe_object *o, const moe_rows *x) {
+  lmoe_box *box = lua_touserdata(L, 1);
+  moe_fitted *f = o->state;
+  if (!lua_getmetatable(L, 2)) return;
+  bool same = lmoe_same_names(x->schema, &f->schema);
+  const void *teller = lua_topointer(L, -1);
+  LMOE_GET_VALUE(L, 1);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, TELLER);
+  lua_pop(L, 1);
+  box->teller = teller;
+  f->teller = same ? teller : NULL;
+}
+
 /* The next sample of the learner in argument 1 shall find what it needs. */
-static void prepare_next(lua_State *L, const moe_object *o) {
+static void prepare_next(lua_State *L, const moe_object *o, const moe_rows *x) {
   const moe_fitted *f = o->state;
   if (f == NULL) return;
   lmoe_desk_reserve(L, lmoe_desk_of(L), f->schema.n + 2 * f->n_outputs);
-  if (f->schema.names.n > 0 && lua_istable(L, 2) && lua_rawlen(L, 2) == 0)
+  if (f->schema.names.n == 0 || !lua_istable(L, 2)) return;
+  if (lua_rawlen(L, 2) > 0)
+    keep_teller(L, o, x);
+  else
     keep_names(L, &f->schema);
 }
 
 /* The outputs for the one sample in argument 2; NULL from a streaming learner
    that has not seen any yet. */
 static const double *predict_sample(lua_State *L, lmoe_call *c,
-                                    const moe_object *o) {
+                                    const moe_object *o, moe_rows *x) {
   const moe_fitted *f = o->state;
-  moe_rows x;
-  lmoe_check_sample(L, c, 2, f != NULL ? &f->schema : NULL, &x);
+  lmoe_check_sample(L, c, 2, f != NULL ? &f->schema : NULL, x);
   if (f == NULL && (moe_learner_traits(o) & MOE_ONLINE)) return NULL;
-  return lmoe_predict(L, c, o, &x);
+  return lmoe_predict(L, c, o, x);
 }
 
 /* What a streaming learner says before it has seen any sample. */
@@ -104,7 +126,8 @@ static int predict_generally(lua_State *L, double least) {
   lua_settop(L, 4);
   moe_object *o = lmoe_check_self(L);
   lmoe_call *c = lmoe_begin(L);
-  const double *out = predict_sample(L, c, o);
+  moe_rows x;
+  const double *out = predict_sample(L, c, o, &x);
   int results;
   if (out == NULL) {
     results = push_ignorance(L, o);
@@ -112,8 +135,8 @@ static int predict_generally(lua_State *L, double least) {
     push_room(L, o->state);
     results = push_prediction(L, o->state, out, least);
   }
+  prepare_next(L, o, &x);
   lmoe_end(L, c, MOE_OK);
-  prepare_next(L, o);
   return results;
 }
 
@@ -131,9 +154,10 @@ static void learn_generally(lua_State *L) {
   lua_pushvalue(L, 3);
   lua_rawseti(L, -2, 1);
   lmoe_check_target(L, c, lua_gettop(L), o, 1, &target);
-  lmoe_end(L, c, moe_learner_learn(&c->call, o, &batch));
+  LMOE_TRY(L, c, moe_learner_learn(&c->call, o, &batch));
   lmoe_charge(L, lua_touserdata(L, 1), moe_object_bytes(o));
-  prepare_next(L, o);
+  prepare_next(L, o, &batch.x);
+  lmoe_end(L, c, MOE_OK);
 }
 
 /* -------------------------------------------------------------- the short way
@@ -141,6 +165,7 @@ static void learn_generally(lua_State *L) {
 
 typedef struct visit {
   lmoe_desk *desk;
+  const lmoe_box *box;
   moe_object *o;
   const moe_fitted *f;
   double *x, *y, *out; /* in the desk */
@@ -160,6 +185,7 @@ static bool sit_down(lua_State *L, visit *v) {
   if (box == NULL || d->busy) return false;
   if (box->family != d->learner && box->family != d->gate) return false;
   v->desk = d;
+  v->box = box;
   v->o = box->pointer;
   v->f = v->o->state;
   if (v->f == NULL || v->f->n_seen == 0) return false;
@@ -236,6 +262,14 @@ static bool read_value(lua_State *L, const visit *v, size_t j, bool learns) {
   }
 }
 
+/* The names that x tells, if it does, are known to be the columns', in their
+   order: a metatable's names are read but once. */
+static bool is_familiar(lua_State *L, const visit *v) {
+  if (v->f->schema.names.n == 0) return true;
+  const void *teller = lmoe_teller(L, 2);
+  return teller == NULL || (teller == v->f->teller && teller == v->box->teller);
+}
+
 static bool read_array(lua_State *L, const visit *v, bool learns) {
   size_t n = v->f->schema.n;
   bool good = true;
@@ -295,7 +329,7 @@ static bool read_sample(lua_State *L, const visit *v, bool learns) {
   if (lua_type(L, 2) != LUA_TTABLE) return read_tensor(L, v);
   n = lua_rawlen(L, 2);
   if (n == 0) return read_named(L, v, learns);
-  return n == v->f->schema.n && read_array(L, v, learns);
+  return n == v->f->schema.n && is_familiar(L, v) && read_array(L, v, learns);
 }
 
 /* The place of the label in argument 3, or -1. */
@@ -444,13 +478,14 @@ static int tell_generally(lua_State *L) {
   moe_object *o = lmoe_check_self(L);
   lmoe_call *c = lmoe_begin(L);
   lmoe_refuse_regressor(L, o);
-  const double *out = predict_sample(L, c, o);
+  moe_rows x;
+  const double *out = predict_sample(L, c, o, &x);
   if (out != NULL)
     push_probabilities(L, o->state, out);
   else
     lua_newtable(L);
+  prepare_next(L, o, &x);
   lmoe_end(L, c, MOE_OK);
-  prepare_next(L, o);
   return 1;
 }
 

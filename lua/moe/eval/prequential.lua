@@ -43,8 +43,7 @@ local function keep(slot, x, y)
   end
   slot.y = type(y) == "table" and stream.copy(y) or y
   if slot.of ~= x then
-    local names = stream.names_of(x)
-    setmetatable(own, names and { names = names })
+    setmetatable(own, stream.names_of(x) and getmetatable(x))
     slot.of = x
   end
 end
