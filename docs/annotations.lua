@@ -2329,7 +2329,7 @@ function Stream:iter() end
 
 ---The next samples, copied.
 ---@param n any how many; fewer where the stream ends before
----@return any # X, an array of rows, and y, an array: what `fit` takes where all features are numbers; or nil, message, code
+---@return any # X, an array of rows that tell their columns' names as the samples do, and y, an array: what `fit` takes; or nil, message, code
 function Stream:take(n) end
 
 ---From the beginning: the same samples again.

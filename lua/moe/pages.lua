@@ -2697,8 +2697,8 @@ Stream:take(n)
   The next samples, copied.
 
   n        how many; fewer where the stream ends before
-  returns  X, an array of rows, and y, an array: what `fit` takes where all
-           features are numbers; or nil, message, code
+  returns  X, an array of rows that tell their columns' names as the samples
+           do, and y, an array: what `fit` takes; or nil, message, code
   raises   if n is no number of samples]] },
 { "Stream:reset", [[
 Stream:reset()

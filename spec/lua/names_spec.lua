@@ -220,6 +220,28 @@ describe("rows that tell their columns' names", function()
     m:learn_many(X, y)
   end)
 
+  it("are those that a stream gives, taken at once", function()
+    local X, y = moe.streams.sea({ seed = 1 }):take(50)
+    local m = E.naive_bayes {}
+    m:learn_many(X, y)
+    assert.same(moe.streams.sea({}).features, m:info().names)
+    local whole = E.naive_bayes {}
+    for i = 1, #X do setmetatable(X[i], nil) end
+    whole:learn_many(X, y)
+    assert.is_true(whole:dump() == m:dump())
+    assert.same({}, (moe.streams.sea({}):take(0)))
+  end)
+
+  it("are a stream again that tells them", function()
+    for _, told in ipairs { false, forth } do
+      local s = moe.streams.rows(rows(1, 40, forth, told or nil))
+      assert.same({ "a", "b" }, s.features)
+      local m = E.rls {}
+      for x, y in s:iter() do m:learn_one(x, y) end
+      assert.same({ "a", "b" }, m:info().names)
+    end
+  end)
+
   it("stay what they were, whatever becomes of the names", function()
     local told = { names = { "first name", "second name" } }
     local m

@@ -35,12 +35,19 @@ function readers.Sparse(X)
   end
 end
 
--- Rows in Lua are given as they are.
-local function reader_of(X)
-  local kind = rows.kind_of(X)
-  if kind then return readers[kind](X) end
-  return function(_, i) return X[i] end
+-- Rows in Lua are given as they are, unless X alone tells their columns' names.
+local function read_array(X)
+  local names = stream.names_of(X)
+  if not names or stream.names_of(X[1]) then
+    return function(_, i) return X[i] end, stream.names_of(X[1])
+  end
+  return function(x, i)
+    for j = 1, #names do x[j] = X[i][j] end
+    return x
+  end, names
 end
+
+local function reader_of(X) return (readers[rows.kind_of(X)] or read_array)(X) end
 
 local function features_of(X, names)
   if names then return names end

@@ -50,8 +50,8 @@ end
 
 --- The next samples, copied.
 -- @param n how many; fewer where the stream ends before
--- @return X, an array of rows, and y, an array: what `fit` takes where all features are
--- numbers; or nil, message, code
+-- @return X, an array of rows that tell their columns' names as the samples do, and y, an
+-- array: what `fit` takes; or nil, message, code
 -- @raise if n is no number of samples
 function Stream:take(n)
   if type(n) ~= "number" or n < 0 or n % 1 ~= 0 then
@@ -64,6 +64,7 @@ function Stream:take(n)
     if not row then break end
     X[i], y[i] = copy(row), target
   end
+  if X[1] and names_of(X[1]) then setmetatable(X, getmetatable(X[1])) end
   return X, y
 end
 
