@@ -336,7 +336,7 @@ describe("prequential", function()
         local one = E.logistic {}
         prequential({ a = one, b = one }, stream_of(y))
       end,
-      ["two: y[1] must be a number, got string"] = function()
+      ["two: y must be a number, got string"] = function()
         prequential({ one = E.logistic {}, two = E.rls {} }, stream_of(y))
       end,
       ["moe.streams.rows makes one of rows"] = function()

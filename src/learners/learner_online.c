@@ -206,6 +206,14 @@ static moe_status check_features(moe_call *call, const moe_object *o,
   return s->norm > 0 ? MOE_OK : check_values(call, o, s->x);
 }
 
+static moe_status refuse_target(moe_call *call, const moe_fitted *f,
+                                const double *y, size_t k) {
+  const char *what = isnan(y[k]) ? "NaN" : "infinite";
+  return f->n_outputs == 1
+             ? moe_fail(call, MOE_EDATA, "y is %s", what)
+             : moe_fail(call, MOE_EDATA, "y[%zu] is %s", k + 1, what);
+}
+
 static moe_status check_sample(moe_call *call, const moe_object *o,
                                const moe_example *s) {
   const moe_fitted *f = o->state;
@@ -220,9 +228,7 @@ static moe_status check_sample(moe_call *call, const moe_object *o,
                : moe_fail(call, MOE_EARG, "class %d: there are %zu, from 0 on",
                           (int)s->id, f->n_outputs);
   for (size_t k = 0; f->task == MOE_REGRESSION && k < f->n_outputs; k++)
-    if (!isfinite(s->y[k]))
-      return moe_fail(call, MOE_EDATA, "y[%zu] is %s", k + 1,
-                      isnan(s->y[k]) ? "NaN" : "infinite");
+    if (!isfinite(s->y[k])) return refuse_target(call, f, s->y, k);
   return MOE_OK;
 }
 

@@ -208,6 +208,10 @@ bool lmoe_read_array(lua_State *L, int array, size_t n, double *out);
 void lmoe_check_target(lua_State *L, lmoe_call *c, int index,
                        const moe_object *o, size_t n, moe_target *out);
 
+/* y of one sample, which is no array unless there are several quantities. */
+void lmoe_check_lone_target(lua_State *L, lmoe_call *c, int index,
+                            const moe_object *o, moe_target *out);
+
 /* Ids 0, 1, … of n labels in a Lua array: equal labels, equal ids. */
 const int32_t *lmoe_check_groups(lua_State *L, lmoe_call *c, int index,
                                  size_t n);

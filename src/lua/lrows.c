@@ -1,5 +1,5 @@
-/* X and y from Lua: what the engine sees as rows, samples and targets.  All
-   memory is the call's scratch. */
+/* X and y from Lua: what the engine sees as rows and targets.  All memory is
+   the call's scratch. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,161 +146,6 @@ void lmoe_check_rows(lua_State *L, lmoe_call *c, int index, moe_rows *out) {
   }
 }
 
-/* ------------------------------------------------------------------ samples */
-
-/* The values of one sample; what is neither a number nor a string is missing:
-   nil and false. */
-typedef struct sample {
-  size_t d;
-  double *numbers;    /* NaN where the value is none */
-  const char **texts; /* NULL where the value is none */
-  bool nominal;       /* there is a string */
-} sample;
-
-static sample new_sample(lua_State *L, lmoe_call *c, size_t d) {
-  sample s = {d, moe_scratch(&c->call, d, sizeof(double)),
-              moe_scratch(&c->call, d, sizeof(char *)), false};
-  if (s.numbers == NULL || s.texts == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  return s;
-}
-
-/* Takes the value on top of the stack, a string that the sample's table keeps;
-   false when it is of no use. */
-static bool take_value(lua_State *L, sample *s, size_t j) {
-  size_t size;
-  s->numbers[j] = NAN;
-  if (!lua_toboolean(L, -1)) return true;
-  if (lua_type(L, -1) == LUA_TNUMBER) {
-    s->numbers[j] = lua_tonumber(L, -1);
-    return true;
-  }
-  if (lua_type(L, -1) != LUA_TSTRING) return false;
-  s->texts[j] = lua_tolstring(L, -1, &size);
-  s->nominal = true;
-  return strlen(s->texts[j]) == size;
-}
-
-static void check_array_sample(lua_State *L, int index, sample *s) {
-  for (size_t j = 0; j < s->d; j++) {
-    lua_rawgeti(L, index, (int)j + 1);
-    if (lua_isnil(L, -1) || !take_value(L, s, j))
-      luaL_error(L,
-                 "x[%d] must be a number, a string without zero bytes, or "
-                 "false where missing, got a %s",
-                 (int)j + 1, luaL_typename(L, -1));
-    lua_pop(L, 1);
-  }
-}
-
-static bool has_name(const moe_schema *schema, const char *name) {
-  for (size_t j = 0; j < schema->n; j++)
-    if (strcmp(schema->names.items[j], name) == 0) return true;
-  return false;
-}
-
-/* Every key is a name of the schema, which knows no others. */
-static void check_keys(lua_State *L, int index, const moe_schema *schema) {
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING)
-      luaL_error(L, "x must be an array or name → value");
-    if (!has_name(schema, lua_tostring(L, -2)))
-      luaL_error(L, "x.%s: the model was not trained on a column of that name",
-                 lua_tostring(L, -2));
-  }
-}
-
-static void check_named_sample(lua_State *L, int index,
-                               const moe_schema *schema, sample *s) {
-  size_t found = 0, given = 0;
-  for (size_t j = 0; j < schema->n; j++) {
-    lmoe_get_option(L, index, schema->names.items[j]);
-    if (!take_value(L, s, j))
-      luaL_error(L,
-                 "x.%s must be a number or a string without zero bytes, got "
-                 "a %s",
-                 schema->names.items[j], luaL_typename(L, -1));
-    found += !lua_isnil(L, -1);
-    lua_pop(L, 1);
-  }
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) given++;
-  if (given > found) check_keys(L, index, schema);
-}
-
-/* Numbers, or with a string among them columns of one row: those of strings
-   have one level. */
-static void view_sample(lua_State *L, lmoe_call *c, const sample *s,
-                        moe_rows *out) {
-  static const int32_t first_level = 0;
-  moe_column *columns;
-  *out = moe_rows_of_doubles(s->numbers, 1, s->d);
-  if (!s->nominal) return;
-  columns = moe_scratch(&c->call, s->d, sizeof *columns);
-  if (columns == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  for (size_t j = 0; j < s->d; j++)
-    columns[j] = s->texts[j] == NULL ? (moe_column){.numbers = &s->numbers[j]}
-                                     : (moe_column){.codes = &first_level,
-                                                    .levels = &s->texts[j],
-                                                    .n_levels = 1};
-  *out = (moe_rows){
-      .n = 1, .d = s->d, .source = MOE_FROM_COLUMNS, .columns = columns};
-}
-
-/* The names of a name → value sample, ordered by byte: the schema of a learner
-   that has not seen any data yet. */
-static int compare_texts(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static const moe_schema *check_names(lua_State *L, lmoe_call *c, int index) {
-  size_t n = 0, i = 0;
-  char **names;
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) n++;
-  names = moe_scratch(&c->call, n, sizeof *names);
-  if (names == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING)
-      luaL_error(L, "x must be an array or name → value");
-    names[i++] = (char *)lua_tostring(L, -2);
-  }
-  qsort(names, n, sizeof *names, compare_texts);
-  return lmoe_new_schema(L, c, n, names);
-}
-
-void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
-                       const moe_schema *schema, moe_rows *out) {
-  const moe_tensor *tensor = lmoe_test_tensor(L, index);
-  sample s;
-  size_t d;
-  if (tensor != NULL && tensor->ndim == 1 && tensor->dtype == MOE_F32) {
-    d = (size_t)tensor->shape[0];
-    *out = moe_rows_of_floats(view_tensor(L, c, tensor)->f, 1, d, d);
-    return;
-  }
-  if (!lua_istable(L, index)) {
-    lmoe_check_rows(L, c, index, out);
-    if (out->n != 1)
-      luaL_error(L, "x must be one sample, got %d rows", (int)out->n);
-    return;
-  }
-  d = lua_rawlen(L, index);
-  bool named = d == 0;
-  if (named && (schema == NULL || schema->names.n == 0)) {
-    if (schema != NULL)
-      luaL_error(L, "x must be an array: the model's columns have no names");
-    schema = check_names(L, c, index);
-  }
-  s = new_sample(L, c, named ? schema->n : d);
-  if (named)
-    check_named_sample(L, index, schema, &s);
-  else
-    check_array_sample(L, index, &s);
-  view_sample(L, c, &s, out);
-  if (named)
-    out->schema = schema;
-  else if (schema == NULL || schema->names.n > 0)
-    out->schema = lmoe_find_names(L, c, index, d);
-}
-
 /* ------------------------------------------------------------------ targets */
 
 typedef struct gathering {
@@ -310,6 +155,14 @@ typedef struct gathering {
   moe_label *labels;
   size_t n_labels;
 } gathering;
+
+/* In the place of a row: y is that of one sample, and no array. */
+static const size_t LONE = SIZE_MAX;
+
+static int refuse_target(lua_State *L, size_t row, const char *reason) {
+  if (row == LONE) return luaL_error(L, "y %s", reason);
+  return luaL_error(L, "y[%d] %s", (int)row + 1, reason);
+}
 
 /* The label on top as an engine label; its text lives in the Lua string, which
    the seen-table keeps. */
@@ -321,7 +174,7 @@ static moe_label check_label(lua_State *L, size_t row) {
       label.kind = MOE_L_TEXT;
       label.text = (char *)lua_tolstring(L, -1, &size);
       if (strlen(label.text) != size)
-        luaL_error(L, "y[%d] holds a zero byte", (int)row + 1);
+        refuse_target(L, row, "holds a zero byte");
       return label;
     case LUA_TBOOLEAN:
       label.kind = MOE_L_FLAG;
@@ -333,12 +186,13 @@ static moe_label check_label(lua_State *L, size_t row) {
       break;
     default: break;
   }
-  luaL_error(L,
-             "y[%d] must be a string, a boolean or a number (finite; integers "
-             "up to 2^53), got %s",
-             (int)row + 1,
-             lua_type(L, -1) == LUA_TNUMBER ? lua_tostring(L, -1)
-                                            : luaL_typename(L, -1));
+  refuse_target(
+      L, row,
+      lua_pushfstring(L,
+                      "must be a string, a boolean or a number (finite; "
+                      "integers up to 2^53), got %s",
+                      lua_type(L, -1) == LUA_TNUMBER ? lua_tostring(L, -1)
+                                                     : luaL_typename(L, -1)));
   return label;
 }
 
@@ -561,4 +415,62 @@ void lmoe_check_target(lua_State *L, lmoe_call *c, int index,
                        const moe_object *o, size_t n, moe_target *out) {
   if (!take_numbers(L, c, index, o, n, out)) take_any(L, c, index, o, n, out);
   if (moe_learner_task(o, false) == MOE_GATING) out->task = MOE_GATING;
+}
+
+/* The number on top, which is y, or y[k + 1]. */
+static double check_quantity(lua_State *L, size_t k, bool finite) {
+  double y = lua_tonumber(L, -1);
+  if (lua_type(L, -1) != LUA_TNUMBER)
+    refuse_target(
+        L, k,
+        lua_pushfstring(L, "must be a number, got %s", luaL_typename(L, -1)));
+  if (finite && !isfinite(y))
+    refuse_target(L, k, isnan(y) ? "is NaN" : "is infinite");
+  return y;
+}
+
+/* Quantities of one sample, in an array or, where there is one, alone.  For a
+   gate they may be NaN: of an expert that was not asked. */
+static void take_quantities(lua_State *L, lmoe_call *c, int index,
+                            const moe_object *o, moe_target *out) {
+  bool gating = moe_learner_task(o, false) == MOE_GATING;
+  bool several = lua_istable(L, index);
+  size_t width = several ? lmoe_check_array(L, index, "y") : 1;
+  double *values = moe_scratch(&c->call, width, sizeof *values);
+  if (values == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  for (size_t k = 0; k < width; k++) {
+    if (several)
+      lua_rawgeti(L, index, (int)k + 1);
+    else
+      lua_pushvalue(L, index);
+    values[k] = check_quantity(L, several ? k : LONE, !gating);
+    lua_pop(L, 1);
+  }
+  *out = (moe_target){.task = gating ? MOE_GATING : MOE_REGRESSION,
+                      .n = 1,
+                      .values = values,
+                      .width = width};
+}
+
+static void take_label(lua_State *L, lmoe_call *c, int index, moe_target *out) {
+  static const int32_t first = 0;
+  moe_labels *labels = moe_scratch(&c->call, 1, sizeof *labels);
+  moe_label *label = moe_scratch(&c->call, 1, sizeof *label);
+  if (labels == NULL || label == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  lua_pushvalue(L, index);
+  *label = check_label(L, LONE);
+  lua_pop(L, 1);
+  *labels = (moe_labels){.items = label, .n = 1};
+  *out = (moe_target){
+      .task = MOE_CLASSIFICATION, .n = 1, .ids = &first, .labels = labels};
+}
+
+void lmoe_check_lone_target(lua_State *L, lmoe_call *c, int index,
+                            const moe_object *o, moe_target *out) {
+  int type = lua_type(L, index);
+  bool labelled = type == LUA_TSTRING || type == LUA_TBOOLEAN;
+  if (type != LUA_TTABLE && moe_learner_task(o, labelled) == MOE_CLASSIFICATION)
+    take_label(L, c, index, out);
+  else
+    take_quantities(L, c, index, o, out);
 }

@@ -140,20 +140,28 @@ static int predict_generally(lua_State *L, double least) {
   return results;
 }
 
+static double check_weight(lua_State *L, bool first) {
+  double weight = lua_isnil(L, 4) ? 1 : lua_tonumber(L, 4);
+  bool number = lua_isnil(L, 4) || lua_type(L, 4) == LUA_TNUMBER;
+  if (!number || !(weight >= 0) || isinf(weight))
+    luaL_error(L, "weight must be a number of at least 0, got %s",
+               number ? lua_tostring(L, 4) : luaL_typename(L, 4));
+  if (first && weight == 0)
+    luaL_error(L, "the weight of the first sample must be above 0");
+  return weight;
+}
+
 /* There are four arguments. */
 static void learn_generally(lua_State *L) {
   moe_object *o = lmoe_check_idle_self(L);
   const moe_fitted *f = o->state;
-  double weight = luaL_optnumber(L, 4, 1);
+  double weight = check_weight(L, f == NULL);
   lmoe_call *c = lmoe_begin(L);
   moe_target target;
   moe_batch batch = {.y = &target, .weight = &weight};
   lmoe_check_sample(L, c, 2, f != NULL ? &f->schema : NULL, &batch.x);
-  if (lua_isnoneornil(L, 3)) luaL_error(L, "learn_one: y is nil");
-  lua_createtable(L, 1, 0);
-  lua_pushvalue(L, 3);
-  lua_rawseti(L, -2, 1);
-  lmoe_check_target(L, c, lua_gettop(L), o, 1, &target);
+  if (lua_isnil(L, 3)) luaL_error(L, "y is nil");
+  lmoe_check_lone_target(L, c, 3, o, &target);
   LMOE_TRY(L, c, moe_learner_learn(&c->call, o, &batch));
   lmoe_charge(L, lua_touserdata(L, 1), moe_object_bytes(o));
   prepare_next(L, o, &batch.x);
