@@ -397,3 +397,50 @@ it("leaves nothing behind", function()
   for _ = 1, 5 do life() end
   assert.equal(before, allocations.live())
 end)
+
+describe("what an expert written in Lua answers wrongly", function()
+  local function learner(answer)
+    return {
+      learn_one = function() end,
+      predict_one = function() return answer end,
+      clone = function(own) return own end,
+    }
+  end
+  local function says(message, f, ...)
+    local ok, err = pcall(f, ...)
+    assert.is_false(ok)
+    assert.equal(message, err)
+  end
+
+  it("is said of the expert by its name", function()
+    for _, answer in ipairs { "some", true, "nothing" } do
+      if answer == "nothing" then answer = nil end
+      local got = type(answer)
+      local m = moe.mixture { experts = { mine = learner(answer), line = moe.experts.linear {} } }
+      local message = "expert 'mine': the prediction of row 1 must be a number, got " .. got
+      m:learn_one({ 1, 2 }, 3)
+      for _, own in ipairs { m, m:clone() } do
+        says(message, own.predict_one, own, { 1, 2 })
+        says(message, own.test_then_learn, own, { 1, 2 }, 3)
+        says(message, own.learn_many, own, { { 1, 2 } }, { 3 })
+      end
+    end
+    local m = moe.mixture { experts = { learner {}, moe.experts.linear {} } }
+    m:learn_one({ 1, 2 }, 3)
+    says("the expert written in Lua: the prediction of row 1 must be a number, got an array of 0",
+      m.predict_one, m, { 1, 2 })
+  end)
+
+  it("is said with what it should be", function()
+    local m = moe.mixture { experts = { mine = learner(1), line = moe.experts.linear {} } }
+    m:learn_one({ 1, 2 }, { 3, 4 })
+    says("expert 'mine': the prediction of row 1 must be an array of 2 numbers, got number",
+      m.predict_one, m, { 1, 2 })
+    local fitted = { fit = function() end, clone = function(own) return own end,
+      predict = function() return { 1 } end }
+    local batch = moe.mixture { experts = { mine = fitted, line = moe.experts.linear {} },
+      folds = 2 }
+    says("expert 'mine': the predictions must be an array or a tensor of 2 rows",
+      batch.fit, batch, { { 1 }, { 2 }, { 3 }, { 4 } }, { 1, 2, 3, 4 })
+  end)
+end)

@@ -25,6 +25,16 @@ void lmoe_push_foreign(lua_State *L, int index, const char *family) {
   lua_pop(L, 1);
 }
 
+void lmoe_name_foreign(lua_State *L) {
+  const moe_object *o = lmoe_test_object(L, -1);
+  if (o == NULL || !moe_object_is_foreign(o) || lua_type(L, -2) != LUA_TSTRING)
+    return;
+  LMOE_GET_VALUE(L, -1);
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "name");
+  lua_pop(L, 1);
+}
+
 bool lmoe_push_behind(lua_State *L, const moe_object *o) {
   lmoe_push_object(L, (moe_object *)o);
   LMOE_GET_VALUE(L, -1);
@@ -277,10 +287,36 @@ static int l_fit(lua_State *L) {
 
 /* ------------------------------------------------------------------ answers */
 
-static double check_answer(lua_State *L, size_t row) {
-  if (lua_type(L, -1) != LUA_TNUMBER)
-    luaL_error(L, "the prediction of row %d is a %s, not a number",
-               (int)row + 1, luaL_typename(L, -1));
+/* Pushes who has answered, for messages: the name that a mixture gave it. */
+static const char *push_who(lua_State *L, const moe_object *o) {
+  bool gate = strcmp(o->type->family, "gate") == 0;
+  lmoe_push_object(L, (moe_object *)o);
+  LMOE_GET_VALUE(L, -1);
+  lmoe_get_option(L, -1, "name");
+  if (gate || !lua_isstring(L, -1))
+    return lua_pushfstring(L, "the %s written in Lua",
+                           gate ? "gate" : "expert");
+  return lua_pushfstring(L, "expert '%s'", lua_tostring(L, -1));
+}
+
+/* What is on top is no prediction of a row: `wanted` numbers are. */
+static int refuse_answer(lua_State *L, const lmoe_request *r, size_t row,
+                         size_t wanted) {
+  const char *got = lua_istable(L, -1) ? lua_pushfstring(L, "an array of %d",
+                                                         (int)lua_rawlen(L, -1))
+                                       : luaL_typename(L, -1);
+  const char *who = push_who(L, r->object);
+  if (wanted == 1)
+    return luaL_error(L,
+                      "%s: the prediction of row %d must be a number, got %s",
+                      who, (int)row + 1, got);
+  return luaL_error(
+      L, "%s: the prediction of row %d must be an array of %d numbers, got %s",
+      who, (int)row + 1, (int)wanted, got);
+}
+
+static double check_answer(lua_State *L, const lmoe_request *r, size_t row) {
+  if (lua_type(L, -1) != LUA_TNUMBER) refuse_answer(L, r, row, 1);
   return lua_tonumber(L, -1);
 }
 
@@ -311,16 +347,15 @@ static void read_row(lua_State *L, const lmoe_request *r, size_t row,
     read_choice(L, r, row, out);
     return;
   }
-  if (n == 1 && lua_type(L, -1) == LUA_TNUMBER) {
-    *out = lua_tonumber(L, -1);
+  if (n == 1 && !lua_istable(L, -1)) {
+    *out = check_answer(L, r, row);
     return;
   }
   if (!lua_istable(L, -1) || lua_rawlen(L, -1) != n)
-    luaL_error(L, "the prediction of row %d must be an array of %d numbers",
-               (int)row + 1, (int)n);
+    refuse_answer(L, r, row, n);
   for (size_t k = 0; k < n; k++) {
     lua_rawgeti(L, -1, (int)k + 1);
-    out[k] = check_answer(L, row);
+    out[k] = check_answer(L, r, row);
     lua_pop(L, 1);
   }
 }
@@ -329,8 +364,9 @@ static void read_tensor(lua_State *L, const lmoe_request *r,
                         const moe_tensor *t) {
   size_t n = r->rows->n * r->fitted->n_outputs;
   if (t->dtype != MOE_F32 || t->n != n)
-    luaL_error(L, "the predictions must be a float tensor of %d × %d",
-               (int)r->rows->n, (int)r->fitted->n_outputs);
+    luaL_error(L, "%s: the predictions must be a float tensor of %d × %d",
+               push_who(L, r->object), (int)r->rows->n,
+               (int)r->fitted->n_outputs);
   for (size_t i = 0; i < n; i++) r->out[i] = (double)t->f[i];
 }
 
@@ -341,8 +377,8 @@ static void read_rows(lua_State *L, const lmoe_request *r) {
     return;
   }
   if (!lua_istable(L, -1) || lua_rawlen(L, -1) != r->rows->n)
-    luaL_error(L, "the predictions must be an array or a tensor of %d rows",
-               (int)r->rows->n);
+    luaL_error(L, "%s: the predictions must be an array or a tensor of %d rows",
+               push_who(L, r->object), (int)r->rows->n);
   for (size_t i = 0; i < r->rows->n; i++) {
     lua_rawgeti(L, -1, (int)i + 1);
     read_row(L, r, i, r->out + i * r->fitted->n_outputs);
@@ -359,7 +395,7 @@ static void read_label(lua_State *L, const lmoe_request *r, size_t row,
     lmoe_push_label(L, &labels->items[k]);
     if (lua_istable(L, -2)) {
       lua_rawget(L, -2);
-      out[k] = lua_isnil(L, -1) ? 0 : check_answer(L, row);
+      out[k] = lua_isnil(L, -1) ? 0 : check_answer(L, r, row);
     } else {
       out[k] = lua_rawequal(L, -1, -2);
     }
@@ -369,7 +405,8 @@ static void read_label(lua_State *L, const lmoe_request *r, size_t row,
 
 static void read_labels(lua_State *L, const lmoe_request *r) {
   if (!lua_istable(L, -1) || lua_rawlen(L, -1) != r->rows->n)
-    luaL_error(L, "predict must give an array of %d labels", (int)r->rows->n);
+    luaL_error(L, "%s: predict must give an array of %d labels",
+               push_who(L, r->object), (int)r->rows->n);
   for (size_t i = 0; i < r->rows->n; i++) {
     lua_rawgeti(L, -1, (int)i + 1);
     read_label(L, r, i, r->out + i * r->fitted->n_outputs);
@@ -387,7 +424,7 @@ static void predict_each(lua_State *L, const lmoe_request *r, bool labelled) {
     if (labelled && lmoe_find_method(L, "predict_proba_one"))
       name = "predict_proba_one";
     else if (!lmoe_find_method(L, name))
-      luaL_error(L, "an expert written in Lua needs predict or predict_one");
+      luaL_error(L, "%s needs predict or predict_one", push_who(L, r->object));
     push_sample(L, x, r->rows->d);
     lmoe_call_found(L, name, 2, 1);
     if (labelled)

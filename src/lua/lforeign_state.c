@@ -21,7 +21,11 @@ static int l_clone(lua_State *L) {
     lmoe_call_found(L, "clone", 1, 1);
   }
   set_behind(L, r->copy, lua_gettop(L));
+  lmoe_push_object(L, (moe_object *)r->object);
+  LMOE_GET_VALUE(L, -1);
+  lmoe_get_option(L, -1, "name");
   lmoe_push_object(L, r->copy);
+  lmoe_name_foreign(L);
   lmoe_anchor(L, r->c);
   return 0;
 }

@@ -256,6 +256,10 @@ void lmoe_root_children(lua_State *L, int index);
 /* Wraps a table or function of the user's as an object of the family. */
 void lmoe_push_foreign(lua_State *L, int index, const char *family);
 int lmoe_new_foreign(lua_State *L);
+
+/* What is on top, where it is one of them, has for its name, in messages, the
+   key below it. */
+void lmoe_name_foreign(lua_State *L);
 int lmoe_get_behind(lua_State *L);
 extern const moe_foreign lmoe_foreign;
 

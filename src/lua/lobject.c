@@ -184,6 +184,7 @@ static void wrap_children(lua_State *L, const moe_param *p) {
   lua_newtable(L);
   for (lua_pushnil(L); lua_next(L, -3);) {
     wrap_child(L, p);
+    lmoe_name_foreign(L);
     lua_pushvalue(L, -2);
     lua_insert(L, -2);
     lua_rawset(L, -4);
