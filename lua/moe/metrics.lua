@@ -25,10 +25,28 @@ local text = require "moe.text"
 
 local metrics = { summary = require "moe.metrics.summary" }
 
+-- The maker of the weighted mean of rows' losses.
+local function mean_of(losses_of, finish)
+  return function(o)
+    local sum, total, losses = 0, 0, {}
+    local function add(y, p, w, first, last)
+      losses_of(y, p, losses, first, last, o)
+      for i = first, last do
+        sum = sum + w[i] * losses[i]
+        total = total + w[i]
+      end
+    end
+    return add, function()
+      if total > 0 then return finish and finish(sum / total) or sum / total end
+    end, function(factor) sum, total = sum * factor, total * factor end
+  end
+end
+
 local types = {}
 for _, kind in ipairs { "confusion", "probability", "regression" } do
   for name, type in pairs(require("moe.metrics." .. kind)) do
     type.name, type.kind = name, kind
+    type.make = type.make or mean_of(type.losses, type.finish)
     types[name] = type
   end
 end
@@ -48,13 +66,18 @@ local function item(matrix, i, k)
   return matrix[i][k]
 end
 
--- The row i of probabilities as label → probability, in a table used again.
+local RUN = 64 -- rows that are fed together
+
+-- The row i of probabilities as label → probability, in one of the tables of a run.
 local function row_reader(proba, classes, name)
-  local row = {}
+  local rows, n = {}, 0
+  for k = 1, RUN do rows[k] = {} end
   if type(classes) ~= "table" then
     error(("%s: the classes of the columns are needed"):format(name), 0)
   end
   return function(i)
+    n = n % RUN + 1
+    local row = rows[n]
     for k = 1, #classes do row[classes[k]] = item(proba, i, k) end
     return row
   end
@@ -112,18 +135,26 @@ local function nothing(name, why)
   error(("%s: %s"):format(name, why or "the weights are all 0"), 0)
 end
 
--- Feeds all rows; `predicted_at(i)` is what was said of row i.
-local function feed(type, o, y, predicted_at)
+-- Feeds all rows: what was said of row i is predicted[i], or row_of(i).
+local function feed(type, o, y, predicted, row_of)
   local add, value = type.make(o)
   local check, weights = checks[type.kind], o.weights
+  local truths, answers, counted, n = {}, {}, {}, 0
   for i = 1, #y do
     local weight = weights and check_weight(weights[i], i) or 1
     if weight > 0 then
-      local truth, answer = y[i], predicted_at(i)
+      local truth, answer = y[i]
+      if row_of then answer = row_of(i) else answer = predicted[i] end
       check(truth, answer, i)
-      add(truth, answer, weight)
+      n = n + 1
+      truths[n], answers[n], counted[n] = truth, answer, weight
+      if n == RUN then
+        add(truths, answers, counted, 1, n)
+        n = 0
+      end
     end
   end
+  add(truths, answers, counted, 1, n)
   local figure, why = value()
   if figure == nil then nothing(type.name, why) end
   return figure
@@ -137,10 +168,7 @@ end
 
 local function mean_of_outputs(type, o, y, predicted)
   local k, sum = predicted[1] and #predicted[1] or 0, 0
-  for j = 1, k do
-    local answers = column(predicted, j)
-    sum = sum + feed(type, o, column(y, j), function(i) return answers[i] end)
-  end
+  for j = 1, k do sum = sum + feed(type, o, column(y, j), column(predicted, j)) end
   return sum / k
 end
 
@@ -163,9 +191,9 @@ local function evaluate(type, y, predicted, classes, given)
   check_lengths(count(y), count(predicted), o.weights)
   if is_wide(predicted) then
     if type.kind == "regression" then return mean_of_outputs(type, o, y, predicted) end
-    return feed(type, o, y, row_reader(predicted, classes, type.name))
+    return feed(type, o, y, predicted, row_reader(predicted, classes, type.name))
   end
-  return feed(type, o, y, function(i) return predicted[i] end)
+  return feed(type, o, y, predicted)
 end
 
 local function batch(type)
@@ -182,6 +210,15 @@ for name, type in pairs(types) do metrics[name] = batch(type) end
 
 local Updatable = {}
 Updatable.__index = Updatable
+
+-- What takes rows of arrays, for one row by itself.
+local function by_row(add)
+  local y, p, w = {}, {}, {}
+  return function(truth, answer, weight)
+    y[1], p[1], w[1] = truth, answer, weight
+    add(y, p, w, 1, 1)
+  end
+end
 
 function Updatable:__tostring()
   local figure, why = self:get()
@@ -207,7 +244,8 @@ function Updatable:update(y, prediction, weight)
   end
   if not good then error(message, 2) end
   if self.window then
-    self.rows[self.seen % self.window + 1] = { y, prediction, weight or 1 }
+    local at = self.seen % self.window + 1
+    self.y[at], self.p[at], self.w[at] = y, prediction, weight or 1
   end
   self.seen = self.seen + 1
   return self
@@ -232,20 +270,19 @@ end
 function Updatable:get()
   if not self.window then return self.value() end
   local add, value = self.type.make(self.options)
-  local rows = self.rows
-  local oldest = #rows == self.window and self.seen or 0
-  for k = 0, #rows - 1 do
-    local row = rows[(oldest + k) % self.window + 1]
-    add(row[1], row[2], row[3])
-  end
+  local newest = self.seen > 0 and (self.seen - 1) % self.window + 1 or 0
+  if self.seen > self.window then add(self.y, self.p, self.w, newest + 1, self.window) end
+  add(self.y, self.p, self.w, 1, newest)
   return value()
 end
 
 --- Forgets all rows.
 -- @return the object
 function Updatable:reset()
-  self.seen, self.rows, self.unit = 0, {}, 1
-  self.add, self.value, self.scale = self.type.make(self.options)
+  self.seen, self.unit, self.y, self.p, self.w = 0, 1, {}, {}, {}
+  local add
+  add, self.value, self.scale = self.type.make(self.options)
+  self.add = by_row(add)
   return self
 end
 
@@ -282,7 +319,7 @@ function metrics.types()
   for name, type in pairs(types) do
     out[name] = {
       name = name, kind = type.kind, doc = type.doc,
-      greater = type.greater or false, mean = type.mean or false,
+      greater = type.greater or false, mean = type.losses ~= nil and not type.finish,
     }
   end
   return out

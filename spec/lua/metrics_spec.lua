@@ -188,6 +188,16 @@ describe("metrics", function()
     end
   end)
 
+  it("are the same of probabilities together and row by row, of many rows", function()
+    local y, proba, weights, updated = {}, {}, {}, metrics.updatable "brier"
+    for i = 1, 200 do
+      y[i], weights[i] = i * i % 7 < 3 and "a" or "b", i % 3
+      proba[i] = { i % 13 / 13, 1 - i % 13 / 13 }
+      updated:update(y[i], { a = proba[i][1], b = proba[i][2] }, weights[i])
+      assert.equal(updated:get(), metrics.brier(y, proba, { "a", "b" }, { weights = weights }))
+    end
+  end)
+
   it("take a weight as so many rows, and a weight of 0 as none", function()
     local y, p = { "a", "b", "b", "c" }, { "a", "b", "c", "a" }
     local twice = { "a", "b", "b", "b", "b" }

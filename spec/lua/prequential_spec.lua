@@ -119,6 +119,59 @@ describe("prequential", function()
     close(sum / total, faded:get())
   end)
 
+  -- What is fed in runs, of rings that are full at other rows than the runs end, and with
+  -- weights made smaller now and then, against the rows one by one.
+  local function same_as_row_by_row(metric, y, answers, key)
+    local o = { metrics = { metric }, window = 7, fading = 1e-4, after = 150, warmup = 10,
+      baselines = false }
+    local model = noting(answers)
+    model.learn_one = function() end
+    model.predict_proba_one = function(_, x) return answers[x[1]] end
+    local result = prequential(model, stream_of(y), o)
+    local name = type(metric) == "table" and metric[1] or metric
+    local function updatable(more)
+      local own = type(metric) == "table" and { quantile = metric.quantile } or {}
+      for option, value in pairs(more) do own[option] = value end
+      return moe.metrics.updatable(name, own)
+    end
+    local figures = {
+      total = updatable {}, after = updatable {}, window = updatable { window = 7 },
+      fading = key ~= "ranking" and updatable { fading = 1e-4 } or nil,
+    }
+    for i = 11, #y do
+      for _, which in ipairs { "total", "window", "fading" } do
+        if figures[which] then figures[which]:update(y[i], answers[i]) end
+      end
+      if i > 150 then figures.after:update(y[i], answers[i]) end
+    end
+    for which, figure in pairs(figures) do
+      local expected = figure:get()
+      if key == "ranking" and which ~= "window" then expected = nil end
+      assert.equal(expected, result[which][name], name .. ", " .. which)
+    end
+  end
+
+  it("has the bits of figures that are updated row by row", function()
+    local numbers, labels, near_numbers, guesses, shares = {}, {}, {}, {}, {}
+    for i = 1, 300 do
+      numbers[i], near_numbers[i] = math.sin(i), math.sin(i) + math.cos(3 * i) / 3
+      labels[i], guesses[i] = i * i % 7 < 3 and "a" or "b", i * i % 11 < 5 and "a" or "b"
+      shares[i] = { a = i % 13 / 13, b = 1 - i % 13 / 13 }
+    end
+    for _, metric in ipairs { "mae", "mse", "rmse", "r2", { "pinball", quantile = 0.9 } } do
+      same_as_row_by_row(metric, numbers, near_numbers)
+    end
+    for _, metric in ipairs { "accuracy", "kappa_temporal", "kappa_m", "mcc", "macro_f1" } do
+      same_as_row_by_row(metric, labels, guesses)
+    end
+    for _, metric in ipairs { "log_loss", "brier" } do
+      same_as_row_by_row(metric, labels, shares)
+    end
+    for _, metric in ipairs { "roc_auc", "average_precision" } do
+      same_as_row_by_row(metric, labels, shares, "ranking")
+    end
+  end)
+
   it("keeps the history of the windowed figures", function()
     local y = {}
     for i = 1, 25 do y[i] = i <= 10 and "a" or "b" end
@@ -201,6 +254,23 @@ describe("prequential", function()
     close(0.5, result.window.roc_auc)
     assert.is_nil(result.total.roc_auc)
     close(0.6, result.total.accuracy)
+  end)
+
+  it("judges no probabilities of a sample that got none", function()
+    local model = {}
+    function model.predict_one() return "a" end
+    function model.predict_proba_one(_, x)
+      if x[1] % 2 == 0 then return { a = 0.75, b = 0.25 } end
+    end
+    function model.learn_one() end
+    local result = prequential(model, stream_of(LABELS),
+      { metrics = { "accuracy", "log_loss" }, baselines = false })
+    -- the even ones: a b b a a
+    local expected = -(3 * math.log(0.75) + 2 * math.log(0.25)) / 5
+    close(expected, result.total.log_loss)
+    close(expected, result.window.log_loss)
+    close(0.6, result.total.accuracy)
+    assert.equal(10, result.models.model.judged)
   end)
 
   it("gives its baselines probabilities where figures are of these", function()

@@ -1,5 +1,9 @@
--- Figures of a stream as it goes: of all samples so far, of the last ones, and of all
--- with the older counting less.
+-- Figures of a stream as it goes: of all samples so far, of those after the first ones, of
+-- the last ones, and of all with the older counting less.
+--
+-- They belong to the judged rows of moe.eval.judged, which come in runs: rows first … last
+-- of a ring.  A figure that is the mean of the rows' losses asks for these once, and has
+-- four sums of them; any other is fed the rows.
 
 local metrics = require "moe.metrics"
 local score = require "moe.eval.score"
@@ -28,92 +32,114 @@ function running.metrics(given, task)
   return list
 end
 
+--- Whether it is a figure of probabilities.
+function running.of_probabilities(metric) return metric.type.kind == "probability" end
+
 --- Whether one of them asks for probabilities.
 function running.wants_probabilities(list)
   for _, metric in ipairs(list) do
-    if metric.type.kind == "probability" then return true end
+    if running.of_probabilities(metric) then return true end
   end
   return false
 end
 
-local Running = {}
-Running.__index = Running
+-- ---------------------------------------------------------------- means of losses
 
-local LARGEST = 1e100 -- a weight; then all of them are made smaller
+local Mean = {}
+Mean.__index = Mean
 
--- What an updatable figure is made of: a row at a time, nothing is checked here.
-local function make(metric)
-  local figure = metrics.updatable(metric.type.name, metric.options)
-  return figure.add, figure.value, figure.scale
+local function sum(list, first, last, from)
+  for i = first, last do from = from + list[i] end
+  return from
 end
 
--- Of several outputs each has its own, and what is told is their mean.
-local Outputs = {}
-Outputs.__index = Outputs
+-- The losses of the ring's rows are kept, as the window's sum is not to gather the errors
+-- of what enters and leaves it.
+local function new_mean(figure, rows)
+  return setmetatable({
+    rows = rows, type = figure.type, options = figure.options, losses = {},
+    sum = 0, sum_later = 0, sum_faded = 0,
+  }, Mean)
+end
 
---- One metric of one model.  What has to keep all its rows has figures of the window
--- alone.
--- @param[opt] outputs how many numbers a target has, where it is a table of them
-function running.new(metric, fading, outputs)
-  if outputs then
-    local each = setmetatable({ metric = metric }, Outputs)
-    for k = 1, outputs do each[k] = running.new(metric, fading) end
-    return each
+function Mean:add(first, last, is_later)
+  local rows, losses, all, faded = self.rows, self.losses, self.sum, self.sum_faded
+  local units = rows.units
+  self.type.losses(rows.y, rows.p, losses, first, last, self.options)
+  for i = first, last do
+    local loss = losses[i]
+    all, faded = all + loss, faded + units[i] * loss
   end
-  local self = setmetatable({ metric = metric, unit = 1, fading = fading }, Running)
-  local add, value, scale = make(metric)
-  if scale then
-    self.add, self.value = add, value
-    self.add_faded, self.value_faded, self.scale = make(metric)
+  self.sum, self.sum_faded = all, faded
+  if is_later then self.sum_later = sum(losses, first, last, self.sum_later) end
+end
+
+function Mean:scale(factor) self.sum_faded = self.sum_faded * factor end
+
+function Mean:of(of_losses, weight)
+  if weight == 0 then return nil end
+  local mean = of_losses / weight
+  local finish = self.type.finish
+  return finish and finish(mean) or mean
+end
+
+function Mean:total() return self:of(self.sum, self.rows.n) end
+function Mean:later() return self:of(self.sum_later, self.rows.n_later) end
+function Mean:faded() return self:of(self.sum_faded, self.rows.weight) end
+
+function Mean:window()
+  local a, b, c, d = self.rows:last_ones()
+  local all = sum(self.losses, c, d, sum(self.losses, a, b, 0))
+  return self:of(all, b - a + d - c + 2)
+end
+
+-- ------------------------------------------------------------------------- others
+
+local Fed = {}
+Fed.__index = Fed
+
+-- What has to keep all its rows has figures of the window alone.
+local function new_fed(figure, rows)
+  local self = setmetatable({ rows = rows, make = figure.type.make, options = figure.options }, Fed)
+  if figure.scale then
+    self.add_all, self.all = self.make(self.options)
+    self.add_later, self.of_later = self.make(self.options)
+    self.add_faded, self.of_faded, self.scale_faded = self.make(self.options)
   end
   return self
 end
 
-function Running:update(y, p)
-  if not self.add then return end
-  self.add(y, p, 1)
-  local unit = self.unit / self.fading
-  if unit > LARGEST then
-    self.scale(1 / unit)
-    unit = 1
-  end
-  self.unit = unit
-  self.add_faded(y, p, unit)
+function Fed:add(first, last, is_later)
+  if not self.add_all then return end
+  local rows = self.rows
+  self.add_all(rows.y, rows.p, rows.ones, first, last)
+  self.add_faded(rows.y, rows.p, rows.units, first, last)
+  if is_later then self.add_later(rows.y, rows.p, rows.ones, first, last) end
 end
 
---- The figure of some rows by themselves: y[i], p[i] for i of first … last in a ring.
--- @param[opt] k of the output k alone
-function Running:of(y, p, first, last, size, k)
-  local add, value = make(self.metric)
-  for i = first, last do
-    local at = (i - 1) % size + 1
-    if k then add(y[at][k], p[at][k], 1) else add(y[at], p[at], 1) end
-  end
+function Fed:scale(factor)
+  if self.scale_faded then self.scale_faded(factor) end
+end
+
+function Fed:total() return self.all and (self.all()) end
+function Fed:later() return self.of_later and (self.of_later()) end
+function Fed:faded() return self.of_faded and (self.of_faded()) end
+
+function Fed:window()
+  local add, value = self.make(self.options)
+  local rows = self.rows
+  local a, b, c, d = rows:last_ones()
+  add(rows.y, rows.p, rows.ones, a, b)
+  add(rows.y, rows.p, rows.ones, c, d)
   return (value())
 end
 
-function Running:total() return self.value and (self.value()) end
-function Running:faded() return self.value_faded and (self.value_faded()) end
-
-local function mean_of(each, figure)
-  local sum = 0
-  for k = 1, #each do
-    local value = figure(each[k], k)
-    if not value then return nil end
-    sum = sum + value
-  end
-  return sum / #each
+--- One metric of some judged rows.  It has add(first, last, is_later), which takes these of
+-- the ring's rows; scale(factor) of the weights that fade; and the figures total(), later(),
+-- faded() and window(), nil where there is none.
+function running.new(metric, rows)
+  local figure = metrics.updatable(metric.type.name, metric.options)
+  return (figure.type.losses and new_mean or new_fed)(figure, rows)
 end
-
-function Outputs:update(y, p)
-  for k = 1, #self do self[k]:update(y[k], p[k]) end
-end
-
-function Outputs:of(y, p, first, last, size)
-  return mean_of(self, function(one, k) return one:of(y, p, first, last, size, k) end)
-end
-
-function Outputs:total() return mean_of(self, Running.total) end
-function Outputs:faded() return mean_of(self, Running.faded) end
 
 return running

@@ -1,6 +1,7 @@
 -- One model on a stream: asked, judged when the label arrives, taught.
 
 local core = require "moe.core"
+local judged = require "moe.eval.judged"
 local running = require "moe.eval.running"
 local text = require "moe.text"
 
@@ -9,18 +10,31 @@ local trial = {}
 local Trial = {}
 Trial.__index = Trial
 
+-- The rows by which a model is judged, of each output by itself, and of its probabilities;
+-- and { { metric, the figure of each output }, … }.
+local function measures(self, list, outputs, o)
+  local rows, measured = {}, {}
+  for k = 1, outputs or 1 do rows[k] = judged.new(o.window, o.fading, outputs and k) end
+  local probable = self.wants and judged.new(o.window, o.fading)
+  for i, metric in ipairs(list) do
+    measured[i] = { metric = metric }
+    for k, of in ipairs(running.of_probabilities(metric) and { probable } or rows) do
+      measured[i][k] = running.new(metric, of)
+      table.insert(of.figures, measured[i][k])
+    end
+  end
+  return rows, probable, measured
+end
+
 --- @param task and outputs of the targets: how many numbers each has, nil of single ones
 -- @param o the options of prequential
 function trial.new(name, model, list, task, outputs, o)
   local self = setmetatable({
-    name = name, model = model, delay = o.delay, warmup = o.warmup, window = o.window,
-    after = o.after, said = {}, guessed = {}, y = {}, p = {}, q = {}, measures = {}, later = {},
-    judged = 0, seconds = 0, seen = 0, settled = 0, wants = running.wants_probabilities(list),
+    name = name, model = model, delay = o.delay, warmup = o.warmup, after = o.after,
+    outputs = outputs, said = {}, guessed = {}, seconds = 0, seen = 0, settled = 0,
+    wants = running.wants_probabilities(list),
   }, Trial)
-  for k, metric in ipairs(list) do
-    self.measures[k] = running.new(metric, o.fading, outputs)
-    if o.after then self.later[k] = running.new(metric, 1, outputs) end
-  end
+  self.rows, self.probable, self.measures = measures(self, list, outputs, o)
   local of_engine = type(model) == "userdata"
   self.whole = of_engine and o.delay == 0 and not self.wants
   -- Before it is taught it may answer 0, as it does not know what it is asked for.
@@ -29,84 +43,77 @@ function trial.new(name, model, list, task, outputs, o)
   return self
 end
 
--- p: what was predicted; q: its probabilities, where a figure asks for them.
-function Trial:judge(t, y, p, q)
-  if p == nil or t <= self.warmup then return end
-  local at = self.judged % self.window + 1
-  self.judged = self.judged + 1
-  self.y[at], self.p[at], self.q[at] = y, p, q
-  local measures, later = self.measures, self.after and t > self.after and self.later
-  for k = 1, #measures do
-    local measure = measures[k]
-    local answer = p
-    if measure.metric.type.kind == "probability" then answer = q end
-    if answer ~= nil then
-      measure:update(y, answer)
-      if later then later[k]:update(y, answer) end
-    end
-  end
-end
-
 -- What it says, and where a figure asks for them its probabilities.
 function Trial:ask(x)
   local model = self.model
   local q = self.wants and model.predict_proba_one and model:predict_proba_one(x) or nil
   local p = model:predict_one(x)
-  if self.ignorant then return nil end
+  if p == nil or self.ignorant then return nil end
   return p, q
 end
 
--- Asked of sample t, and taught the one whose label comes with it.
-function Trial:learn(ring, t)
-  local model, size = self.model, ring.size
-  local at = (t - 1) % size + 1
-  local row = ring[at]
-  if self.whole and row.y ~= nil then
-    self.said[at] = (model:test_then_learn(row.x, row.y))
-    if self.ignorant then self.said[at], self.ignorant = nil, false end
-    return
-  end
-  self.said[at], self.guessed[at] = self:ask(row.x)
-  if t > self.delay then self:teach(ring, t - self.delay) end
-end
-
-function Trial:teach(ring, t)
-  local row = ring[(t - 1) % ring.size + 1]
+function Trial:teach(row)
   if row.y == nil then return end
   self.model:learn_one(row.x, row.y)
   self.ignorant = false
 end
 
--- The labels of samples first … last are known.
-function Trial:judge_all(ring, first, last)
+-- Asked of each sample, and taught the one whose label comes with it.
+local function ask_then_teach(self, ring, first, last)
+  local said, guessed, delay, size = self.said, self.guessed, self.delay, ring.size
   for t = first, last do
-    local at = (t - 1) % ring.size + 1
-    if ring[at].y ~= nil then self:judge(t, ring[at].y, self.said[at], self.guessed[at]) end
+    local at = (t - 1) % size + 1
+    said[at], guessed[at] = self:ask(ring[at].x)
+    if t > delay then self:teach(ring[(t - delay - 1) % size + 1]) end
   end
-  self.settled = math.max(last, 0)
 end
 
-local function learn_all(self, ring, first, last)
-  for t = first, last do self:learn(ring, t) end
+-- Both at once.
+local function test_then_learn(self, ring, first, last)
+  local model, said, size = self.model, self.said, ring.size
+  for t = first, last do
+    local at = (t - 1) % size + 1
+    local row = ring[at]
+    if row.y == nil then
+      said[at] = (self:ask(row.x))
+    else
+      said[at] = (model:test_then_learn(row.x, row.y))
+      if self.ignorant then said[at], self.ignorant = nil, false end
+    end
+  end
+end
+
+-- The labels of samples first … last are known.
+function Trial:judge(ring, first, last)
+  self.settled = math.max(last, 0)
+  first = math.max(first, self.warmup + 1)
+  local before = self.after and math.min(math.max(self.after, first - 1), last) or last
+  local function enter(rows, answers)
+    rows:enter(ring, answers, first, before, false)
+    rows:enter(ring, answers, before + 1, last, true)
+  end
+  for _, rows in ipairs(self.rows) do enter(rows, self.said) end
+  if self.probable then enter(self.probable, self.guessed) end
 end
 
 --- Samples first … last of the ring have come.
 function Trial:run(ring, first, last)
   local began = os.clock()
-  local good, reason = pcall(learn_all, self, ring, first, last)
+  local step = self.whole and test_then_learn or ask_then_teach
+  local good, reason = pcall(step, self, ring, first, last)
   if not good then
     local said = type(reason) == "string"
     error(said and ("%s: %s"):format(self.name, text.reason(reason)) or reason, 0)
   end
   self.seconds = self.seconds + os.clock() - began
   self.seen = last
-  self:judge_all(ring, self.settled + 1, last - self.delay)
+  self:judge(ring, self.settled + 1, last - self.delay)
 end
 
 --- The labels that are still missing arrive.
 function Trial:settle_all(ring)
-  for t = self.settled + 1, ring.read do self:teach(ring, t) end
-  self:judge_all(ring, self.settled + 1, ring.read)
+  for t = self.settled + 1, ring.read do self:teach(ring[(t - 1) % ring.size + 1]) end
+  self:judge(ring, self.settled + 1, ring.read)
 end
 
 -- ---------------------------------------------------------------------- figures
@@ -115,11 +122,16 @@ local function bytes_of(model)
   return type(model) == "userdata" and model:info().bytes or nil
 end
 
-function Trial:windowed(k)
-  local measure = self.measures[k]
-  local answers = measure.metric.type.kind == "probability" and self.q or self.p
-  local first = math.max(1, self.judged - self.window + 1)
-  return measure:of(self.y, answers, first, self.judged, self.window)
+-- A figure by the name of its method: of several outputs the mean of theirs.
+function Trial:figure(measure, what)
+  if not self.outputs then return measure[1][what](measure[1]) end
+  local sum = 0
+  for k = 1, self.outputs do
+    local value = measure[k][what](measure[k])
+    if not value then return nil end
+    sum = sum + value
+  end
+  return sum / self.outputs
 end
 
 --- An empty history: a list for each metric, of microseconds and of bytes.
@@ -134,8 +146,8 @@ local NAN = 0 / 0
 --- One more entry of it: figures of the window, what a sample took since the last.
 function Trial:mark(history)
   local n = #history.microseconds + 1
-  for k, measure in ipairs(self.measures) do
-    history[measure.metric.name][n] = self:windowed(k) or NAN
+  for _, measure in ipairs(self.measures) do
+    history[measure.metric.name][n] = self:figure(measure, "window") or NAN
   end
   local rows = self.seen - (self.marked or 0)
   history.microseconds[n] = 1e6 * (self.seconds - (self.before or 0)) / math.max(rows, 1)
@@ -147,13 +159,14 @@ end
 
 --- What there is to say at the end of so many rows.
 function Trial:figures(rows)
-  local out = { total = {}, window = {}, fading = {}, judged = self.judged }
+  local out = { total = {}, window = {}, fading = {}, judged = self.rows[1].n }
   if self.after then out.after = {} end
-  for k, measure in ipairs(self.measures) do
+  for _, measure in ipairs(self.measures) do
     local name = measure.metric.name
-    out.total[name], out.fading[name] = measure:total(), measure:faded()
-    out.window[name] = self:windowed(k)
-    if self.after then out.after[name] = self.later[k]:total() end
+    out.total[name] = self:figure(measure, "total")
+    out.fading[name] = self:figure(measure, "faded")
+    out.window[name] = self:figure(measure, "window")
+    if self.after then out.after[name] = self:figure(measure, "later") end
   end
   out.microseconds = 1e6 * self.seconds / math.max(rows, 1)
   out.bytes = bytes_of(self.model)

@@ -150,7 +150,9 @@ end
 local function from_matrix(figure)
   return function(options)
     local matrix = new_matrix()
-    local function add(y, p, w) matrix:add(y, p, w) end
+    local function add(y, p, w, first, last)
+      for i = first, last do matrix:add(y[i], p[i], w[i]) end
+    end
     return add, function()
       local list, total, agreed = matrix:margins()
       if total > 0 then return figure(list, total, agreed, options, matrix) end
@@ -158,31 +160,31 @@ local function from_matrix(figure)
   end
 end
 
--- The share of rows that are right: without the matrix, as it is asked for most often.
-local function share_right()
-  local right, total = 0, 0
-  local function add(y, p, w)
-    total = total + w
-    if y == p then right = right + w end
-  end
-  return add, function()
-    if total > 0 then return right / total end
-  end, function(factor) right, total = right * factor, total * factor end
+-- Their mean is the share of rows that are right: without the matrix, as it is asked for
+-- most often.
+local function hits(y, p, losses, first, last)
+  for i = first, last do losses[i] = y[i] == p[i] and 1 or 0 end
 end
 
 -- How much more often than another guess the predictions are right, of what that guess
--- leaves: guess(y, weight) says whether it would have been right, and learns y.  A row of
--- which it knows nothing does not count.
+-- leaves: guess(y, w, guesses, first, last) says what it is of each row and learns them.  A
+-- row of which it knows nothing does not count.
 local function beyond(new_guess)
   return function()
     local guess, scale_guess = new_guess()
-    local right, guessed, total = 0, 0, 0
-    local function add(y, p, w)
-      local is_right = guess(y, w)
-      if is_right == nil then return end
-      total = total + w
-      if y == p then right = right + w end
-      if is_right then guessed = guessed + w end
+    local guesses, right, guessed, total = {}, 0, 0, 0
+    local function add(y, p, w, first, last)
+      guess(y, w, guesses, first, last)
+      local n, ours, its = total, right, guessed
+      for i = first, last do
+        local truth, other, weight = y[i], guesses[i], w[i]
+        if other ~= nil then
+          n = n + weight
+          if truth == p[i] then ours = ours + weight end
+          if truth == other then its = its + weight end
+        end
+      end
+      total, right, guessed = n, ours, its
     end
     return add, function()
       if total > 0 then return ratio(right - guessed, total - guessed) end
@@ -194,21 +196,26 @@ local function beyond(new_guess)
 end
 
 local function last_label()
-  local last
-  return function(y)
-    local before = last
-    last = y
-    if before ~= nil then return y == before end
+  local before
+  return function(y, _, guesses, first, last)
+    if first > last then return end
+    guesses[first] = before
+    for i = first + 1, last do guesses[i] = y[i - 1] end
+    before = y[last]
   end, function() end
 end
 
 local function most_frequent()
   local counts, most = {}, nil
-  return function(y, w)
-    local before = most
-    counts[y] = (counts[y] or 0) + w
-    if most == nil or counts[y] > counts[most] then most = y end
-    if before ~= nil then return y == before end
+  return function(y, w, guesses, first, last)
+    local weights, guess = counts, most
+    for i = first, last do
+      local label = y[i]
+      local weight = (weights[label] or 0) + w[i]
+      guesses[i], weights[label] = guess, weight
+      if guess ~= label and (guess == nil or weight > weights[guess]) then guess = label end
+    end
+    most = guess
   end, function(factor)
     for label, count in pairs(counts) do counts[label] = count * factor end
   end
@@ -223,9 +230,8 @@ local function macro_f1(list) return averages.macro(f1, list) end
 
 return {
   accuracy = {
-    make = share_right,
+    losses = hits,
     greater = true,
-    mean = true,
     doc = "share of equal pairs",
   },
   balanced_accuracy = {

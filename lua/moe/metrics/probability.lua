@@ -1,51 +1,41 @@
 -- Figures of predicted probabilities.  A prediction is label → probability, or a
--- number: the probability (for rankings any score) of the positive label.  Each
--- maker gives two functions: one takes a row (truth, prediction, weight), the
--- other gives the figure, or nil and why there is none; and, where what it keeps does
--- not grow, a third, which makes the weights of all rows so far larger or smaller.
+-- number: the probability (for rankings any score) of the positive label.  Each has the
+-- losses of rows, whose weighted mean it is; or a maker of two functions: one takes rows
+-- first … last of arrays (truths, predictions, weights), the other gives the figure, or nil
+-- and why there is none.
 
 local labels = require "moe.metrics.labels"
 
 -- Whether the truth is the label that a number speaks of.
-local function judge(options)
-  local positive = options.positive
-  return function(y)
-    if positive ~= nil then return y == positive end
-    if type(y) == "string" then
-      error("metrics: give positive = the label whose scores these are", 0)
-    end
-    return y == true or y == 1
+local function is_positive(y, options)
+  if options.positive ~= nil then return y == options.positive end
+  if type(y) == "string" then
+    error("metrics: give positive = the label whose scores these are", 0)
   end
+  return y == true or y == 1
 end
 
-local function weighted_mean(loss)
-  return function(options)
-    local is_positive, sum, total = judge(options), 0, 0
-    local function add(y, p, w)
-      sum = sum + w * loss(y, p, is_positive)
-      total = total + w
-    end
-    return add, function()
-      if total > 0 then return sum / total end
-    end, function(factor) sum, total = sum * factor, total * factor end
+local function each(loss)
+  return function(y, p, losses, first, last, options)
+    for i = first, last do losses[i] = loss(y[i], p[i], options) end
   end
 end
 
 local LEAST = 1e-15 -- a probability of 0 costs 34.5, not everything
 
-local function surprise(y, p, is_positive)
+local function surprise(y, p, options)
   local of_truth
   if type(p) == "table" then
     of_truth = p[y] or 0
   else
-    of_truth = is_positive(y) and p or 1 - p
+    of_truth = is_positive(y, options) and p or 1 - p
   end
   return -math.log(math.max(of_truth, LEAST))
 end
 
 -- Of two classes the two squares are one twice.
-local function squares(y, p, is_positive)
-  if type(p) ~= "table" then return ((is_positive(y) and 1 or 0) - p) ^ 2 end
+local function squares(y, p, options)
+  if type(p) ~= "table" then return ((is_positive(y, options) and 1 or 0) - p) ^ 2 end
   local sum, n = 0, 0
   for label, q in pairs(p) do
     sum = sum + ((label == y and 1 or 0) - q) ^ 2
@@ -60,7 +50,7 @@ end
 -- For each class, or the positive label alone (key true): score → the weight of
 -- the rows that are of it, and of those that are not.
 local function gather(options)
-  local is_positive, classes = judge(options), {}
+  local classes = {}
   local function put(key, hit, score, w)
     local class = classes[key]
     if not class then
@@ -70,11 +60,13 @@ local function gather(options)
     local side = hit and class.hits or class.misses
     side[score] = (side[score] or 0) + w
   end
-  local function add(y, p, w)
-    if type(p) ~= "table" then return put(true, is_positive(y), p, w) end
+  local function add_one(y, p, w)
+    if type(p) ~= "table" then return put(true, is_positive(y, options), p, w) end
     for label, score in pairs(p) do put(label, label == y, score, w) end
   end
-  return add, classes
+  return function(y, p, w, first, last)
+    for i = first, last do add_one(y[i], p[i], w[i]) end
+  end, classes
 end
 
 -- The scores of a class, each once, rising; and the weight of either side.
@@ -147,14 +139,12 @@ local positive = { positive = {} }
 
 return {
   log_loss = {
-    make = weighted_mean(surprise),
-    mean = true,
+    losses = each(surprise),
     options = positive,
     doc = "mean of −log p(truth); p is not taken below 1e-15",
   },
   brier = {
-    make = weighted_mean(squares),
-    mean = true,
+    losses = each(squares),
     options = positive,
     doc = "mean squared error of the probabilities, summed over classes; of two, of one of them",
   },

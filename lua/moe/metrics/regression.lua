@@ -1,38 +1,42 @@
--- Figures of predicted numbers.  Each maker gives three functions: one takes a row
--- (truth, prediction, weight), one gives the figure, and one makes the weights of all
--- rows so far larger or smaller by a factor.
+-- Figures of predicted numbers.  Each has the losses of rows, whose weighted mean it is or
+-- `finish` makes it of; or a maker of three functions: one takes rows first … last of
+-- arrays (truths, predictions, weights), one gives the figure, and one makes the weights of
+-- all rows so far larger or smaller by a factor.
 
--- The weighted mean of a loss, or what `finish` makes of it.
-local function mean_of(loss, finish)
-  return function(options)
-    local sum, total = 0, 0
-    local function add(y, p, w)
-      sum = sum + w * loss(y, p, options)
-      total = total + w
-    end
-    return add, function()
-      if total > 0 then return finish and finish(sum / total) or sum / total end
-    end, function(factor) sum, total = sum * factor, total * factor end
+local function absolute(y, p, losses, first, last)
+  for i = first, last do
+    local off = y[i] - p[i]
+    losses[i] = off < 0 and -off or off
   end
 end
 
-local function absolute(y, p) return math.abs(y - p) end
-local function squared(y, p) return (y - p) ^ 2 end
+local function squared(y, p, losses, first, last)
+  for i = first, last do losses[i] = (y[i] - p[i]) ^ 2 end
+end
 
-local function pinball(y, p, options)
-  return y >= p and options.quantile * (y - p) or (1 - options.quantile) * (p - y)
+local function pinball(y, p, losses, first, last, options)
+  local above, below = options.quantile, 1 - options.quantile
+  for i = first, last do
+    local off = y[i] - p[i]
+    losses[i] = y[i] >= p[i] and above * off or below * -off
+  end
 end
 
 -- The spread of y around its mean is updated with each row (Welford 1962), so
 -- that it is 0 of a constant.
 local function r2()
   local total, mean, spread, errors = 0, 0, 0, 0
-  local function add(y, p, w)
-    local step = y - mean
-    total = total + w
-    mean = mean + step * w / total
-    spread = spread + w * step * (y - mean)
-    errors = errors + w * (y - p) ^ 2
+  local function add(y, p, w, first, last)
+    local n, centre, off_mean, off = total, mean, spread, errors
+    for i = first, last do
+      local truth, weight = y[i], w[i]
+      local step = truth - centre
+      n = n + weight
+      centre = centre + step * weight / n
+      off_mean = off_mean + weight * step * (truth - centre)
+      off = off + weight * (truth - p[i]) ^ 2
+    end
+    total, mean, spread, errors = n, centre, off_mean, off
   end
   return add, function()
     if total == 0 then return end
@@ -44,15 +48,15 @@ local function r2()
 end
 
 return {
-  mae = { make = mean_of(absolute), mean = true, doc = "mean absolute error" },
-  mse = { make = mean_of(squared), mean = true, doc = "mean squared error" },
+  mae = { losses = absolute, doc = "mean absolute error" },
+  mse = { losses = squared, doc = "mean squared error" },
   rmse = {
-    make = mean_of(squared, math.sqrt),
+    losses = squared,
+    finish = math.sqrt,
     doc = "root of the mean squared error, in the unit of y",
   },
   pinball = {
-    make = mean_of(pinball),
-    mean = true,
+    losses = pinball,
     options = { quantile = { "number", min = 0, max = 1, default = 0.5 } },
     doc = "mean pinball loss of a predicted quantile; half the mean absolute error at 0.5",
   },
