@@ -43,28 +43,22 @@ function trial.new(name, model, list, task, outputs, o)
   return self
 end
 
--- What it says, and where a figure asks for them its probabilities.
-function Trial:ask(x)
-  local model = self.model
-  local q = self.wants and model.predict_proba_one and model:predict_proba_one(x) or nil
-  local p = model:predict_one(x)
-  if p == nil or self.ignorant then return nil end
-  return p, q
-end
-
-function Trial:teach(row)
-  if row.y == nil then return end
-  self.model:learn_one(row.x, row.y)
-  self.ignorant = false
-end
-
--- Asked of each sample, and taught the one whose label comes with it.
+-- Asked of each sample, where a figure asks for them also for probabilities, and taught
+-- the one whose label comes with it.
 local function ask_then_teach(self, ring, first, last)
-  local said, guessed, delay, size = self.said, self.guessed, self.delay, ring.size
+  local model, said, guessed, size = self.model, self.said, self.guessed, ring.size
+  local ask_both = self.wants and model.predict_proba_one
   for t = first, last do
-    local at = (t - 1) % size + 1
-    said[at], guessed[at] = self:ask(ring[at].x)
-    if t > delay then self:teach(ring[(t - delay - 1) % size + 1]) end
+    local at, due = (t - 1) % size + 1, t - self.delay
+    local x = ring[at].x
+    if ask_both then guessed[at] = model:predict_proba_one(x) end
+    said[at] = model:predict_one(x)
+    if self.ignorant or said[at] == nil then said[at], guessed[at] = nil, nil end
+    local row = ring[(due - 1) % size + 1]
+    if due > 0 and row.y ~= nil then
+      model:learn_one(row.x, row.y)
+      self.ignorant = false
+    end
   end
 end
 
@@ -75,10 +69,12 @@ local function test_then_learn(self, ring, first, last)
     local at = (t - 1) % size + 1
     local row = ring[at]
     if row.y == nil then
-      said[at] = (self:ask(row.x))
+      said[at] = (model:predict_one(row.x))
     else
       said[at] = (model:test_then_learn(row.x, row.y))
-      if self.ignorant then said[at], self.ignorant = nil, false end
+    end
+    if self.ignorant then
+      said[at], self.ignorant = nil, row.y == nil
     end
   end
 end
@@ -112,7 +108,10 @@ end
 
 --- The labels that are still missing arrive.
 function Trial:settle_all(ring)
-  for t = self.settled + 1, ring.read do self:teach(ring[(t - 1) % ring.size + 1]) end
+  for t = self.settled + 1, ring.read do
+    local row = ring[(t - 1) % ring.size + 1]
+    if row.y ~= nil then self.model:learn_one(row.x, row.y) end
+  end
   self:judge(ring, self.settled + 1, ring.read)
 end
 
@@ -178,48 +177,47 @@ end
 
 -- -------------------------------------------------------------------- baselines
 
-local Last = { __index = {
-  predict_one = function(self) return self.y end,
-  learn_one = function(self, _, y) self.y = y end,
-} }
+-- Functions of their own: a metatable would be asked for them at every sample.
+local function baseline(learn_one, model)
+  model.predict_one = function(self) return self.y end
+  model.learn_one = learn_one
+  return model
+end
 
-local Most = { __index = {
-  predict_one = function(self) return self.y end,
-  learn_one = function(self, _, y)
-    local counts = self.counts
-    counts[y] = (counts[y] or 0) + 1
-    if self.y == nil or counts[y] > counts[self.y] then self.y = y end
-  end,
-} }
+local function learn_last(self, _, y) self.y = y end
 
-local Mean = { __index = {
-  predict_one = function(self) return self.y end,
-  learn_one = function(self, _, y)
-    local before, n = self.y, self.n + 1
-    self.n = n
-    if type(y) ~= "table" then
-      self.y = (before or 0) + (y - (before or 0)) / n
-      return
-    end
-    self.y = {}
-    for k = 1, #y do
-      local mean = before and before[k] or 0
-      self.y[k] = mean + (y[k] - mean) / n
-    end
-  end,
-} }
+local function count(self, _, y)
+  local counts = self.counts
+  counts[y] = (counts[y] or 0) + 1
+  if self.y == nil or counts[y] > counts[self.y] then self.y = y end
+end
+
+local function average(self, _, y)
+  local before, n = self.y, self.n + 1
+  self.n = n
+  if type(y) ~= "table" then
+    before = before or 0
+    self.y = before + (y - before) / n
+    return
+  end
+  self.y = {}
+  for k = 1, #y do
+    local mean = before and before[k] or 0
+    self.y[k] = mean + (y[k] - mean) / n
+  end
+end
 
 local function of_engine(name) return core.new("learner", name, { task = "classification" }) end
 
 --- What needs no model: { { name, model }, … }.
 -- @param wants whether they shall have probabilities
 function trial.baselines(task, wants)
-  local last = wants and of_engine "last_value" or setmetatable({}, Last)
+  local last = wants and of_engine "last_value" or baseline(learn_last, {})
   local second = { name = "majority", model = wants and of_engine "constant" }
   if task == "regression" then
-    second = { name = "mean", model = setmetatable({ n = 0 }, Mean) }
+    second = { name = "mean", model = baseline(average, { n = 0 }) }
   end
-  second.model = second.model or setmetatable({ counts = {} }, Most)
+  second.model = second.model or baseline(count, { counts = {} })
   return { { name = "last value", model = last }, second }
 end
 
