@@ -12,25 +12,13 @@ for i = 1, 20 do
 end
 local T = moe.tensor(X)
 
-local function finalised_by(work)
-  if rawget(_G, "newproxy") then
-    getmetatable(newproxy(true)).__gc = work -- luacheck: ignore 113
-  else
-    setmetatable({}, { __gc = work })
-  end
-end
+local function finalised_by(work) setmetatable({}, { __gc = work }) end
 
--- The collector goes round whenever it is asked, or as it usually does.
-local function hurry()
-  if _VERSION == "Lua 5.4" then return collectgarbage("incremental", 1, 1000, 22) end
-  collectgarbage("setpause", 1)
-  collectgarbage("setstepmul", 1000000)
-end
-local function calm()
-  if _VERSION == "Lua 5.4" then return collectgarbage("incremental", 200, 100, 13) end
-  collectgarbage("setpause", 200)
-  collectgarbage("setstepmul", 200)
-end
+-- The collector goes round whenever it is asked, or as it usually does.  Lua 5.4's alone
+-- can be made to, however large the heap is that other specs have left.
+local hurries = _VERSION == "Lua 5.4"
+local function hurry() collectgarbage("incremental", 1, 1000, 22) end
+local function calm() collectgarbage("incremental", 200, 100, 13) end
 
 -- Calls method(object), the collector doing all it can; at the k-th finaliser that runs
 -- meanwhile `act` is called.  Whether it was.
@@ -98,6 +86,7 @@ end
 
 describe("a finaliser in the middle of a method", function()
   it("may close its object, which then is closed", function()
+    if not hurries then pending "no collector that can be hurried" end
     local closed = 0
     count(6, function(m) m:close() end, function(m)
       local ok, message = pcall(m.info, m) -- what has given the object back has opened it
@@ -107,6 +96,7 @@ describe("a finaliser in the middle of a method", function()
   end)
 
   it("may not change it", function()
+    if not hurries then pending "no collector that can be hurried" end
     local changes = {
       reset = function(m) m:reset() end,
       fit = function(m) m:fit({ { 1, 2, 3 }, { 3, 2, 1 } }, { 1, 2 }) end,
