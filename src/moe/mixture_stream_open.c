@@ -251,17 +251,42 @@ static void fill_derived(const moe_object *o, size_t classes) {
   st->step = moe__step_of(o, st, classes, st->room, st->lists);
 }
 
-/* `classes` is the mixture's outputs, or will be. */
-static moe_status make_derived(moe_call *call, moe_object *o, size_t classes) {
+/* The arrays of another go into the place of its own. */
+static void take_derived(moe_mixture *m, const moe_mixture *from) {
+  moe_stream *to = &m->stream;
+  const moe_stream *st = &from->stream;
+  free_derived(m);
+  m->map_start = from->map_start;
+  m->map = from->map;
+  m->map_length = from->map_length;
+  to->room = st->room;
+  to->room_size = st->room_size;
+  to->warmup = st->warmup;
+  to->lists = st->lists;
+  to->everyone = st->everyone;
+  to->ids = st->ids;
+  to->n_ids = st->n_ids;
+  to->known = st->known;
+  to->seen = st->seen;
+  to->lines = st->lines;
+  to->frozen = st->frozen;
+  to->warms = st->warms;
+}
+
+/* All that is derived anew, and the tables if `was` tells where experts were:
+   or nothing of it.  `classes` is the mixture's outputs, or will be. */
+static moe_status make_derived(moe_call *call, moe_object *o, size_t classes,
+                               const ptrdiff_t *was) {
   moe_mixture *m = o->state, aside = *m;
+  aside.stream.open = 1;
   moe_status status = new_derived(call, o, classes, &aside);
+  if (status == MOE_OK && was != NULL && !moe__stream_has_tables(o, was))
+    status = moe__stream_make_tables(call, o, was);
   if (status != MOE_OK) {
     free_derived(&aside);
     return status;
   }
-  free_derived(m);
-  aside.fitted.n_outputs = m->fitted.n_outputs;
-  *m = aside;
+  take_derived(m, &aside);
   fill_derived(o, classes);
   return MOE_OK;
 }
@@ -309,9 +334,7 @@ static moe_status follow_parts(moe_call *call, moe_object *o, size_t classes) {
   MOE_SCRATCH(call, was, params_of(o)->experts.n);
   moe__stream_find_places(o, was);
   MOE_TRY(moe__stream_take_parts(call, o, was));
-  if (!moe__stream_has_tables(o, was))
-    MOE_TRY(moe__stream_make_tables(call, o, was));
-  MOE_TRY(make_derived(call, o, classes));
+  MOE_TRY(make_derived(call, o, classes, was));
   moe_scratch_drop(call, mark);
   return MOE_OK;
 }
@@ -398,7 +421,7 @@ bool moe__stream_is_sound(const moe_object *o) {
    never of one mixture: then it is not current. */
 moe_status moe__stream_rebuild(moe_call *call, moe_object *o) {
   moe_mixture *m = o->state;
-  MOE_TRY(make_derived(call, o, m->fitted.n_outputs));
+  MOE_TRY(make_derived(call, o, m->fitted.n_outputs, NULL));
   if (!moe__stream_has_sizes(o) || !moe__stream_has_parts(o))
     m->stream.changes[0] = ~o->changes;
   return MOE_OK;
