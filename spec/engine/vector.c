@@ -8,6 +8,7 @@
 
 #include "promises.h"
 #include "random.h"
+#include "vector_kernels.h"
 
 enum { MOST = 67 };
 
@@ -43,6 +44,20 @@ static bool exps(void) {
   for (int i = 0; i < 4; i++) EXPECT(hard[i] == 0);
   EXPECT(hard[4] == 1 && hard[5] == 1 && hard[8] == 1);
   EXPECT(fabs(hard[6] - 2.718281828459045) < 5e-16 && isfinite(hard[7]));
+  return true;
+}
+
+static bool logs(void) {
+  double worst = 0;
+  for (double t = 1e-300; t < 1e300; t *= 1.0137) {
+    long double exact = logl((long double)t);
+    long double size = (long double)DBL_EPSILON * fabsl(exact);
+    double ulps = (double)(fabsl((long double)moe__log_of(t) - exact) / size);
+    worst = ulps > worst ? ulps : worst;
+  }
+  EXPECT(worst < 2);
+  EXPECT(moe__log_of(1) == 0);
+  EXPECT(moe__log_of(0) == moe__log_of(1e-300) && moe__log_of(-1) < -690);
   return true;
 }
 
@@ -212,6 +227,7 @@ static bool softmaxes(void) {
 
 static const promise promises[] = {
     {"exp is right to 1.5 ulp from -708 to 709.7, and 0 below", exps},
+    {"log is right to 2 ulp, and what is below 1e-300 is that", logs},
     {"tanh is right to 2^-51, and ±1 far out", tanhs},
     {"a dot product of any length is that of long doubles", dots},
     {"axpy, scale and the largest are what they say", axpys},

@@ -28,17 +28,6 @@ MOE_KERNEL double residue(const double *x, size_t n) {
   return moe_quad_sum(&low) + rest;
 }
 
-MOE_KERNEL void log_run(double *x, size_t n) {
-  for (size_t j = 0; j < n; j++) x[j] = moe__log_of(x[j]);
-}
-
-MOE_KERNEL void log_all(double *x, size_t n) {
-  if (n == MOE_FOUR)
-    log_run(x, MOE_FOUR);
-  else
-    log_run(x, n);
-}
-
 /* Beyond ±20 it is ±1 to the last bit. */
 MOE_KERNEL void tanh_all(double *x, size_t n) {
   for (size_t j = 0; j < n; j++) {
@@ -155,7 +144,6 @@ typedef struct kernels {
   double (*residue)(const double *, size_t);
   void (*axpy)(double, const double *, double *, size_t);
   void (*exp)(double *, size_t);
-  void (*log)(double *, size_t);
   void (*tanh)(double *, size_t);
   bool (*softmax_row)(double *, size_t);
   bool (*lines)(const double *, const double *, double, size_t, const double *,
@@ -186,7 +174,6 @@ typedef struct kernels {
     moe__axpy(a, x, y, n);                                                     \
   }                                                                            \
   TARGET static void exp_##NAME(double *x, size_t n) { moe__exp(x, n); }       \
-  TARGET static void log_##NAME(double *x, size_t n) { log_all(x, n); }        \
   TARGET static void tanh_##NAME(double *x, size_t n) { tanh_all(x, n); }      \
   TARGET static bool softmax_row_##NAME(double *z, size_t m) {                 \
     return moe__softmax_row(z, m);                                             \
@@ -227,21 +214,12 @@ typedef struct kernels {
                                     double *mean, size_t n) {                  \
     moe__average(x, share, mean, n);                                           \
   }                                                                            \
-  static const kernels NAME = {dot_##NAME,                                     \
-                               residue_##NAME,                                 \
-                               axpy_##NAME,                                    \
-                               exp_##NAME,                                     \
-                               log_##NAME,                                     \
-                               tanh_##NAME,                                    \
-                               softmax_row_##NAME,                             \
-                               lines_##NAME,                                   \
-                               products_##NAME,                                \
-                               weighted_sums_##NAME,                           \
-                               gram_##NAME,                                    \
-                               standardize_##NAME,                             \
-                               standardize_floats_##NAME,                      \
-                               track_##NAME,                                   \
-                               average_##NAME};
+  static const kernels NAME = {                                                \
+      dot_##NAME,   residue_##NAME,     axpy_##NAME,                           \
+      exp_##NAME,   tanh_##NAME,        softmax_row_##NAME,                    \
+      lines_##NAME, products_##NAME,    weighted_sums_##NAME,                  \
+      gram_##NAME,  standardize_##NAME, standardize_floats_##NAME,             \
+      track_##NAME, average_##NAME};
 
 MOE_COMPILE_KERNELS
 
@@ -258,8 +236,6 @@ void moe_axpy(double a, const double *x, double *y, size_t n) {
 }
 
 void moe_exp(double *x, size_t n) { best()->exp(x, n); }
-
-void moe_log(double *x, size_t n) { best()->log(x, n); }
 
 void moe_tanh(double *x, size_t n) { best()->tanh(x, n); }
 

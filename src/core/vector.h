@@ -27,10 +27,6 @@ double moe_max_abs(const double *x, size_t n);
    -Inf to 709. */
 void moe_exp(double *x, size_t n);
 
-/* x becomes log x, each to 2 ulp; what is below 1e-300 counts as that.
-   Arguments are finite. */
-void moe_log(double *x, size_t n);
-
 /* x becomes tanh x, each to 2^-51. */
 void moe_tanh(double *x, size_t n);
 
