@@ -4,17 +4,12 @@ local moe = require "moe"
 local core = require "moe.core"
 local catalog = require "spec.support.catalog"
 local data = require "spec.support.data"
+local refuses = require "spec.support.refuses"
 
 local E, G = moe.experts, moe.gates
 local unpack = table.unpack or _G.unpack
 
 local X, y = data.clouds(120, 3, 3)
-
-local function refuses(words, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(message):find(words, 1, true), tostring(message))
-end
 
 local function forest(options)
   options = options or {}

@@ -3,13 +3,8 @@
 local moe = require "moe"
 local core = require "moe.core"
 local files = require "spec.support.files"
+local refuses = require "spec.support.refuses"
 local E = moe.experts
-
-local function refuses(message, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(err):find(message, 1, true), tostring(err))
-end
 
 local forth, back = { names = { "a", "b" } }, { names = { "b", "a" } }
 local others = { names = { "a", "c" } }

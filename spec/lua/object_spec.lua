@@ -4,16 +4,11 @@
 local moe = require "moe"
 local core = require "moe.core"
 local data = require "spec.support.data"
+local refuses = require "spec.support.refuses"
 
 local E, G, T = moe.experts, moe.gates, moe.transforms
 
 local X, y = data.clouds(30, 2, 3)
-
-local function refuses(words, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(message):find(words, 1, true), tostring(message))
-end
 
 describe("parameters from Lua", function()
   it("of every kind go in and come back", function()

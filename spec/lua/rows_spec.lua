@@ -2,17 +2,12 @@
 -- with the place that is wrong.
 local moe = require "moe"
 local data = require "moe.data"
+local refuses = require "spec.support.refuses"
 
 local E, T = moe.experts, moe.transforms
 
 local NAN, INF = 0 / 0, math.huge
 local X = { { 1, 2 }, { 3, 4 }, { 5, 6 } }
-
-local function refuses(words, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(message):find(words, 1, true), tostring(message))
-end
 
 local function fit(rows, targets, options) return E.constant {}:fit(rows, targets, options) end
 

@@ -3,13 +3,8 @@
 -- its place whatever happens below it.
 local moe = require "moe"
 local core = require "moe.core"
+local refuses = require "spec.support.refuses"
 local E = moe.experts
-
-local function refuses(message, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(err):find(message, 1, true), tostring(err))
-end
 
 -- Rows of numbers that floats hold exactly, and targets of them.
 local rows, numbers, names = {}, {}, {}

@@ -1,12 +1,7 @@
 local moe = require "moe"
+local refuses = require "spec.support.refuses"
 
 local E, G = moe.experts, moe.gates
-
-local function refuses(words, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(message):find(words, 1, true), tostring(message))
-end
 
 -- Six rows whose column `who` names the expert; a learns 1 and b learns 10.
 local function world()

@@ -2,6 +2,7 @@
 local moe = require "moe"
 local allocations = require "spec.support.allocations"
 local data = require "spec.support.data"
+local refuses = require "spec.support.refuses"
 
 local E, G = moe.experts, moe.gates
 
@@ -30,12 +31,6 @@ local function mixture(kind, options)
   }
   for name, value in pairs(options or {}) do all[name] = value end
   return moe.mixture(all)
-end
-
-local function refuses(words, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(message):find(words, 1, true), tostring(message))
 end
 
 describe("gradient", function()
