@@ -95,7 +95,7 @@ enum { BY_LOGITS = 2 }; /* losses that are, numbered from -2 */
 static void measure_balance(lua_State *L, lmoe_call *c, loss *l, int kind) {
   const moe_routing *r = &l->w->r;
   double *columns = lmoe_route_room(L, c, moe_size(r->experts, 3));
-  l->value = moe_routing_loss((moe_loss)kind, r, columns, 1, l->room);
+  l->value = moe_routing_loss((moe_balance_loss)kind, r, columns, 1, l->room);
   to_prepared(l->w, NULL, l->room, l->gradient);
   to_clean(l->w, l->gradient, l->by_noise);
 }

@@ -175,8 +175,8 @@ static double measure_entropy(const moe_routing *r, double *q, double *slope,
   return total;
 }
 
-double moe_routing_loss(moe_loss loss, const moe_routing *r, double *room,
-                        double scale, double *gradient) {
+double moe_routing_loss(moe_balance_loss loss, const moe_routing *r,
+                        double *room, double scale, double *gradient) {
   size_t n = r->experts;
   double *mean = room, *share = room + n, *slope = share + n, value;
   if (r->n == 0) return 0;

@@ -40,19 +40,19 @@ double moe_maxvio(const double *load, size_t n);
    collapse    1 − H(P)/ln E 0 and 1
    entropy     mean H(q)/ln E   of a row: 1 where it is undecided, 0 where
                              certain; not about balance */
-typedef enum moe_loss {
+typedef enum moe_balance_loss {
   MOE_LOSS_SWITCH,
   MOE_LOSS_GSHARD,
   MOE_LOSS_IMPORTANCE,
   MOE_LOSS_COLLAPSE,
   MOE_LOSS_ENTROPY
-} moe_loss;
+} moe_balance_loss;
 extern const char *const moe_loss_choices[];
 
 /* The loss; `scale` times its gradient by the probabilities is added to
    `gradient` (n × experts) unless that is NULL.  `room`: 3 × experts. */
-double moe_routing_loss(moe_loss loss, const moe_routing *r, double *room,
-                        double scale, double *gradient);
+double moe_routing_loss(moe_balance_loss loss, const moe_routing *r,
+                        double *room, double scale, double *gradient);
 
 /* The router z-loss, mean (ln Σ e^z)² of n rows of logits (ST-MoE, arXiv
    2202.08906): (ln E)² where all are 0.  Its gradient likewise. */
