@@ -85,4 +85,20 @@ describe("lines in a mixture", function()
     assert.error_matches(function() m:learn_one(x, 1) end, "'2'.*other columns")
     assert.error_matches(function() m:test_then_learn(x, 1) end, "'2'.*other columns")
   end)
+
+  it("that begin anew are asked as they are now, before the next sample too", function()
+    local random = data.uniform(6)
+    local experts = {}
+    for k = 1, 3 do experts[k] = E.linear { lr = 0.1 } end
+    local m = moe.mixture {
+      experts = experts, top_k = 1, seed = 1,
+      stream = { span = 10, revive = "reset", dead_below = 0.4 },
+    }
+    for _ = 1, 60 do
+      local x, y = draw(random)
+      m:learn_one(x, y)
+      assert.equal((m:clone():predict_one(x)), (m:predict_one(x)))
+    end
+    assert.is_true(#m:stats().events > 0)
+  end)
 end)
