@@ -127,7 +127,7 @@ static moe_example example_of(const moe_object *o, moe_task task, size_t i) {
   return s;
 }
 
-static bool tells_its_answer(moe_object *o, const moe_example *s) {
+static bool tells_its_answer(moe_object *o, moe_example *s) {
   double answer[3], told[3];
   size_t size = moe_learner_fitted(o)->n_outputs * sizeof *told;
   return moe_learner_predict_one(&call, o, s->x, answer) == MOE_OK &&

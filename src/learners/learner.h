@@ -317,14 +317,13 @@ moe_status moe_learner_learn(moe_call *call, moe_object *o,
 
 /* The same of one sample, where there is a state and the label is known:
    faster, and without any allocation for types of fixed size.  s->weight may be
-   0. */
-moe_status moe_learner_learn_one(moe_call *call, moe_object *o,
-                                 const moe_example *s);
+   0; answer, norm and considered are filled in. */
+moe_status moe_learner_learn_one(moe_call *call, moe_object *o, moe_example *s);
 
 /* The same, and before it what moe_learner_predict_one says of s->x, into
    `out`: with the same bits, and in less time than both. */
 moe_status moe_learner_test_then_learn(moe_call *call, moe_object *o,
-                                       const moe_example *s, double *out);
+                                       moe_example *s, double *out);
 
 /* n_outputs doubles into `out`: 0 (regression) or equal probabilities before
    anything was learned.  x as in moe_example, from outside. */
@@ -361,6 +360,14 @@ moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s);
 moe_status moe__advance(moe_call *call, moe_object *o, const moe_example *s);
 moe_status moe__logits_one(moe_call *call, const moe_object *o,
                            const moe_example *s, double *out);
+
+/* The sample has been learned from, whether as it came or encoded. */
+static inline void moe__count_sample(moe_fitted *f, const moe_example *s,
+                                     bool as_is) {
+  if (f->intake.open && !f->intake.keeps_holes)
+    (as_is ? moe_intake_count_whole : moe_intake_count)(&f->intake, s->x);
+  f->n_seen++;
+}
 
 /* moe__predict_one of an object that may learn the sample next: where it was
    considered, so may the sample say that it learns. */

@@ -128,19 +128,12 @@ static MOE_RARE moe_status teach_encoded(moe_call *call, moe_object *o,
   return MOE_OK;
 }
 
-/* A sample has been learned from. */
-static inline void count(moe_fitted *f, const moe_example *s, bool as_is) {
-  if (f->intake.open && !f->intake.keeps_holes)
-    (as_is ? moe_intake_count_whole : moe_intake_count)(&f->intake, s->x);
-  f->n_seen++;
-}
-
 moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s) {
   const moe_learner_type *type = moe_learner_type_of(o);
   teach_one teach = type->learn_one != NULL ? type->learn_one : learn_row;
   bool as_is = passes(o->state, s);
   MOE_TRY(as_is ? teach(call, o, s) : teach_encoded(call, o, s, teach));
-  count(o->state, s, as_is);
+  moe__count_sample(o->state, s, as_is);
   return MOE_OK;
 }
 
@@ -232,17 +225,17 @@ static moe_status check_sample(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
-/* The sample as it is learned from, unless something is wrong with it or the
-   object. */
-static moe_status take_in(moe_call *call, const moe_object *o,
-                          const moe_example *s, moe_example *own) {
+/* What is found out about the sample goes into it: a copy would wait until what
+   the caller has just written has left the processor. */
+static moe_status take_in(moe_call *call, const moe_object *o, moe_example *s) {
   MOE_TRY(check_started(call, o));
-  *own = *s;
-  own->norm = moe_example_of(s->x, moe_learner_fitted(o)->schema.n).norm;
+  s->norm = moe_example_of(s->x, moe_learner_fitted(o)->schema.n).norm;
+  s->answer = NULL;
+  s->considered = false;
   if (!(moe_learner_type_of(o)->traits & MOE_ONLINE))
     return moe_fail(call, MOE_ESTATE, "%s cannot learn row by row; use fit",
                     o->type->name);
-  MOE_TRY(check_sample(call, o, own));
+  MOE_TRY(check_sample(call, o, s));
   return moe_object_check_idle(call, o, true);
 }
 
@@ -251,24 +244,22 @@ static moe_status learn(moe_call *call, moe_object *o, const moe_example *s) {
 }
 
 moe_status moe_learner_learn_one(moe_call *call, moe_object *o,
-                                 const moe_example *s) {
-  moe_example own;
-  MOE_TRY(take_in(call, o, s, &own));
-  return learn(call, o, &own);
+                                 moe_example *s) {
+  MOE_TRY(take_in(call, o, s));
+  return learn(call, o, s);
 }
 
 moe_status moe_learner_test_then_learn(moe_call *call, moe_object *o,
-                                       const moe_example *s, double *out) {
-  moe_example own;
-  MOE_TRY(take_in(call, o, s, &own));
-  if (tells(o, &own)) {
-    MOE_TRY(moe_learner_type_of(o)->test_then_learn(call, o, &own, out));
-    count(o->state, &own, true);
+                                       moe_example *s, double *out) {
+  MOE_TRY(take_in(call, o, s));
+  if (tells(o, s)) {
+    MOE_TRY(moe_learner_type_of(o)->test_then_learn(call, o, s, out));
+    moe__count_sample(o->state, s, true);
     return MOE_OK;
   }
-  MOE_TRY(moe__predict_one(call, o, &own, out));
-  own.answer = out;
-  return learn(call, o, &own);
+  MOE_TRY(moe__predict_one(call, o, s, out));
+  s->answer = out;
+  return learn(call, o, s);
 }
 
 moe_status moe_learner_predict_one(moe_call *call, const moe_object *o,
