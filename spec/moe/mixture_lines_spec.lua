@@ -101,4 +101,54 @@ describe("lines in a mixture", function()
     end
     assert.is_true(#m:stats().events > 0)
   end)
+
+  -- A chance so small that it never comes is in the way of the one piece.
+  describe("behind a gate of logits take a sample in one piece", function()
+    local plain = { target = "best_expert", prior = 0, decay = 0, standardize = false }
+    local gates = { {}, plain, { prior = 0 }, { target = "best_expert", implicit = false } }
+    local streams = {
+      {},
+      { feedback = "partial", teach = "chosen", balance = "logits", measure = "after" },
+      { feedback = "partial", teach = "responsibility" },
+      { teach = "chosen" },
+      { teach = "all", balance = "logits" },
+      { measure = "after" },
+      { span = 20, revive = "reset", dead_below = 0.2 },
+      { drift = "page_hinkley", on_drift = "reset" },
+    }
+
+    local function mixture(n, k, gate, stream, explore)
+      local experts, own = {}, { explore = explore }
+      for e = 1, n do experts[e] = E.linear(settings[(e - 1) % #settings + 1]) end
+      for name, value in pairs(stream) do own[name] = value end
+      return moe.mixture {
+        experts = experts, top_k = k, gate = moe.gates.softmax(gate), stream = own, seed = 1,
+      }
+    end
+
+    local function assert_same(n, k, gate, stream)
+      local random = data.uniform(n + k)
+      local piece, pieces = mixture(n, k, gate, stream), mixture(n, k, gate, stream, 1e-300)
+      for i = 1, 120 do
+        local x, y, weight = draw(random, i % 11 == 0)
+        if i > 60 then y = -y end
+        weight = i % 3 == 0 and weight or 1
+        assert.equal((pieces:test_then_learn(x, y, weight)),
+          (piece:test_then_learn(x, y, weight)))
+        assert.equal((pieces:predict_one(x)), (piece:predict_one(x)))
+      end
+      assert.same(pieces:stats(), piece:stats())
+      assert.same(pieces:info(), piece:info())
+    end
+
+    for g, gate in ipairs(gates) do
+      for s, stream in ipairs(streams) do
+        it(("the same bits as step by step: gate %d, stream %d"):format(g, s), function()
+          for _, size in ipairs { { 4, 2 }, { 2, 1 }, { 3, 3 }, { 5, 2 }, { 8, 4 } } do
+            assert_same(size[1], size[2], gate, stream)
+          end
+        end)
+      end
+    end
+  end)
 end)

@@ -305,6 +305,15 @@ moe_status moe_object_exchange(moe_call *call, moe_object *a, moe_object *b);
 moe_status moe_object_assign(moe_call *call, moe_object *o,
                              const moe_object *from);
 
+/* Changes of all objects in its parameters: as long as its own do not count,
+   this is the same only if none of theirs has. */
+static inline uint32_t moe_object_changes_below(const moe_object *o) {
+  uint32_t sum = 0;
+  moe_object *const *end = o->below + o->n_below;
+  for (moe_object *const *at = o->below; at < end; at++) sum += (*at)->changes;
+  return sum;
+}
+
 /* Counts a call that reads an object and its children, or (-1) its end. */
 void moe_object_use(const moe_object *o, int by);
 

@@ -6,6 +6,30 @@
 #include "status.h"
 #include "vector_kernels.h"
 
+#define FOUR_OF(x) \
+  { x, x, x, x }
+
+const moe_exp_numbers moe__exp_numbers = {
+    .least = FOUR_OF(-708.0),
+    .log2e = FOUR_OF(0x1.71547652b82fep0),
+    .shift = FOUR_OF(0x1.8p52),
+    .ln2_high = FOUR_OF(0x1.62e42fefa38p-1),
+    .ln2_low = FOUR_OF(0x1.ef35793c7673p-45),
+    .term = {FOUR_OF(1 / 2.0), FOUR_OF(1 / 6.0), FOUR_OF(1 / 24.0),
+             FOUR_OF(1 / 120.0), FOUR_OF(1 / 720.0), FOUR_OF(1 / 5040.0),
+             FOUR_OF(1 / 40320.0), FOUR_OF(1 / 362880.0),
+             FOUR_OF(1 / 3628800.0), FOUR_OF(1 / 39916800.0),
+             FOUR_OF(1 / 479001600.0), FOUR_OF(1 / 6227020800.0)}};
+
+const moe_log_numbers moe__log_numbers = {
+    .least = FOUR_OF(1e-300),
+    .shift = FOUR_OF(0x1.8p52),
+    .ln2_high = FOUR_OF(0x1.62e42fefa38p-1),
+    .ln2_low = FOUR_OF(0x1.ef35793c7673p-45),
+    .term = {FOUR_OF(1 / 3.0), FOUR_OF(1 / 5.0), FOUR_OF(1 / 7.0),
+             FOUR_OF(1 / 9.0), FOUR_OF(1 / 11.0), FOUR_OF(1 / 13.0),
+             FOUR_OF(1 / 15.0), FOUR_OF(1 / 17.0), FOUR_OF(1 / 19.0)}};
+
 enum { GROUP = 4 /* rows that share one pass over the weights */ };
 
 MOE_KERNEL double fold(const double *lane, double rest) {
@@ -30,11 +54,10 @@ MOE_KERNEL double residue(const double *x, size_t n) {
 
 /* Beyond ±20 it is ±1 to the last bit. */
 MOE_KERNEL void tanh_all(double *x, size_t n) {
-  for (size_t j = 0; j < n; j++) {
-    double within = x[j] > 20 ? 20 : x[j] < -20 ? -20 : x[j];
-    double power = moe__exp_of(2 * within);
-    x[j] = (power - 1) / (power + 1);
-  }
+  for (size_t j = 0; j < n; j++)
+    x[j] = 2 * (x[j] > 20 ? 20 : x[j] < -20 ? -20 : x[j]);
+  moe__exp(x, n);
+  for (size_t j = 0; j < n; j++) x[j] = (x[j] - 1) / (x[j] + 1);
 }
 
 /* z[i·m] += x_i · w for the GROUP rows of x. */
@@ -145,7 +168,7 @@ typedef struct kernels {
   void (*axpy)(double, const double *, double *, size_t);
   void (*exp)(double *, size_t);
   void (*tanh)(double *, size_t);
-  bool (*softmax_row)(double *, size_t);
+  bool (*softmax_few)(double *, size_t);
   bool (*lines)(const double *, const double *, double, size_t, const double *,
                 size_t, double *);
   void (*products)(const double *, size_t, size_t, const double *, size_t,
@@ -175,8 +198,8 @@ typedef struct kernels {
   }                                                                            \
   TARGET static void exp_##NAME(double *x, size_t n) { moe__exp(x, n); }       \
   TARGET static void tanh_##NAME(double *x, size_t n) { tanh_all(x, n); }      \
-  TARGET static bool softmax_row_##NAME(double *z, size_t m) {                 \
-    return moe__softmax_row(z, m);                                             \
+  TARGET static bool softmax_few_##NAME(double *z, size_t m) {                 \
+    return moe__softmax_few(z, m, z);                                          \
   }                                                                            \
   TARGET static bool lines_##NAME(const double *w, const double *bias,         \
                                   double left, size_t m, const double *x,      \
@@ -216,7 +239,7 @@ typedef struct kernels {
   }                                                                            \
   static const kernels NAME = {                                                \
       dot_##NAME,   residue_##NAME,     axpy_##NAME,                           \
-      exp_##NAME,   tanh_##NAME,        softmax_row_##NAME,                    \
+      exp_##NAME,   tanh_##NAME,        softmax_few_##NAME,                    \
       lines_##NAME, products_##NAME,    weighted_sums_##NAME,                  \
       gram_##NAME,  standardize_##NAME, standardize_floats_##NAME,             \
       track_##NAME, average_##NAME};
@@ -313,13 +336,26 @@ static void subtract_most(double *z, size_t m) {
   }
 }
 
+/* Lane by lane, as moe__soften adds up a few. */
+static double sum_lanes(const double *x, size_t m) {
+  moe_quad lane = {0};
+  for (size_t c = 0; c < m; c++) lane[c % MOE_FOUR] += x[c];
+  return moe_quad_sum(&lane);
+}
+
 static void softmax_rows(double *z, size_t n, size_t m) {
   for (size_t i = 0; i < n; i++) subtract_most(z + i * m, m);
   moe_exp(z, n * m);
-  moe_normalise(z, n, m);
+  for (size_t i = 0; i < n; i++, z += m) {
+    double sum = sum_lanes(z, m);
+    if (sum > 0)
+      for (size_t c = 0; c < m; c++) z[c] /= sum;
+    else
+      even_out(z, m);
+  }
 }
 
 void moe_softmax(double *z, size_t n, size_t m) {
-  if (n != 1 || m > MOE_LANES || !best()->softmax_row(z, m))
+  if (n != 1 || m > MOE_LANES || !best()->softmax_few(z, m))
     softmax_rows(z, n, m);
 }

@@ -39,6 +39,11 @@ MOE_KERNEL void moe__axpy(double a, const double *restrict x,
     *(moe_quad *)(y + j + MOE_FOUR) += a * MOE_QUAD(x + j + MOE_FOUR);
   }
   if (j == n) return;
+  if (j + MOE_FOUR <= n) {
+    *(moe_quad *)(y + j) += a * MOE_QUAD(x + j);
+    j += MOE_FOUR;
+  }
+#pragma GCC unroll 1
   for (; j < n; j++) y[j] += a * x[j];
 }
 
@@ -57,109 +62,147 @@ MOE_KERNEL void moe__average(const double *restrict x, double share,
   for (; j < n; j++) mean[j] = rest * mean[j] + share * x[j];
 }
 
+/* Both in one pass over x. */
+MOE_KERNEL void moe__axpy_and_average(double a, double share,
+                                      const double *restrict x,
+                                      double *restrict y, double *restrict mean,
+                                      size_t n) {
+  double rest = 1 - share;
+  size_t j = 0;
+  for (; j + MOE_FOUR <= n; j += MOE_FOUR) {
+    moe_quad at = MOE_QUAD(x + j);
+    *(moe_quad *)(y + j) += a * at;
+    *(moe_quad *)(mean + j) = rest * MOE_QUAD(mean + j) + share * at;
+  }
+#pragma GCC unroll 1
+  for (; j < n; j++) {
+    y[j] += a * x[j];
+    mean[j] = rest * mean[j] + share * x[j];
+  }
+}
+
+/* The numbers of exp and log, each four times over and in memory, from where an
+   instruction takes them.  Compilers would keep them in registers from one call
+   to the next, and spill: so none may know that they are the same. */
+#define MOE_FORGET_ORIGIN(pointer) __asm__("" : "+r"(pointer))
+typedef double moe_number[MOE_FOUR];
+
+typedef struct moe_exp_numbers {
+  moe_number least, log2e, shift, ln2_high, ln2_low;
+  moe_number term[12]; /* 1 / 2! to 1 / 13! */
+} moe_exp_numbers;
+extern const moe_exp_numbers moe__exp_numbers;
+
+typedef struct moe_log_numbers {
+  moe_number least, shift, ln2_high, ln2_low;
+  moe_number term[9]; /* 1 / 3 to 1 / 19 */
+} moe_log_numbers;
+extern const moe_log_numbers moe__log_numbers;
+
 /* 2^k e^r with k the nearest integer to x / ln 2, so |r| < 0.35, where fourteen
    terms of the series are exact to the last bit or two.  They are summed in
-   pairs (Estrin), whose short chains are what a few numbers wait for. */
-MOE_KERNEL double moe__exp_of(double x) {
-  const double shift = 0x1.8p52, log2e = 0x1.71547652b82fep0;
-  const double ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
-  double limited = x < -708 ? -708 : x;
-  double shifted = limited * log2e + shift, k = shifted - shift;
-  double r = (limited - k * ln2_high) - k * ln2_low;
-  double r2 = r * r, r4 = r2 * r2;
-  double a = (0.5 + r * (1 / 6.0)) + r2 * (1 / 24.0 + r * (1 / 120.0));
-  double b =
-      (1 / 720.0 + r * (1 / 5040.0)) + r2 * (1 / 40320.0 + r * (1 / 362880.0));
-  double c = (1 / 3628800.0 + r * (1 / 39916800.0)) +
-             r2 * (1 / 479001600.0 + r * (1 / 6227020800.0));
-  double sum = 1 + (r + r2 * (a + r4 * (b + r4 * c)));
-  int64_t bits, power;
-  memcpy(&power, &shifted, sizeof power);
-  memcpy(&bits, &sum, sizeof bits);
-  bits += (int64_t)((uint64_t)power << 52);
-  memcpy(&sum, &bits, sizeof sum);
-  return x < -708 ? 0 : sum;
+   pairs (Estrin), whose short chains are what a few numbers wait for.  0 below
+   -708, and of what is NaN. */
+MOE_KERNEL void moe__exp_quad(moe_quad *x) {
+  const moe_exp_numbers *c = &moe__exp_numbers;
+  MOE_FORGET_ORIGIN(c);
+  const moe_quad *t = (const moe_quad *)c->term;
+  moe_quad shift = MOE_QUAD(c->shift);
+  moe_quad shifted = *x * MOE_QUAD(c->log2e) + shift, k = shifted - shift;
+  moe_quad r = (*x - k * MOE_QUAD(c->ln2_high)) - k * MOE_QUAD(c->ln2_low);
+  moe_quad r2 = r * r, r4 = r2 * r2;
+  moe_quad low = (t[0] + r * t[1]) + r2 * (t[2] + r * t[3]);
+  moe_quad middle = (t[4] + r * t[5]) + r2 * (t[6] + r * t[7]);
+  moe_quad high = (t[8] + r * t[9]) + r2 * (t[10] + r * t[11]);
+  moe_quad sum = 1 + (r + r2 * (low + r4 * (middle + r4 * high)));
+  moe_bits bits = (moe_bits)sum + ((moe_bits)shifted << 52);
+  *x = (moe_quad)(bits & (moe_bits)(*x >= MOE_QUAD(c->least)));
 }
 
-MOE_KERNEL void moe__exp_run(double *x, size_t n) {
-  for (size_t j = 0; j < n; j++) x[j] = moe__exp_of(x[j]);
-}
-
-/* A single group's steps are of known length, and what is left of a group is
-   taken as a whole one: neither takes longer than a step. */
 MOE_KERNEL void moe__exp(double *x, size_t n) {
-  size_t whole = n - n % MOE_FOUR, rest = n - whole;
-  double lane[MOE_FOUR] = {0};
-  if (whole == MOE_FOUR)
-    moe__exp_run(x, MOE_FOUR);
-  else
-    moe__exp_run(x, whole);
-  if (rest == 0) return;
-  for (size_t l = 0; l < rest; l++) lane[l] = x[whole + l];
-  moe__exp_run(lane, MOE_FOUR);
-  for (size_t l = 0; l < rest; l++) x[whole + l] = lane[l];
+  moe_quad last = {0};
+  size_t j = 0;
+  for (; j + MOE_FOUR <= n; j += MOE_FOUR) moe__exp_quad((moe_quad *)(x + j));
+  if (j == n) return;
+  for (size_t l = j; l < n; l++) last[l - j] = x[l];
+  moe__exp_quad(&last);
+  for (size_t l = j; l < n; l++) x[l] = last[l - j];
 }
 
 /* k ln 2 + 2 artanh s with x = 2^k m, m in [√½, √2) and s = (m − 1) / (m + 1),
    so |s| < 0.172, where ten terms of the series are exact to the last bit: log
    x to 2 ulp.  What is below 1e-300 counts as that; x is finite. */
-MOE_KERNEL double moe__log_of(double x) {
-  const double shift = 0x1.8p52;
-  const double ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
+MOE_KERNEL void moe__log_quad(moe_quad *x) {
+  const moe_log_numbers *c = &moe__log_numbers;
+  MOE_FORGET_ORIGIN(c);
+  const moe_quad *t = (const moe_quad *)c->term;
+  const moe_quad least = MOE_QUAD(c->least), shift = MOE_QUAD(c->shift);
   const uint64_t root_half = 0x3fe6a09e667f3bcd, bias = 1024;
-  double within = x > 1e-300 ? x : 1e-300, m, k;
-  uint64_t bits, power, shifted;
-  memcpy(&bits, &within, sizeof bits);
-  power = (bits - root_half + (bias << 52)) >> 52; /* k + bias */
-  bits -= (power - bias) << 52;
-  memcpy(&m, &bits, sizeof m);
-  memcpy(&shifted, &shift, sizeof shifted);
-  shifted += power;
-  memcpy(&k, &shifted, sizeof k);
-  k -= shift + (double)bias;
-  double s = (m - 1) / (m + 1), s2 = s * s, s4 = s2 * s2, s8 = s4 * s4;
-  double a = (1 / 3.0 + s2 * (1 / 5.0)) + s4 * (1 / 7.0 + s2 * (1 / 9.0));
-  double b = (1 / 11.0 + s2 * (1 / 13.0)) + s4 * (1 / 15.0 + s2 * (1 / 17.0));
-  double rest = s2 * (a + s8 * (b + s8 * (1 / 19.0)));
-  return k * ln2_high + (2 * s + (2 * s * rest + k * ln2_low));
+  moe_bits bits = (moe_bits)MOE_WHERE(*x > least, *x, least);
+  moe_bits power = (bits - root_half + (bias << 52)) >> 52; /* k + bias */
+  moe_quad m = (moe_quad)(bits - ((power - bias) << 52));
+  moe_quad k = (moe_quad)((moe_bits)shift + power) - shift - (double)bias;
+  moe_quad s = (m - 1) / (m + 1), s2 = s * s, s4 = s2 * s2, s8 = s4 * s4;
+  moe_quad low = (t[0] + s2 * t[1]) + s4 * (t[2] + s2 * t[3]);
+  moe_quad high = (t[4] + s2 * t[5]) + s4 * (t[6] + s2 * t[7]);
+  moe_quad rest = s2 * (low + s8 * (high + s8 * t[8]));
+  *x = k * MOE_QUAD(c->ln2_high) +
+       (2 * s + (2 * s * rest + k * MOE_QUAD(c->ln2_low)));
 }
 
-/* Steps of known length, which are all vector code. */
-MOE_KERNEL void moe__softmax_run(double *x, double most, int length) {
-  double sum = 0;
-  for (int c = 0; c < length; c++) {
-    double below = x[c] - most;
-    x[c] = moe__exp_of(below <= 0 ? below : -INFINITY);
-  }
-  for (int c = 0; c < length; c++) sum += x[c];
-  for (int c = 0; c < length; c++) x[c] /= sum;
+MOE_KERNEL double moe__log_of(double x) {
+  moe_quad all = MOE_ALL(x);
+  moe__log_quad(&all);
+  return all[0];
 }
 
-/* What is beyond the m items is -Inf, and adds 0 to the sum. */
-MOE_KERNEL void moe__softmax_few(double *z, size_t m, double most, int length) {
-  double x[MOE_LANES];
-  for (int c = 0; c < length; c++) x[c] = (size_t)c < m ? z[c] : -INFINITY;
-  moe__softmax_run(x, most, length);
-  for (int c = 0; c < length; c++)
-    if ((size_t)c < m) z[c] = x[c];
-}
+MOE_KERNEL double moe__larger(double a, double b) { return a > b ? a : b; }
 
+/* What is NaN is passed over, or is the result. */
 MOE_KERNEL double moe__largest(const double *z, size_t m) {
   double most = -INFINITY;
+  if (m == MOE_FOUR)
+    return moe__larger(moe__larger(z[0], z[2]), moe__larger(z[1], z[3]));
   for (size_t c = 0; c < m; c++) most = z[c] > most ? z[c] : most;
   return most;
 }
 
-/* Of at most MOE_LANES items; false where there is no finite largest one. */
-MOE_KERNEL bool moe__softmax_row(double *z, size_t m) {
-  double most = m == MOE_FOUR ? moe__largest(z, MOE_FOUR) : moe__largest(z, m);
+/* e^(z − most) over their sum, which it returns, of so many quads. */
+MOE_KERNEL double moe__soften_quads(moe_quad *z, double most, int quads) {
+  for (int i = 0; i < quads; i++) {
+    z[i] -= most;
+    moe__exp_quad(&z[i]);
+  }
+  moe_quad all = *z;
+  if (quads > 1) all += z[1];
+  double sum = moe_quad_sum(&all);
+  for (int i = 0; i < quads; i++) z[i] /= sum;
+  return sum;
+}
+
+/* The softmax of at most MOE_LANES items goes to p, which may be z: Σ e^(z −
+   most).  What is beyond the m items is -Inf, and adds 0 to the sum. */
+MOE_KERNEL double moe__soften(const double *z, size_t m, double most,
+                              double *p) {
+  moe_quad x[MOE_LANES / MOE_FOUR];
+  if (m == MOE_FOUR) {
+    *x = MOE_QUAD(z);
+    double sum = moe__soften_quads(x, most, 1);
+    *(moe_quad *)p = *x;
+    return sum;
+  }
+  for (size_t c = 0; c < MOE_LANES; c++)
+    x[c / MOE_FOUR][c % MOE_FOUR] = c < m ? z[c] : -INFINITY;
+  double sum = moe__soften_quads(x, most, 2);
+  for (size_t c = 0; c < m; c++) p[c] = x[c / MOE_FOUR][c % MOE_FOUR];
+  return sum;
+}
+
+/* The same; false where there is no finite largest one. */
+MOE_KERNEL bool moe__softmax_few(const double *z, size_t m, double *p) {
+  double most = moe__largest(z, m);
   if (most - most != 0) return false;
-  if (m == MOE_FOUR)
-    moe__softmax_run(z, most, MOE_FOUR);
-  else if (m < MOE_FOUR)
-    moe__softmax_few(z, m, most, MOE_FOUR);
-  else
-    moe__softmax_few(z, m, most, MOE_LANES);
+  moe__soften(z, m, most, p);
   return true;
 }
 
@@ -178,27 +221,34 @@ MOE_KERNEL void moe__sum_quads(const moe_quad *x, moe_quad *out) {
       (moe_quad){a[0], b[0], a[2], b[2]} + (moe_quad){a[1], b[1], a[3], b[3]};
 }
 
-/* Four rows of w times x, in one pass over it: each with the bits of dot. */
-MOE_KERNEL void moe__multiply_quad(const double *restrict w,
+/* Four rows times x, in one pass over it: each with the bits of dot. */
+MOE_KERNEL void moe__multiply_rows(const double *const *restrict row,
                                    const double *restrict x, size_t d,
                                    moe_quad *z) {
+  const double *r0 = row[0], *r1 = row[1], *r2 = row[2], *r3 = row[3];
   moe_quad low[MOE_FOUR] = {{0}}, high[MOE_FOUR] = {{0}}, rest = {0};
   size_t j = 0;
   for (; j + MOE_LANES <= d; j += MOE_LANES)
 #pragma GCC unroll 4
     for (size_t c = 0; c < MOE_FOUR; c++) {
-      low[c] += MOE_QUAD(w + c * d + j) * MOE_QUAD(x + j);
-      high[c] +=
-          MOE_QUAD(w + c * d + j + MOE_FOUR) * MOE_QUAD(x + j + MOE_FOUR);
+      low[c] += MOE_QUAD(row[c] + j) * MOE_QUAD(x + j);
+      high[c] += MOE_QUAD(row[c] + j + MOE_FOUR) * MOE_QUAD(x + j + MOE_FOUR);
     }
 #pragma GCC unroll 4
   for (int c = 0; c < MOE_FOUR; c++) low[c] += high[c];
   moe__sum_quads(low, z);
   if (j == d) return;
 #pragma GCC unroll 1
-  for (; j < d; j++)
-    rest += x[j] * (moe_quad){w[j], w[d + j], w[2 * d + j], w[3 * d + j]};
+  for (; j < d; j++) rest += x[j] * (moe_quad){r0[j], r1[j], r2[j], r3[j]};
   *z += rest;
+}
+
+/* The same of rows of w. */
+MOE_KERNEL void moe__multiply_quad(const double *restrict w,
+                                   const double *restrict x, size_t d,
+                                   moe_quad *z) {
+  const double *const rows[MOE_FOUR] = {w, w + d, w + 2 * d, w + 3 * d};
+  moe__multiply_rows(rows, x, d, z);
 }
 
 /* Four rows of g += their factors in a times x. */

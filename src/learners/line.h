@@ -17,7 +17,8 @@ typedef struct moe_line {
   int64_t *n_seen;        /* … as every learner counts it */
   double *mean, *counted; /* of its intake; NULL where that keeps none */
   double lr;
-  bool implicit, intercept;
+  double damping; /* 1 where steps are implicit, else 0 */
+  bool intercept;
 } moe_line;
 
 /* A sample of d features, which holds nothing but finite numbers. */

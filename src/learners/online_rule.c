@@ -471,7 +471,7 @@ static moe_line line_of(moe_online *o, const moe_rule_params *p) {
                     .rows = &o->rows,
                     .n_seen = &a->fitted.n_seen,
                     .lr = p->lr,
-                    .implicit = p->step == MOE_STEP_IMPLICIT,
+                    .damping = p->step == MOE_STEP_IMPLICIT ? 1 : 0,
                     .intercept = p->intercept};
 }
 

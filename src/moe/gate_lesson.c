@@ -1,350 +1,6 @@
-/* The formulas of gate_online.h for one sample, compiled as a whole for each
-   instruction set: a step is a few hundred instructions, and calls and loops of
-   unknown length would be most of them.  Sums have an order of their own, which
-   is the same for all sets. */
 #include "gate_lesson.h"
 
-#include <float.h>
-#include <math.h>
-
-#include "vector_kernels.h"
-
-enum {
-  MEMORY = 10000, /* samples that means and variances remember */
-  FARTHEST = 30,  /* deviations from the mean */
-  FEW = 10,       /* samples, before which deviations are not trusted */
-  EARLY = 64,     /* samples, up to which factors and decay are kept up … */
-  SELDOM = 16     /* … to date always, and the interval after that */
-};
-
-/* One side after the other, each of which is one choice for all four. */
-MOE_KERNEL void clamp(moe_quad *quad, double most) {
-  double *x = (double *)quad;
-  for (int c = 0; c < MOE_FOUR; c++) x[c] = x[c] > -most ? x[c] : -most;
-  for (int c = 0; c < MOE_FOUR; c++) x[c] = x[c] < most ? x[c] : most;
-}
-
-MOE_KERNEL double larger(double a, double b) { return a > b ? a : b; }
-
-/* In no order: nothing is NaN. */
-MOE_KERNEL double find_largest(const double *x, size_t n) {
-  double most = -DBL_MAX, pair[2];
-  size_t k = 0;
-  for (; k + MOE_FOUR <= n; k += MOE_FOUR) {
-    for (size_t i = 0; i < 2; i++) pair[i] = larger(x[k + i], x[k + 2 + i]);
-    most = larger(most, larger(pair[0], pair[1]));
-  }
-  for (; k < n; k++) most = larger(most, x[k]);
-  return most;
-}
-
-/* ------------------------------------------------------------------ answers
- */
-
-/* factor z; false where a value is missing. */
-MOE_KERNEL bool find_logits(const moe_affine *a, size_t m, double factor,
-                            const double *restrict x, double *restrict z) {
-  bool whole =
-      moe__lines(a->weights, a->bias, a->left, m, x, a->fitted.n_features, z);
-  for (size_t e = 0; factor != 1 && e < m; e++) z[e] *= factor;
-  if (factor != 1) moe__limit(z, m);
-  return whole;
-}
-
-/* Finite logits become probabilities, with the bits of moe_softmax. */
-MOE_KERNEL void soften(double *restrict z, size_t m) {
-  double most = find_largest(z, m), sum = 0;
-  for (size_t e = 0; e < m; e++) z[e] -= most;
-  moe__exp(z, m);
-  for (size_t e = 0; e < m; e++) sum += z[e];
-  for (size_t e = 0; e < m; e++) z[e] /= sum;
-}
-
-/* p = v_logits q + v, in place or elsewhere. */
-MOE_KERNEL void blend(const double *restrict v, size_t m, const double *q,
-                      double *out) {
-  double rest = v[m];
-  size_t e = 0;
-  for (; e + MOE_FOUR <= m; e += MOE_FOUR)
-    *(moe_quad *)(out + e) = rest * MOE_QUAD(q + e) + MOE_QUAD(v + e);
-  for (; e < m; e++) out[e] = rest * q[e] + v[e];
-}
-
-MOE_KERNEL bool answer(const moe_linear_gate *g, size_t m, double factor,
-                       const double *x, double *q, double *out) {
-  bool whole = find_logits(&g->affine, m, factor, x, q);
-  soften(q, m);
-  if (g->stream.prior != NULL && out != NULL) blend(g->stream.prior, m, q, out);
-  return whole;
-}
-
-/* -------------------------------------------------------- where a step goes
- */
-
-typedef struct direction {
-  const double *u;     /* n_features */
-  double bias, length; /* 1 − uᵀμ, 1 + |x̂|² */
-} direction;
-
-/* uᵀμ and |x̂|², lane by lane. */
-typedef struct sums {
-  moe_quad along, square;
-} sums;
-
-/* Counts four columns in means and variances where the sample has `share` of
-   the weight so far, and finds x̂ and u. */
-MOE_KERNEL void measure(const double *restrict x, double share,
-                        const double *restrict factor, double *restrict mean,
-                        double *restrict variance, double *restrict u,
-                        sums *total) {
-  moe_quad gap = MOE_QUAD(x) - MOE_QUAD(mean);
-  clamp(&gap, 2 * MOE_GATE_LARGEST); /* a fit's mean is any */
-  moe_quad way = share * gap, centre = MOE_QUAD(mean) + way;
-  moe_quad standard = (MOE_QUAD(x) - centre) * MOE_QUAD(factor);
-  clamp(&standard, FARTHEST);
-  moe_quad to = standard * MOE_QUAD(factor);
-  *(moe_quad *)variance = (1 - share) * (MOE_QUAD(variance) + way * gap);
-  *(moe_quad *)mean = centre;
-  *(moe_quad *)u = to;
-  total->along += to * centre;
-  total->square += standard * standard;
-}
-
-MOE_KERNEL void copy(const double *from, size_t n, double *to) {
-#pragma GCC unroll 1
-  for (size_t j = 0; j < n; j++) to[j] = from[j];
-}
-
-/* The same of fewer, in room for twenty numbers: the others are 0. */
-MOE_KERNEL void measure_few(const double *x, double share, const double *factor,
-                            size_t n, double *mean, double *variance, double *u,
-                            double *room, sums *total) {
-  double *own = room + MOE_FOUR;
-  for (int i = 0; i < 5 * MOE_FOUR; i++) room[i] = 0;
-  copy(x, n, room);
-  copy(factor, n, own);
-  copy(mean, n, own + MOE_FOUR);
-  copy(variance, n, own + 2 * MOE_FOUR);
-  measure(room, share, own, own + MOE_FOUR, own + 2 * MOE_FOUR,
-          own + 3 * MOE_FOUR, total);
-  copy(own + MOE_FOUR, n, mean);
-  copy(own + 2 * MOE_FOUR, n, variance);
-  copy(own + 3 * MOE_FOUR, n, u);
-}
-
-/* Means and variances remember about MEMORY samples. */
-MOE_KERNEL direction standardize(moe_linear_gate *g, const double *x,
-                                 double weight, double *u, double *room) {
-  moe_gate_stream *s = &g->stream;
-  double *mean = g->centre, *variance = s->variance, *factor = s->factor;
-  double rows = s->rows * (1 - 1.0 / MEMORY) + weight;
-  s->rows = rows < DBL_MAX ? rows : DBL_MAX;
-  double share = weight / s->rows;
-  sums total = {{0}, {0}};
-  size_t d = g->affine.fitted.n_features, j = 0;
-  for (; j + MOE_FOUR <= d; j += MOE_FOUR)
-    measure(x + j, share, factor + j, mean + j, variance + j, u + j, &total);
-  if (j < d)
-    measure_few(x + j, share, factor + j, d - j, mean + j, variance + j, u + j,
-                room, &total);
-  return (direction){.u = u,
-                     .bias = 1 - moe_quad_sum(&total.along),
-                     .length = 1 + moe_quad_sum(&total.square)};
-}
-
-/* ---------------------------------------------------- what a sample tells
- */
-
-typedef struct lesson {
-  size_t m, wide;    /* n_outputs, and in whole quads */
-  const double *q;   /* softmax(z) */
-  double *score;     /* y, -Inf of who was not asked */
-  double *asked;     /* 1, or 0 */
-  double *like;      /* exp(y − max y), 0 of who was not asked */
-  double most;       /* max y */
-  double all, joint; /* Σ q over those asked; Σ q like */
-  double *slope, *moved;
-} lesson;
-
-/* One choice at a time, each of which is one instruction for a quad. */
-MOE_KERNEL void hear(const double *restrict y, lesson *l) {
-  double *restrict score = l->score, *restrict asked = l->asked;
-  size_t m = l->m;
-  for (size_t e = 0; e < m; e++) asked[e] = y[e] == y[e] ? 1 : 0;
-  for (size_t e = 0; e < m; e++) score[e] = y[e] > -DBL_MAX ? y[e] : -DBL_MAX;
-  for (size_t e = 0; e < m; e++)
-    score[e] = score[e] < DBL_MAX ? score[e] : DBL_MAX;
-  for (size_t e = 0; e < m; e++)
-    score[e] = asked[e] != 0 ? score[e] : -INFINITY;
-  for (size_t e = m; e < l->wide; e++) score[e] = -INFINITY;
-  l->most = find_largest(score, l->wide);
-}
-
-MOE_KERNEL void weigh(lesson *l) {
-  double *restrict like = l->like;
-  for (size_t e = 0; e < l->m; e++) like[e] = l->score[e] - l->most;
-  moe__exp(like, l->m);
-  l->all = moe__dot_few(l->q, l->asked, l->m);
-  l->joint = moe__dot_few(l->q, like, l->m);
-}
-
-/* q less the hard target, the first of those that are best: its place, below 0,
-   is the largest of theirs. */
-MOE_KERNEL bool find_hard_slope(lesson *l) {
-  const moe_quad none = {0}, place = {0, -1, -2, -3};
-  double *slope = l->slope;
-  double last = -(double)l->m;
-  for (size_t k = 0; k < l->m; k += MOE_FOUR) {
-    moe_mask best = MOE_QUAD(l->score + k) >= MOE_ALL(l->most);
-    *(moe_quad *)(slope + k) =
-        MOE_WHERE(best, place - (double)k, MOE_ALL(last));
-  }
-  double first = find_largest(slope, l->wide);
-  for (size_t k = 0; k < l->m; k += MOE_FOUR) {
-    moe_mask it = MOE_QUAD(slope + k) == MOE_ALL(first);
-    *(moe_quad *)(slope + k) = MOE_WHERE(it, none + 1, none);
-  }
-  for (size_t e = 0; e < l->m; e++) slope[e] = l->q[e] - slope[e];
-  return first > last;
-}
-
-/* q − h. */
-MOE_KERNEL bool find_soft_slope(lesson *l) {
-  double *restrict slope = l->slope;
-  double whole = 1 / l->all, part = 1 / l->joint;
-  if (!(l->joint > DBL_MIN)) return false;
-  for (size_t e = 0; e < l->m; e++)
-    slope[e] = l->q[e] * (whole * l->asked[e] - part * l->like[e]);
-  return true;
-}
-
-/* ----------------------------------------------------------------- the step
- */
-
-/* How far a step goes. */
-MOE_KERNEL double find_length(const moe_gate_rule *r, const direction *to,
-                              double weight, const lesson *l) {
-  if (r->clip > 0) {
-    double square = moe__dot_few(l->slope, l->slope, l->m);
-    square *= weight * weight * to->length;
-    if (square > r->clip * r->clip) weight *= r->clip / sqrt(square);
-  }
-  double step = r->online_lr * weight;
-  step = step < MOE_GATE_LARGEST ? step : MOE_GATE_LARGEST;
-  return r->implicit ? step / (1 + step * to->length / 2) : step;
-}
-
-/* A step down the slope; `moved` becomes what it adds to the sample's z, if
-   columns are as they come. */
-MOE_KERNEL void descend(const moe_affine *a, const moe_gate_rule *rule,
-                        const direction *to, double weight, lesson *l) {
-  double *restrict slope = l->slope, *restrict moved = l->moved;
-  double step = find_length(rule, to, weight, l);
-  for (size_t e = 0; e < l->m; e++) slope[e] *= -step;
-  for (size_t e = 0; e < l->m; e++) moved[e] = slope[e] * to->length;
-  moe__axpy(to->bias, slope, a->bias, l->m);
-  moe__add_product(slope, l->m, to->u, a->fitted.n_features, a->weights);
-}
-
-/* Those hypotheses are compared that say something of the experts asked; the
-   shares of the others stay. */
-MOE_KERNEL void follow(const moe_gate_rule *rule, double power, lesson *l,
-                       double *restrict v) {
-  const double *restrict asked = l->asked;
-  double *restrict like = l->like;
-  size_t m = l->m;
-  double logits = l->joint / l->all;
-  double kept = 1 - rule->share, even = rule->share / (double)(m + 1);
-  if (!(l->joint > DBL_MIN)) return;
-  if (power != 1) {
-    logits = pow(logits, power);
-    for (size_t e = 0; e < m; e++) like[e] = asked[e] * pow(like[e], power);
-  }
-  double before = v[m] + moe__dot_few(asked, v, m);
-  double after = logits * v[m] + moe__dot_few(like, v, m);
-  if (!(after > DBL_MIN)) return;
-  double scale = kept * (before / after);
-  for (size_t e = 0; e < m; e++)
-    v[e] = v[e] * (kept * (1 - asked[e]) + scale * like[e]) + even;
-  v[m] = v[m] * (scale * logits) + even;
-}
-
-/* Whether a step changes z of its own sample by its move alone. */
-MOE_KERNEL bool moves_only(const moe_linear_gate *g,
-                           const moe_gate_rule *rule) {
-  return !rule->standardize && g->stream.prior == NULL && rule->decay == 0;
-}
-
-/* `power` is how far the prior believes the likelihoods. */
-MOE_KERNEL void teach(moe_linear_gate *g, const moe_gate_rule *rule,
-                      const moe_example *e, const double *x, const double *q,
-                      size_t m, double power) {
-  moe_gate_stream *s = &g->stream;
-  double *restrict rows = s->desk;
-  size_t d = g->affine.fitted.n_features, wide = moe__desk_width(m);
-  bool hard = rule->target == MOE_TARGET_BEST_EXPERT;
-  lesson l = {.m = m,
-              .wide = wide,
-              .q = q,
-              .like = rows + MOE_DESK_LIKE * wide,
-              .score = rows + MOE_DESK_SCORE * wide,
-              .asked = rows + MOE_DESK_ASKED * wide,
-              .slope = rows + MOE_DESK_SLOPE * wide,
-              .moved = rows + MOE_DESK_MOVED * wide};
-  direction to;
-  if (rule->standardize)
-    to = standardize(g, x, e->weight, moe__desk_columns(g, MOE_DESK_U), l.like);
-  else
-    to = (direction){x, 1, 1 + (x == e->x ? e->norm : moe__dot(x, x, d))};
-  hear(e->y, &l);
-  if (!hard || s->prior != NULL) weigh(&l);
-  bool told = hard ? find_hard_slope(&l) : find_soft_slope(&l);
-  told = told && rule->online_lr > 0;
-  if (told) descend(&g->affine, rule, &to, e->weight, &l);
-  s->moved = told && moves_only(g, rule) ? l.moved : NULL;
-  if (s->prior != NULL) follow(rule, power, &l, s->prior);
-  s->considered = NULL;
-  s->steps++;
-}
-
-/* -------------------------------------------------------------- maintenance
- */
-
-MOE_KERNEL void find_factors(const double *restrict variance,
-                             const double *restrict mean, size_t d,
-                             double *restrict factor) {
-  for (size_t j = 0; j < d; j++) {
-    double least = larger(1e-12 * fabs(mean[j]), 1 / MOE_GATE_LARGEST);
-    double deviation = sqrt(variance[j]);
-    factor[j] = deviation > least ? 1 / deviation : 0;
-  }
-}
-
-/* The rows of the weights about the means are left as they are. */
-MOE_KERNEL void decay(moe_affine *a, const double *mean, double share) {
-  size_t d = a->fitted.n_features, m = a->fitted.n_outputs;
-  double *restrict w = a->weights, left = 1 / (1 + share);
-  for (size_t e = 0; mean != NULL && e < m; e++)
-    a->bias[e] += (1 - left) * moe__dot(w + e * d, mean, d);
-  for (size_t k = 0; k < m * d; k++) w[k] *= left;
-}
-
-static bool is_early(const moe_gate_stream *s) { return s->steps <= EARLY; }
-
-static bool is_due(const moe_gate_stream *s) {
-  return is_early(s) || s->steps % SELDOM == 0;
-}
-
-/* What need not be done for every sample; none of it changes an answer but by
-   decay. */
-MOE_KERNEL void maintain(moe_linear_gate *g, const moe_gate_rule *rule) {
-  moe_gate_stream *s = &g->stream;
-  double share = rule->online_lr * rule->decay * (is_early(s) ? 1 : SELDOM);
-  if (rule->standardize && s->steps >= FEW)
-    find_factors(s->variance, g->centre, g->affine.fitted.n_features,
-                 s->factor);
-  if (share > 0) decay(&g->affine, rule->standardize ? g->centre : NULL, share);
-}
+#include "gate_kernels.h"
 
 /* ----------------------------------------------------------------- dispatch
    Four experts whose likelihoods the prior believes as they are have code of
@@ -370,27 +26,27 @@ typedef struct kernels {
 } kernels;
 
 /* Who has no call has no holes either. */
-#define COMPILE_SIZE(NAME, SIZE, TARGET, M, POWER)                         \
-  TARGET static moe_status answer_##SIZE##_##NAME(                         \
-      moe_call *call, const moe_linear_gate *g, double factor,             \
-      const double *x, double *q, double *out) {                           \
-    return answer(g, M, factor, x, q, out) || call == NULL                 \
-               ? MOE_OK                                                    \
-               : moe__gate_fill_and_answer(call, g, factor, x, q, out);    \
-  }                                                                        \
-  TARGET static moe_status tell_##SIZE##_##NAME(                           \
-      moe_call *call, const moe_linear_gate *g, double factor,             \
-      const double *x, double *z) {                                        \
-    return find_logits(&g->affine, M, factor, x, z) || call == NULL        \
-               ? MOE_OK                                                    \
-               : moe__gate_fill_and_tell(call, g, factor, x, z);           \
-  }                                                                        \
-  TARGET static moe_status teach_##SIZE##_##NAME(                          \
-      moe_linear_gate *g, const moe_gate_rule *rule, const moe_example *e, \
-      const double *x, const double *q) {                                  \
-    teach(g, rule, e, x, q, M, POWER);                                     \
-    if (is_due(&g->stream)) maintain_##NAME(g, rule);                      \
-    return MOE_OK;                                                         \
+#define COMPILE_SIZE(NAME, SIZE, TARGET, M, POWER)                            \
+  TARGET static moe_status answer_##SIZE##_##NAME(                            \
+      moe_call *call, const moe_linear_gate *g, double factor,                \
+      const double *x, double *q, double *out) {                              \
+    return moe__gate_answer(g, M, factor, x, q, out) || call == NULL          \
+               ? MOE_OK                                                       \
+               : moe__gate_fill_and_answer(call, g, factor, x, q, out);       \
+  }                                                                           \
+  TARGET static moe_status tell_##SIZE##_##NAME(                              \
+      moe_call *call, const moe_linear_gate *g, double factor,                \
+      const double *x, double *z) {                                           \
+    return moe__gate_find_logits(&g->affine, M, factor, x, z) || call == NULL \
+               ? MOE_OK                                                       \
+               : moe__gate_fill_and_tell(call, g, factor, x, z);              \
+  }                                                                           \
+  TARGET static moe_status teach_##SIZE##_##NAME(                             \
+      moe_linear_gate *g, const moe_gate_rule *rule, const moe_example *e,    \
+      const double *x, const double *q) {                                     \
+    moe__gate_teach(g, rule, e, x, q, M, POWER, false);                       \
+    if (moe__gate_is_due(&g->stream)) maintain_##NAME(g, rule);               \
+    return MOE_OK;                                                            \
   }
 
 #define SIZED(NAME, SIZE) \
@@ -399,14 +55,14 @@ typedef struct kernels {
 #define COMPILE_FOR(NAME, TARGET)                               \
   TARGET __attribute__((noinline)) static void maintain_##NAME( \
       moe_linear_gate *g, const moe_gate_rule *rule) {          \
-    maintain(g, rule);                                          \
+    moe__gate_maintain(g, rule);                                \
   }                                                             \
   COMPILE_SIZE(NAME, any, TARGET, g->affine.fitted.n_outputs,   \
                rule->prior * e->weight)                         \
   COMPILE_SIZE(NAME, four, TARGET, MOE_FOUR, 1)                 \
   static const kernels NAME = {SIZED(NAME, any), SIZED(NAME, four)};
 
-MOE_COMPILE_KERNELS
+MOE_COMPILE_QUAD_KERNELS
 
 static const sized *fit(const moe_linear_gate *g) {
   return g->affine.fitted.n_outputs == MOE_FOUR ? &best()->four : &best()->any;
@@ -432,22 +88,15 @@ static moe_status give(moe_linear_gate *g, const moe_gate_rule *rule,
   return (plain ? fit(g) : &best()->any)->teach(g, rule, e, x, q);
 }
 
-static bool has_room(const moe_gate_stream *s, const moe_gate_rule *rule) {
-  return s->desk != NULL && (s->prior != NULL || !(rule->prior > 0));
-}
-
-/* Steps see it as it comes. */
-static bool is_usual(const moe_example *e) {
-  return e->norm > 0 && e->norm < MOE_GATE_LARGEST * MOE_GATE_LARGEST;
-}
-
 static MOE_RARE moe_status prepare(moe_call *call, moe_linear_gate *g,
                                    const moe_gate_rule *rule,
                                    const moe_example *e, const double *q) {
   moe_gate_stream *s = &g->stream;
   const double *x = e->x;
-  if (!has_room(s, rule)) MOE_TRY(moe_gate_stream_open(call, g, rule));
-  if (!is_usual(e)) x = moe__gate_fill(g, x, moe__desk_columns(g, MOE_DESK_X));
+  if (!moe__gate_has_room(s, rule))
+    MOE_TRY(moe_gate_stream_open(call, g, rule));
+  if (!moe__gate_sees(e))
+    x = moe__gate_fill(g, x, moe__desk_columns(g, MOE_DESK_X));
   if (q == NULL) MOE_TRY(moe_gate_answer_one(NULL, g, 1, x, s->desk, NULL));
   return give(g, rule, e, x, q != NULL ? q : s->desk);
 }
@@ -455,7 +104,7 @@ static MOE_RARE moe_status prepare(moe_call *call, moe_linear_gate *g,
 moe_status moe_gate_learn_one(moe_call *call, moe_linear_gate *g,
                               const moe_gate_rule *rule, const moe_example *e,
                               const double *q) {
-  return q != NULL && is_usual(e) && has_room(&g->stream, rule)
+  return q != NULL && moe__gate_sees(e) && moe__gate_has_room(&g->stream, rule)
              ? give(g, rule, e, e->x, q)
              : prepare(call, g, rule, e, q);
 }

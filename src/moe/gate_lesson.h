@@ -30,6 +30,16 @@ static inline double *moe__desk_columns(const moe_linear_gate *g, size_t row) {
          row * f->n_features;
 }
 
+/* Whether a step has the room that it needs, and sees the sample as it comes.
+ */
+static inline bool moe__gate_has_room(const moe_gate_stream *s,
+                                      const moe_gate_rule *rule) {
+  return s->desk != NULL && (s->prior != NULL || !(rule->prior > 0));
+}
+static inline bool moe__gate_sees(const moe_example *e) {
+  return e->norm > 0 && e->norm < MOE_GATE_LARGEST * MOE_GATE_LARGEST;
+}
+
 /* x without holes, and no farther than steps can go, in that room. */
 const double *moe__gate_fill(const moe_linear_gate *g, const double *x,
                              double *room);

@@ -111,6 +111,12 @@ moe_status moe_gate_answer_one(moe_call *call, const moe_linear_gate *g,
 moe_status moe_gate_logits(moe_call *call, const moe_linear_gate *g,
                            double factor, const double *x, double *z);
 
+/* A gate of the type "softmax" with a state, where softmax(z) is not scaled,
+   and its settings, for who works it by gate_kernels.h: both stay where they
+   are until its `changes` count.  NULL of any other. */
+moe_linear_gate *moe_softmax_gate_lay_open(moe_object *o,
+                                           const moe_gate_rule **rule);
+
 /* Probabilities q (n × m) become what the gate answers. */
 void moe_gate_stream_answer(const moe_gate_stream *s, double *q, size_t n,
                             size_t m);

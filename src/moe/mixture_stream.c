@@ -439,15 +439,33 @@ static moe_step *take_step(moe_call *call, moe_object *o,
   return t;
 }
 
-static moe_status finish(moe_step *t) {
+static moe_status learn_in_pieces(moe_step *t) {
   MOE_TRY(learn_guarded(t));
-  MOE_TRY(moe__track(t));
+  return moe__track(t);
+}
+
+static inline bool is_whole(const moe_stream *st, const moe_example *s) {
+  return st->gate != NULL && s->norm > 0;
+}
+
+static inline moe_status finish(moe_step *t) {
+  if (!is_whole(t->st, t->s) || !moe__lines_learn_one(t))
+    MOE_TRY(learn_in_pieces(t));
   return moe__mend(t);
+}
+
+/* Most samples find everything as the last one left it. */
+static inline moe_status follow(moe_call *call, moe_object *o) {
+  const moe_mixture *m = o->state;
+  return moe__stream_is_current(o, &m->stream) &&
+                 m->stream.levels == m->fitted.intake.levels.n
+             ? MOE_OK
+             : moe__stream_follow(call, o);
 }
 
 moe_status moe__stream_learn_one(moe_call *call, moe_object *o,
                                  const moe_example *s) {
-  MOE_TRY(moe__stream_follow(call, o));
+  MOE_TRY(follow(call, o));
   return finish(take_step(call, o, s));
 }
 
@@ -458,7 +476,7 @@ moe_status moe__stream_test_then_learn(moe_call *call, moe_object *o,
   const moe_mixture_params *p = o->params;
   bool apart = !st->open || moe__streaming_of(p->stream)->noise > 0;
   if (apart) MOE_TRY(moe__predict_one(call, o, s, out));
-  MOE_TRY(moe__stream_follow(call, o));
+  MOE_TRY(follow(call, o));
   moe_step *t = take_step(call, o, s);
   MOE_TRY(finish(t));
   if (!apart) memcpy(out, t->mixed, t->width * sizeof *out);
@@ -504,7 +522,7 @@ static moe_status begin(moe_call *call, const moe_object *o,
   moe_stream *st = &m->stream;
   double *room;
   int32_t *chosen;
-  if (!moe__stream_is_current(o)) {
+  if (!moe__stream_is_current(o, st)) {
     MOE_TRY(moe__mixture_check(call, o));
     *aside = *st;
     aside->of_lines = false; /* for all that is known */
@@ -530,8 +548,12 @@ static moe_status predict(moe_step *t, double *out) {
 
 moe_status moe__stream_predict_one(moe_call *call, const moe_object *o,
                                    const double *x, double *out) {
-  const moe_fitted *f = o->state;
-  const moe_example s = moe_example_of(x, f->n_features);
+  const moe_mixture *m = o->state;
+  const moe_stream *st = &m->stream;
+  const moe_example s = moe_example_of(x, m->fitted.n_features);
+  if (is_whole(st, &s) && moe__stream_is_current(o, st) &&
+      moe__lines_predict_one(o, &s, out))
+    return MOE_OK;
   moe_scratch_mark mark = moe_scratch_now(call);
   moe_stream aside;
   moe_step t;

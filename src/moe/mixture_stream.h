@@ -142,23 +142,24 @@ typedef struct moe_stream {
 
   /* Not saved, but made again. */
   size_t room_size, n_ids;
-  double *room;      /* of moe_step's arrays */
-  moe_step step;     /* of the sample that is learned */
-  int32_t *lists;    /* 3 × n: experts chosen, asked and taught */
-  int32_t *everyone; /* n: 0, 1, … */
-  int32_t *ids;      /* n_ids: each expert's class of each of the mixture's */
-  int64_t *known;    /* n: by which experts are recognised where they move */
-  uint32_t *seen; /* n + 1: the changes of experts and gate that count, … */
-  uint32_t changes[2];     /* … and of the mixture and the stream's options */
-  moe_line *lines;         /* n, where all are */
-  double *warmup;          /* n: samples */
-  uint8_t *frozen, *warms; /* n */
-  size_t levels;           /* of the intake that the experts know */
-  size_t selects;          /* experts, at most */
-  int64_t mend_at;         /* in fewer steps there is nothing to mend */
-  double share;            /* of the newest sample in a mean */
-  double most_entropy;     /* log n */
-  enum moe_teach teach;    /* never by kind */
+  double *room;        /* of moe_step's arrays */
+  moe_step step;       /* of the sample that is learned */
+  int32_t *lists;      /* 3 × n: experts chosen, asked and taught */
+  int32_t *everyone;   /* n: 0, 1, … */
+  int32_t *ids;        /* n_ids: each expert's class of each of the mixture's */
+  int64_t *known;      /* n: by which experts are recognised where they move */
+  uint32_t changes[2]; /* of the mixture and in what is in it, that count */
+  moe_line *lines;     /* n, where all are */
+  struct moe_linear_gate *gate;     /* where samples are taken in one piece: */
+  const struct moe_gate_rule *rule; /* the gate laid open, and its settings */
+  double *warmup;                   /* n: samples */
+  uint8_t *frozen, *warms;          /* n */
+  size_t levels;                    /* of the intake that the experts know */
+  size_t selects;                   /* experts, at most */
+  int64_t mend_at;      /* in fewer steps there is nothing to mend */
+  double share;         /* of the newest sample in a mean */
+  double entropy_unit;  /* 1 / log n; 0 of one alone */
+  enum moe_teach teach; /* never by kind */
   bool gate_frozen, calls_host, has_warmup, remembers, has_frozen;
   bool of_lines;           /* all experts are, in `lines` */
   bool teaches_asked;      /* who learns was asked */
@@ -204,6 +205,14 @@ static inline double moe__squared_error(const double *y, const double *p,
   return sum < 1e300 ? sum : 1e300;
 }
 
+/* ----------------------------------------------- mixture_stream_lines.c
+   A sample in one piece, where the stream's `gate` is laid open and it is known
+   that the sample is whole; false, and nothing is done, where that will not do.
+   What is learned counts among the steps. */
+bool moe__lines_learn_one(const moe_step *t);
+bool moe__lines_predict_one(const moe_object *o, const moe_example *s,
+                            double *out);
+
 /* ---------------------------------------------- mixture_stream_shares.c */
 
 /* Losses and merits of the experts that were asked for one number each. */
@@ -219,8 +228,17 @@ void moe__find_shares(const moe_step *t, double *shares);
 moe_status moe__stream_visit(moe_stream *st, moe_visitor *v);
 bool moe__stream_is_sound(const moe_object *o);
 
+/* Whether each expert has the classes that the state has of it: experts may
+   have met others by themselves. */
+bool moe__stream_has_classes(const moe_object *o);
+
 /* Whether the state is up to date with experts, gate and settings. */
-bool moe__stream_is_current(const moe_object *o);
+static inline bool moe__stream_is_current(const moe_object *o,
+                                          const moe_stream *st) {
+  return st->open && st->changes[0] == o->changes &&
+         st->changes[1] == moe_object_changes_below(o) &&
+         (!st->classes || moe__stream_has_classes(o));
+}
 
 /* A step without a sample, of so many outputs, with room for what a prediction
    needs, before what learning does, and n indices. */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "gate_online.h"
 #include "mixture_fit.h"
 #include "mixture_stream.h"
 
@@ -66,7 +67,6 @@ moe_status moe__stream_visit(moe_stream *st, moe_visitor *v) {
   MOE_TRY(moe_visit_derived(v, "everyone", MOE_I32, &st->everyone, st->n));
   MOE_TRY(moe_visit_derived(v, "ids", MOE_I32, &st->ids, st->n_ids));
   MOE_TRY(moe_visit_derived(v, "known", MOE_I64, &st->known, st->n));
-  MOE_TRY(moe_visit_derived(v, "seen", MOE_I32, &st->seen, st->n + 1));
   MOE_TRY(moe_visit_derived(v, "lines", MOE_U8, &st->lines,
                             moe_size(st->n, sizeof(moe_line))));
   MOE_TRY(moe_visit_derived(v, "warmup", MOE_F64, &st->warmup, st->n));
@@ -94,11 +94,6 @@ static void find_ids(const moe_mixture *m, size_t classes, int32_t *ids) {
         ids[e * classes + (size_t)m->map[k]] = (int32_t)(k - m->map_start[e]);
 }
 
-/* How often it was set what the derived figures were made from. */
-static uint32_t changes_of(const moe_object *options) {
-  return options != NULL ? options->changes : 0;
-}
-
 /* A mixture with other arrays in the place of those that are derived. */
 static moe_status new_derived(moe_call *call, const moe_object *o,
                               size_t classes, moe_mixture *aside) {
@@ -111,7 +106,6 @@ static moe_status new_derived(moe_call *call, const moe_object *o,
   st->room = st->warmup = NULL;
   st->lists = st->everyone = st->ids = NULL;
   st->known = NULL;
-  st->seen = NULL;
   st->lines = NULL;
   st->frozen = st->warms = NULL;
   MOE_TRY(moe__mixture_map(call, experts, aside));
@@ -123,7 +117,6 @@ static moe_status new_derived(moe_call *call, const moe_object *o,
   MOE_TRY(moe_new_array(call, &st->everyone, n, sizeof(int32_t)));
   MOE_TRY(moe_new_array(call, &st->ids, st->n_ids, sizeof(int32_t)));
   MOE_TRY(moe_new_array(call, &st->known, n, sizeof(int64_t)));
-  MOE_TRY(moe_new_array(call, &st->seen, n + 1, sizeof(uint32_t)));
   MOE_TRY(moe_new_array(call, &st->lines, n, sizeof(moe_line)));
   MOE_TRY(moe_new_array(call, &st->frozen, n, 1));
   return moe_new_array(call, &st->warms, n, 1);
@@ -133,7 +126,7 @@ static void free_derived(moe_mixture *m) {
   moe_stream *st = &m->stream;
   void *const arrays[] = {m->map_start, m->map,       st->room, st->warmup,
                           st->lists,    st->everyone, st->ids,  st->known,
-                          st->frozen,   st->warms,    st->seen, st->lines};
+                          st->frozen,   st->warms,    st->lines};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
     moe_free(arrays[i]);
 }
@@ -159,6 +152,21 @@ static bool are_lines(const moe_object *o, moe_line *lines) {
   return true;
 }
 
+/* The gate laid open, where nothing is in the way of a sample but a few lines
+   and it: no noise, no chance, nobody who waits or stays as he is. */
+static moe_linear_gate *lay_open_gate(const moe_object *o, moe_stream *st) {
+  const moe_mixture_params *p = params_of(o);
+  const moe_streaming *options = moe__streaming_of(p->stream);
+  const moe_fitted *own = o->state, *f = moe_learner_fitted(p->gate);
+  bool again = options->measure == MOE_AFTER_LEARNING;
+  if (!st->of_lines || !st->few || !(st->plain || st->in_logits) ||
+      st->has_warmup || st->has_frozen || st->gate_frozen || st->calls_host ||
+      options->noise > 0 || options->explore > 0 || (again && st->plain) ||
+      f == NULL || f->n_features != own->n_features || f->intake.spreads)
+    return NULL;
+  return moe_softmax_gate_lay_open(p->gate, &st->rule);
+}
+
 static enum moe_teach find_teaching(const moe_object *o) {
   const moe_mixture_params *p = params_of(o);
   enum moe_teach teach = (enum moe_teach)moe__streaming_of(p->stream)->teach;
@@ -179,11 +187,11 @@ void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   bool softmax = p->route.score == MOE_SOFTMAX && p->route.temperature == 1;
   bool penalty = st->has_warmup && options->warming == MOE_BY_PENALTY;
   st->changes[0] = o->changes;
-  st->changes[1] = changes_of(p->stream);
+  st->changes[1] = moe_object_changes_below(o);
   st->selects = moe_route_width(&p->route, st->n);
   st->mend_at = find_mending(options);
   st->share = 2 / ((double)options->span + 1);
-  st->most_entropy = log((double)st->n);
+  st->entropy_unit = st->n > 1 ? 1 / log((double)st->n) : 0;
   st->teach = find_teaching(o);
   st->teaches_asked =
       options->feedback == MOE_FULL_FEEDBACK || st->teach == MOE_TEACH_CHOSEN;
@@ -197,6 +205,7 @@ void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   st->biased = moe__stream_bias(o) != NULL;
   st->few = !st->biased && moe__route_is_few(&p->route, st->n);
   st->renormalizes = moe__route_renormalizes(&p->route);
+  st->gate = lay_open_gate(o, st);
 }
 
 moe_step moe__step_of(const moe_object *o, moe_stream *st, size_t width,
@@ -238,13 +247,11 @@ static void fill_derived(const moe_object *o, size_t classes) {
     st->has_frozen = st->has_frozen || st->frozen[e];
     st->warmup[e] = warmup_of(options, p->experts.names[e]);
     st->known[e] = moe__address(p->experts.items[e]->state);
-    st->seen[e] = p->experts.items[e]->changes;
     st->everyone[e] = (int32_t)e;
     st->remembers = st->remembers ||
                     moe_learner_type_of(p->experts.items[e])->advance != NULL;
     st->has_warmup = st->has_warmup || st->warmup[e] > 0;
   }
-  st->seen[st->n] = p->gate->changes;
   st->of_lines = are_lines(o, st->lines);
   st->levels = m->fitted.intake.levels.n;
   moe__stream_find_way(o, st);
@@ -267,7 +274,6 @@ static void take_derived(moe_mixture *m, const moe_mixture *from) {
   to->ids = st->ids;
   to->n_ids = st->n_ids;
   to->known = st->known;
-  to->seen = st->seen;
   to->lines = st->lines;
   to->frozen = st->frozen;
   to->warms = st->warms;
@@ -293,27 +299,15 @@ static moe_status make_derived(moe_call *call, moe_object *o, size_t classes,
 
 /* ---------------------------------------------------------------- following */
 
-/* Experts may have met classes by themselves. */
-static bool have_classes(const moe_mixture *m, const moe_children *experts) {
+bool moe__stream_has_classes(const moe_object *o) {
+  const moe_children *experts = &params_of(o)->experts;
+  const moe_mixture *m = o->state;
   for (size_t e = 0; e < experts->n; e++) {
     const moe_fitted *f = experts->items[e]->state;
     if ((int64_t)f->n_outputs != m->map_start[e + 1] - m->map_start[e])
       return false;
   }
   return true;
-}
-
-bool moe__stream_is_current(const moe_object *o) {
-  const moe_mixture_params *p = params_of(o);
-  const moe_mixture *m = o->state;
-  const moe_stream *st = &m->stream;
-  if (!st->open || st->changes[0] != o->changes ||
-      st->changes[1] != changes_of(p->stream) || st->n != p->experts.n ||
-      p->gate == NULL || st->seen[st->n] != p->gate->changes)
-    return false;
-  for (size_t e = 0; e < st->n; e++)
-    if (st->seen[e] != p->experts.items[e]->changes) return false;
-  return !st->classes || have_classes(m, &p->experts);
 }
 
 static moe_status follow_levels(moe_call *call, moe_object *o) {
@@ -351,7 +345,7 @@ moe_status moe__stream_follow(moe_call *call, moe_object *o) {
   const moe_fitted *own = &m->fitted;
   if (!m->stream.open && own->n_seen > 0 && !own->intake.open)
     MOE_TRY(open_intake(call, o));
-  if (!moe__stream_is_current(o))
+  if (!moe__stream_is_current(o, &m->stream))
     MOE_TRY(follow_parts(call, o, own->n_outputs));
   return m->stream.levels == own->intake.levels.n ? MOE_OK
                                                   : follow_levels(call, o);

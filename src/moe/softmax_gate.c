@@ -47,6 +47,8 @@ enum { START, FIT, SEARCH, FINISH };
 enum { AUTO, LBFGS, ADAM };
 static const char *const solvers[] = {"auto", "lbfgs", "adam", NULL};
 
+extern const moe_learner_type moe_softmax_gate;
+
 /* Products in one pass over the rows, up to which auto is lbfgs. */
 static const double MANY = 1e8;
 
@@ -382,6 +384,14 @@ static moe_status learn_one(moe_call *call, moe_object *o,
 static const double *moved(const moe_object *o) {
   const softmax_gate *g = o->state;
   return factor_of(o) == 1 ? g->linear.stream.moved : NULL;
+}
+
+moe_linear_gate *moe_softmax_gate_lay_open(moe_object *o,
+                                           const moe_gate_rule **rule) {
+  softmax_gate *g = o->state;
+  if (o->type != &moe_softmax_gate.type || factor_of(o) != 1) return NULL;
+  *rule = rule_of(o);
+  return &g->linear;
 }
 
 static moe_status add_expert(moe_call *call, moe_object *o, size_t position) {
