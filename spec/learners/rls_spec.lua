@@ -5,6 +5,7 @@ local data = require "spec.support.data"
 local near, each_near = require("spec.support.near").within(1e-9)
 
 local E = moe.experts
+local unpack = table.unpack or unpack
 
 -- What another implementation (in Rust, no intercept, delta 100) has after 1, 10 and
 -- 1,000 samples of this stream.
@@ -64,7 +65,10 @@ describe("without forgetting it is ridge regression", function()
   -- The bias is penalised like the weights: a column of ones.
   local function ridge(X, y, l2, weights)
     local rows = {}
-    for i, x in ipairs(X) do rows[i] = { x[1], x[2], x[3], 1 } end
+    for i, x in ipairs(X) do
+      rows[i] = { unpack(x) }
+      table.insert(rows[i], 1)
+    end
     local model = E.linear { l2 = l2, intercept = false }
     model:fit(rows, y, { weights = weights })
     return model:info().coefficients
@@ -82,6 +86,19 @@ describe("without forgetting it is ridge regression", function()
     local w = ridge(X, y, 0.1, weights)
     local c = info.coefficients
     each_near(w, { c[1], c[2], c[3], info.intercept })
+  end)
+
+  -- Columns are worked on in fours and eights; more than 40 weights by others.
+  it("of any number of columns", function()
+    for _, d in ipairs { 1, 4, 6, 7, 8, 10, 12, 15, 16, 19, 23, 31, 37, 39, 40, 47 } do
+      local wide, target = data.plane(80, d, 1, d)
+      local model = E.rls { forgetting = 1, adaptive = false, delta = 10 }
+      for i = 1, 80 do model:learn_one(wide[i], target[i]) end
+      local info = model:info()
+      local w = type(info.coefficients) == "table" and info.coefficients or { info.coefficients }
+      table.insert(w, info.intercept)
+      each_near(ridge(wide, target, 0.1), w)
+    end
   end)
 
   it("of several targets, each as if alone", function()

@@ -11,8 +11,15 @@
 #define KERNEL static inline __attribute__((always_inline))
 #define QUAD(x) (*(moe_quad *)(x))
 
-/* So many columns of U are as long, and so many numbers a vector. */
-enum { GROUP = MOE_RECURSIVE_GROUP };
+/* Eight numbers at a time, for instruction sets with vectors of as many. */
+typedef double eight __attribute__((vector_size(8 * sizeof(double)),
+                                    aligned(sizeof(double)), may_alias));
+#define EIGHT(x) (*(eight *)(x))
+enum { portable_has_eights, avx2_has_eights = 0, avx512_has_eights = 1 };
+
+/* So many columns of U are as long, and so many numbers a vector; columns of a
+   SHORT U fare better by rows. */
+enum { GROUP = MOE_RECURSIVE_GROUP, SHORT = 40 };
 
 /* What is found out about a group of columns: f = Uᵀ z, v = D f, which they add
    to the gain, and the running sums of f v.  In the end f is over the sum
@@ -146,24 +153,37 @@ KERNEL double share(size_t n, double noise, double kept, double most,
   return by[3];
 }
 
-/* Changes n columns, and the gain by what they were. */
+/* Divides four numbers of the gain, and adds up their squares. */
+KERNEL void divide(const moe_quad *sum, double shrink, double *gain,
+                   moe_quad *squares) {
+  moe_quad own = *sum * shrink;
+  *squares += own * own;
+  QUAD(gain) = own;
+}
+
+/* Changes four rows of n columns, and the gain by what they were. */
+KERNEL void change_four(size_t n, size_t length, double *u, const double *p,
+                        const double *v, moe_quad *gain) {
+  for (size_t j = 0; j < n; j++) {
+    moe_quad own = MOE_QUAD(u + j * length);
+    QUAD(u + j * length) = own - *gain * p[j];
+    *gain += own * v[j];
+  }
+}
+
 KERNEL void change_columns(size_t n, size_t length, double *restrict u,
                            const double *p, const double *v,
                            double *restrict gain) {
-  for (size_t i = 0; i < length; i += GROUP, u += GROUP) {
+  for (size_t i = 0; i < length; i += GROUP) {
     moe_quad sum = MOE_QUAD(gain + i);
-    for (size_t j = 0; j < n; j++) {
-      moe_quad own = MOE_QUAD(u + j * length);
-      QUAD(u + j * length) = own - sum * p[j];
-      sum += own * v[j];
-    }
+    change_four(n, length, u + i, p, v, &sum);
     QUAD(gain + i) = sum;
   }
 }
 
-/* Finds U and the gain, up to its divisor. */
-KERNEL void change(const moe_recursive *r, const part *p,
-                   double *restrict gain) {
+/* Finds U and the gain, whose length squared is the sum of `squares`. */
+KERNEL void change(const moe_recursive *r, const part *p, double shrink,
+                   double *restrict gain, moe_quad *squares) {
   double *u = r->unit;
   size_t n = r->n, rest = n % GROUP, length = GROUP;
   for (; length <= n; length += GROUP, p++) {
@@ -174,30 +194,72 @@ KERNEL void change(const moe_recursive *r, const part *p,
   if (rest > 0) QUAD(gain + length - GROUP) = (moe_quad){0};
   for (size_t j = 0; j < rest; j++, u += length)
     change_columns(1, length, u, p->f + j, p->v + j, gain);
+  for (size_t i = 0; i < n; i += GROUP)
+    divide(&QUAD(gain + i), shrink, gain + i, squares);
 }
 
-/* Divides the gain, and tells its squared length; infinities and what is not a
-   number anywhere end in that. */
-KERNEL double divide(size_t n, double shrink, double *gain) {
-  moe_quad sum = {0};
-  for (size_t i = 0; i < n; i += GROUP) {
-    moe_quad own = MOE_QUAD(gain + i) * shrink;
-    sum += own * own;
-    QUAD(gain + i) = own;
+/* The same of eight rows. */
+KERNEL void change_eight(size_t n, size_t length, double *u, const part *p,
+                         eight *gain) {
+  for (size_t j = 0; j < n; j++) {
+    eight own = EIGHT(u + j * length);
+    EIGHT(u + j * length) = own - *gain * p->f[j];
+    *gain += own * p->v[j];
   }
-  return shrink > 0 ? moe_quad_sum(&sum) : INFINITY;
+}
+
+/* The same in n columns of all groups from one on, which begins at `at`. */
+KERNEL void change_groups(size_t n, size_t length, double *u, size_t at,
+                          const part *p, eight *gain) {
+  for (; n >= GROUP; n -= GROUP, length += GROUP, p++) {
+    change_eight(GROUP, length, u + at, p, gain);
+    at += GROUP * length;
+  }
+  if (n > 0) change_eight(n, length, u + at, p, gain);
+}
+
+/* The same as `change`, to the same bits, eight rows after the other, of which
+   a group of columns has but four.  The gain is in registers: short columns
+   would wait for memory to hand on what the ones before have just stored. */
+KERNEL void change_by_rows(const moe_recursive *r, const part *p, double shrink,
+                           double *restrict gain, moe_quad *squares) {
+  double *u = r->unit;
+  size_t at = 0, length = GROUP, n = r->n;
+  for (; n > GROUP; p += 2, gain += 2 * GROUP) {
+    moe_quad low = {0};
+    change_four(GROUP, length, u + at, p->f, p->v, &low);
+    eight sum = {low[0], low[1], low[2], low[3]};
+    at += GROUP * length;
+    length += GROUP;
+    change_groups(n - GROUP, length, u, at, p + 1, &sum);
+    low = (moe_quad){sum[0], sum[1], sum[2], sum[3]};
+    divide(&low, shrink, gain, squares);
+    moe_quad high = {sum[4], sum[5], sum[6], sum[7]};
+    divide(&high, shrink, gain + GROUP, squares);
+    if (n <= 2 * GROUP) return;
+    at += GROUP * length + 2 * GROUP;
+    length += GROUP;
+    n -= 2 * GROUP;
+  }
+  moe_quad low = {0};
+  change_four(n, length, u + at, p->f, p->v, &low);
+  divide(&low, shrink, gain, squares);
 }
 
 /* Bierman's recursion, each of its steps for all columns before the next: no
    column waits for the one before then, and the first step, a third of the
    work, not for the noise. */
 KERNEL double learn(const moe_recursive *r, const double *z, double noise,
-                    double kept, double most, double *gain) {
+                    double kept, double most, bool eights, double *gain) {
   part *parts = (part *)(gain + moe_recursive_width(r->n));
+  moe_quad squares = {0};
   look(r, z, parts);
   double shrink = share(r->n, noise, kept, most, r->spread, parts);
-  change(r, parts, gain);
-  return divide(r->n, shrink, gain);
+  if (eights && r->n <= SHORT)
+    change_by_rows(r, parts, shrink, gain, &squares);
+  else
+    change(r, parts, shrink, gain, &squares);
+  return shrink > 0 ? moe_quad_sum(&squares) : INFINITY;
 }
 
 KERNEL double variance(const moe_recursive *r, const double *z) {
@@ -222,7 +284,7 @@ typedef struct kernels {
   TARGET static double learn_##NAME(const moe_recursive *r, const double *z, \
                                     double noise, double kept, double most,  \
                                     double *gain) {                          \
-    return learn(r, z, noise, kept, most, gain);                             \
+    return learn(r, z, noise, kept, most, NAME##_has_eights, gain);          \
   }                                                                          \
   TARGET static double variance_##NAME(const moe_recursive *r,               \
                                        const double *z) {                    \
