@@ -50,16 +50,16 @@ void moe_recursive_start(moe_recursive *r, double prior) {
   }
 }
 
-moe_status moe_recursive_align(moe_call *call, moe_recursive *r) {
+moe_status moe_recursive_align(moe_call *call, double **array, size_t n) {
   enum { VECTOR = 64 };
-  size_t bytes = moe_size(moe_recursive_size(r->n), sizeof *r->unit);
-  if ((uintptr_t)r->unit % VECTOR == 0) return MOE_OK;
+  size_t bytes = moe_size(n, sizeof **array);
+  if ((uintptr_t)*array % VECTOR == 0) return MOE_OK;
   double *aligned = moe_alloc_aligned(bytes);
   if (aligned == NULL)
     return moe_fail(call, MOE_ENOMEM, "not enough memory for %zu B", bytes);
-  memcpy(aligned, r->unit, bytes);
-  moe_free(r->unit);
-  r->unit = aligned;
+  memcpy(aligned, *array, bytes);
+  moe_free(*array);
+  *array = aligned;
   return MOE_OK;
 }
 

@@ -32,8 +32,9 @@ static inline size_t moe_recursive_width(size_t n) {
 size_t moe_recursive_size(size_t n);
 size_t moe_recursive_room(size_t n); /* a gain, and what it is found by */
 
-/* Moves U to where no vector of it lies in two lines of the cache. */
-moe_status moe_recursive_align(moe_call *call, moe_recursive *r);
+/* Moves n numbers, U's or those that a sample works with, to where no vector of
+   four lies in two lines of the cache. */
+moe_status moe_recursive_align(moe_call *call, double **array, size_t n);
 
 /* Each weight has the variance `prior`, and nothing to do with the others. */
 void moe_recursive_start(moe_recursive *r, double prior);

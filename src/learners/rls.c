@@ -101,12 +101,11 @@ static moe_status prepare(moe_call *call, rls *r, const rls_params *p) {
     moe_recursive_start(&covariance, p->delta);
     r->forgetting = p->forgetting;
   }
-  moe_recursive covariance = covariance_of(r);
-  MOE_TRY(moe_recursive_align(call, &covariance));
-  r->unit = covariance.unit;
+  MOE_TRY(moe_recursive_align(call, &r->unit, moe_recursive_size(n)));
   if (r->residual == NULL)
     MOE_TRY(moe_new_array(call, &r->residual, m, sizeof *r->residual));
-  return moe_new_array(call, &r->work, work_size(r), sizeof *r->work);
+  MOE_TRY(moe_new_array(call, &r->work, work_size(r), sizeof *r->work));
+  return moe_recursive_align(call, &r->work, work_size(r));
 }
 
 static bool all_finite(const double *x, size_t n) {

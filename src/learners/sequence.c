@@ -122,7 +122,8 @@ static moe_status open_room(moe_call *call, moe_sequence *m) {
   MOE_TRY(new_unless(call, &m->next, m->n_memory));
   MOE_TRY(new_unless(call, &m->z, width));
   MOE_TRY(new_unless(call, &m->gain, moe_recursive_room(m->readout.n)));
-  MOE_TRY(moe_recursive_align(call, &m->readout));
+  MOE_TRY(moe_recursive_align(call, &m->readout.unit,
+                              moe_recursive_size(m->readout.n)));
   return new_unless(call, &m->error, m->fitted.n_outputs);
 }
 
