@@ -206,21 +206,23 @@ static const double *extend(rls *r, const rls_params *p, const double *x) {
 }
 
 /* What is divided by the weight waits for nothing.  A row of little weight is
-   of little effect. */
+   of little effect.  The features are copied first, while no number has to be
+   put by for the call. */
 static moe_status learn_one(moe_call *call, moe_object *o,
                             const moe_example *s) {
   const rls_params *p = o->params;
   rls *r = o->state;
+  MOE_TRY(prepare(call, r, p));
+  const double *z = extend(r, p, s->x);
   double weight = s->weight < 1 ? s->weight : 1, share = SHARE * weight;
   double noisy = within(1 / s->weight, 2e-300, 1e300), length;
-  MOE_TRY(prepare(call, r, p));
   double *gain = r->work + moe_recursive_width(count_weights(r));
   moe_recursive covariance = covariance_of(r);
   double ratio = compare(r, find_errors(r, s, share), share);
   r->forgetting = p->adaptive ? forget(p, ratio) : p->forgetting;
   double kept = r->forgetting * weight + (1 - weight);
-  if (moe_recursive_learn(&covariance, extend(r, p, s->x), kept * noisy, kept,
-                          p->delta, p->delta * MOST_UNKNOWN, gain, &length))
+  if (moe_recursive_learn(&covariance, z, kept * noisy, kept, p->delta,
+                          p->delta * MOST_UNKNOWN, gain, &length))
     move(r, r->residual, gain, length);
   return MOE_OK;
 }
