@@ -136,10 +136,11 @@ KERNEL void store_spread(const moe_quad *x, double limit, double *d) {
 }
 
 /* The sums have the noise in them now: changes D, and tells what divides by the
-   last of them.  All that waits for the noise waits for one division. */
+   last of them.  All that waits for the noise waits for one division; the first
+   column has no gain before it to lose, and needs none. */
 KERNEL double share(size_t n, double noise, double kept, double most,
                     double *restrict d, part *restrict p) {
-  moe_quad to = (moe_quad){0} + noise, by = 1 / to;
+  moe_quad to = (moe_quad){0} + noise, by = {0};
   for (size_t j = 0; j < n; j += GROUP, d += GROUP, p++) {
     moe_quad sum = MOE_QUAD(p->sum) + noise, shrink = 1 / sum;
     moe_quad before = {to[3], sum[0], sum[1], sum[2]};
