@@ -166,21 +166,22 @@ static double find_errors(rls *r, const moe_example *s, double share) {
   return size / (double)m;
 }
 
-/* How many times the usual error this is, which becomes the usual one a little.
-   Limited before it is divided, so that no processor guesses what it is. */
-static double compare(rls *r, double size, double share) {
+/* `each` as many times as this is the usual error, which it becomes a little.
+   The size is limited rather than the ratio, so that no processor guesses what
+   that is, and nothing divides by what waits for it. */
+static double compare(rls *r, double size, double share, double each) {
   double usual = (1 - share) * r->usual + share * size;
   r->usual = usual;
-  return usual > 1e-15
-             ? within(size, LEAST_RATIO * usual, MOST_RATIO * usual) / usual
-             : 1;
+  if (!(usual > 1e-15)) return each;
+  double limited = within(size, LEAST_RATIO * usual, MOST_RATIO * usual);
+  return limited * (each / usual);
 }
 
 /* The larger the error, the more of the past is forgotten. */
-static double forget(const rls_params *p, double ratio) {
+static double forget(const rls_params *p, double excess) {
   double least =
       p->forgetting < LEAST_FORGETTING ? p->forgetting : LEAST_FORGETTING;
-  return within(p->forgetting * (1 + PER_RATIO - PER_RATIO * ratio), least, 1);
+  return within(p->forgetting * (1 + PER_RATIO) - excess, least, 1);
 }
 
 /* Weights that would not be finite are not taken. */
@@ -218,8 +219,9 @@ static moe_status learn_one(moe_call *call, moe_object *o,
   double noisy = within(1 / s->weight, 2e-300, 1e300), length;
   double *gain = r->work + moe_recursive_width(count_weights(r));
   moe_recursive covariance = covariance_of(r);
-  double ratio = compare(r, find_errors(r, s, share), share);
-  r->forgetting = p->adaptive ? forget(p, ratio) : p->forgetting;
+  double size = find_errors(r, s, share);
+  double excess = compare(r, size, share, p->forgetting * PER_RATIO);
+  r->forgetting = p->adaptive ? forget(p, excess) : p->forgetting;
   double kept = r->forgetting * weight + (1 - weight);
   if (moe_recursive_learn(&covariance, z, kept * noisy, kept, p->delta,
                           p->delta * MOST_UNKNOWN, gain, &length))
