@@ -13,6 +13,9 @@ local optim = {}
 local Optimiser = {}
 Optimiser.__index = Optimiser
 
+-- More than this and its products are no float32.
+local MOST = 1e18
+
 -- The state of a tensor that has its first gradient.
 local function begin(self, i, w)
   if not w.grad then return nil end
@@ -27,8 +30,8 @@ end
 -- momentum do not move it.
 function Optimiser:step()
   local rule, lr = self.rule, self.lr
-  if type(lr) ~= "number" or lr ~= lr or lr < 0 then
-    error(("step: 'lr' must be a number, at least 0, got %s"):format(tostring(lr)), 2)
+  if type(lr) ~= "number" or not (lr >= 0 and lr <= MOST) then
+    error(("step: 'lr' must be a number in [0, %g], got %s"):format(MOST, tostring(lr)), 2)
   end
   self.steps, rule.lr = self.steps + 1, lr
   for i, w in ipairs(self.parameters) do
@@ -58,8 +61,18 @@ local function maker(kind, known, fill)
   end
 end
 
-local function rate(default) return { "number", min = 0, default = default } end
-local share = function(default) return { "number", min = 0, max = 1, default = default } end
+local function rate(default) return { "number", min = 0, max = MOST, default = default } end
+
+-- What is divided by; from 0 on a gradient of 0 would be 0 / 0.
+local function divisor(default)
+  return { "number", min = 1e-30, max = MOST, default = default }
+end
+
+local function share(default) return { "number", min = 0, max = 1, default = default } end
+
+-- The share of what was that a step keeps. With 1 nothing would be forgotten, nor learned
+-- where means are divided by what they are short of: 0 / 0.
+local function memory(default) return { "number", min = 0, below = 1, default = default } end
 
 --- Stochastic gradients. Options: lr (0.001), momentum (0), nesterov (false),
 -- weight_decay (0).
@@ -67,7 +80,7 @@ local share = function(default) return { "number", min = 0, max = 1, default = d
 -- @param parameters a list of tensors, as module:parameters() gives
 -- @param[opt] options a table
 optim.sgd = maker("sgd", {
-  lr = rate(1e-3), momentum = share(0), nesterov = { "boolean", default = false },
+  lr = rate(1e-3), momentum = memory(0), nesterov = { "boolean", default = false },
   weight_decay = rate(0),
 }, function(o)
   if o.nesterov and o.momentum == 0 then
@@ -79,7 +92,7 @@ end)
 
 local function adam(kind, decay)
   return maker(kind, {
-    lr = rate(1e-3), beta1 = share(0.9), beta2 = share(0.999), eps = rate(1e-8),
+    lr = rate(1e-3), beta1 = memory(0.9), beta2 = memory(0.999), eps = divisor(1e-8),
     weight_decay = rate(decay),
   }, function(o)
     return { beta1 = o.beta1, beta2 = o.beta2, eps = o.eps, weight_decay = o.weight_decay },
@@ -105,7 +118,7 @@ optim.adamw = adam("adamw", 0.01)
 -- @param parameters a list of tensors, as module:parameters() gives
 -- @param[opt] options a table
 optim.rmsprop = maker("rmsprop", {
-  lr = rate(1e-2), alpha = share(0.99), eps = rate(1e-8), momentum = share(0),
+  lr = rate(1e-2), alpha = memory(0.99), eps = divisor(1e-8), momentum = memory(0),
   weight_decay = rate(0),
 }, function(o)
   return { alpha = o.alpha, eps = o.eps, momentum = o.momentum, weight_decay = o.weight_decay },
@@ -117,7 +130,7 @@ end)
 -- @param parameters a list of tensors, as module:parameters() gives
 -- @param[opt] options a table
 optim.lion = maker("lion", {
-  lr = rate(1e-4), beta1 = share(0.9), beta2 = share(0.99), weight_decay = rate(0),
+  lr = rate(1e-4), beta1 = memory(0.9), beta2 = memory(0.99), weight_decay = rate(0),
 }, function(o)
   return { beta1 = o.beta1, beta2 = o.beta2, weight_decay = o.weight_decay }, { true, false }
 end)
@@ -197,6 +210,9 @@ function optim.schedules.warmup(moved, options)
     steps = { "integer", min = 1, needed = true }, total = { "integer", min = 1 },
     least = share(0),
   })
+  if o.total and o.total < o.steps then
+    error(("warmup: 'total' must be at least 'steps', %d, got %d"):format(o.steps, o.total), 2)
+  end
   local function fall(t) return half_cosine((t - o.steps) / math.max(1, o.total - o.steps)) end
   return schedule(moved, function(t)
     if t < o.steps then return (t + 1) / o.steps end
@@ -211,13 +227,14 @@ end
 -- @param options { steps, start (25), final (1e4), share (0.3) }
 function optim.schedules.one_cycle(moved, options)
   local o = check("one_cycle", options, {
-    steps = { "integer", min = 2, needed = true }, start = rate(25), final = rate(1e4),
+    steps = { "integer", min = 2, needed = true }, start = divisor(25), final = divisor(1e4),
     share = share(0.3),
   })
   local up = o.share * o.steps - 1
   local low, last = 1 / o.start, 1 / o.start / o.final
   return schedule(moved, function(t)
-    if t <= up then return 1 + (low - 1) * half_cosine(t / up) end
+    if t < up then return 1 + (low - 1) * half_cosine(t / up) end
+    if t == up then return 1 end
     return last + (1 - last) * half_cosine((t - up) / (o.steps - 1 - up))
   end)
 end
@@ -226,8 +243,8 @@ end
 -- average:update() after each step; average:swap() exchanges it with the weights.
 function optim.average(parameters, decay)
   check_parameters("average", parameters, 1)
-  if type(decay) ~= "number" or not (decay >= 0 and decay <= 1) then
-    error(("average: decay must be a number in [0, 1], got %s"):format(tostring(decay)), 2)
+  if type(decay) ~= "number" or not (decay >= 0 and decay < 1) then
+    error(("average: decay must be a number in [0, 1), got %s"):format(tostring(decay)), 2)
   end
   local average = { own = {} }
   for i, w in ipairs(parameters) do average.own[i] = w:detach():clone() end

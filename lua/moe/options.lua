@@ -28,6 +28,21 @@ local function is_among(choices, value)
   return false
 end
 
+-- Where numbers may be, in words.
+local function range_of(rule)
+  local least, most, below = rule.min, rule.max, rule.below
+  if below then return (" in [%g, %g)"):format(least, below) end
+  if most then return (" in [%g, %g]"):format(least, most) end
+  return least and (", at least %g"):format(least) or ""
+end
+
+local function is_within(rule, value)
+  local least, most, below = rule.min, rule.max, rule.below
+  if type(value) == "number" and math.abs(value) == math.huge then return false end
+  return (not least or value >= least) and (not most or value <= most)
+    and (not below or value < below)
+end
+
 -- What is allowed, in words; nothing if the value is.
 local function complaint(rule, value)
   local kind = rule[1]
@@ -35,19 +50,19 @@ local function complaint(rule, value)
     return not is_among(kind, value) and "one of " .. table.concat(kind, ", ") or nil
   end
   local right = (kind == "integer" and is_whole(value) or type(value) == kind) and value == value
-  local least, most = rule.min, rule.max
-  if right and (not least or value >= least) and (not most or value <= most) then return end
-  local article = kind:find "^[aeiou]" and "an " or "a "
-  if least and most then return ("%s%s in [%g, %g]"):format(article, kind, least, most) end
-  return article .. kind .. (least and (", at least %g"):format(least) or "")
+  if right and is_within(rule, value) then return end
+  local infinite = kind == "number" and (value == math.huge or value == -math.huge)
+  local article = infinite and "a finite " or kind:find "^[aeiou]" and "an " or "a "
+  return article .. kind .. range_of(rule)
 end
 
 --- The options of a function, with defaults where none are given.
 -- @param what the function's name, for the message
 -- @param given a table, name → value, or nil
--- @param known name → { kind, min, max, default, needed }: kind is a type's name, or
--- "integer", or a list of choices; nil or false is allowed where there is no default, nil
--- not where it is `needed`
+-- @param known name → { kind, min, max, below, default, needed }: kind is a type's name, or
+-- "integer", or a list of choices; numbers are finite, from min to max, or `below` a bound
+-- that is not allowed itself; nil or false is allowed where there is no default, nil not
+-- where it is `needed`
 -- @param[opt=2] level of the function that is to blame, as for `error`, the caller
 -- being 1; 0 for a message without a place
 -- @return a table of its own

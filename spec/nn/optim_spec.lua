@@ -164,18 +164,108 @@ describe("moe.optim", function()
     refused("clip_grad_norm: a list of tensors expected, as module:parameters() gives, got a Lin",
       clip, moe.nn.Linear { dim = 1, out_dim = 1 }, 1)
     refused("clip_grad_norm: 'most' must be a number, at least 0, got -1", clip, { w }, -1)
-    refused("'lr' must be a number, at least 0, got nil", function()
+    refused("'lr' must be a number in [0, 1e+18], got nil", function()
       local still = moe.optim.sgd { w }
       still.lr = nil
       still:step()
     end)
     refused("sgd: 'nesterov' would change nothing without 'momentum', which is 0", moe.optim.sgd,
       { w }, { nesterov = true })
-    refused("average: decay must be a number in [0, 1], got nil", moe.optim.average, { w })
+    refused("average: decay must be a number in [0, 1), got nil", moe.optim.average, { w })
+    refused("average: decay must be a number in [0, 1), got 1", moe.optim.average, { w }, 1)
     for _, name in ipairs { "cosine", "warmup", "one_cycle" } do
       refused(name .. ": 'steps' is needed", moe.optim.schedules[name], opt)
     end
     refused("or a list of these expected, got a number", moe.optim.schedules.step, 3)
+  end)
+
+  -- A mean that forgets nothing is 0 / 0, and so is a gradient of 0 by an eps of 0.
+  it("refuses numbers that would end in NaN, with what is allowed", function()
+    local optim, w = moe.optim, { moe.ones(2):requires_grad() }
+    local function refuses(name, option, value, allowed)
+      local options = { lr = 0.1 }
+      options[option] = value
+      local ok, message = pcall(optim[name], w, options)
+      local expected = ("%s: '%s' must be %s, got "):format(name, option, allowed)
+      assert.is_false(ok, expected)
+      assert.truthy(message:find(expected, 1, true), message)
+    end
+    local memories = {
+      sgd = { "momentum" }, adam = { "beta1", "beta2" }, adamw = { "beta1", "beta2" },
+      rmsprop = { "alpha", "momentum" }, lion = { "beta1", "beta2" },
+    }
+    for name, options in pairs(memories) do
+      for _, option in ipairs(options) do
+        for _, bad in ipairs { 1, -0.1, 0 / 0 } do
+          refuses(name, option, bad, "a number in [0, 1)")
+        end
+      end
+      refuses(name, "lr", math.huge, "a finite number in [0, 1e+18]")
+      refuses(name, "lr", 1e300, "a number in [0, 1e+18]")
+      refuses(name, "weight_decay", -1e-3, "a number in [0, 1e+18]")
+    end
+    for _, name in ipairs { "adam", "adamw", "rmsprop" } do
+      refuses(name, "eps", 0, "a number in [1e-30, 1e+18]")
+    end
+    for _, name in ipairs { "LayerNorm", "RMSNorm" } do
+      assert.error_matches(function() moe.nn[name] { dim = 3, eps = 0 } end,
+        name .. ": 'eps' must be a number, at least 1e%-30, got 0")
+    end
+    assert.error_matches(function() moe.F.rms_norm(moe.ones(1, 2), nil, 1e-200) end,
+      "rms_norm: eps must be finite and at least 1e%-30")
+  end)
+
+  it("has no NaN at the least and the most that it takes, of gradients of 0", function()
+    local least = { lr = 1e18, eps = 1e-30, beta1 = 1 - 2 ^ -53, beta2 = 1 - 2 ^ -53 }
+    local cases = {
+      sgd = { lr = 1e18, momentum = 0.5 }, adam = least, adamw = least,
+      rmsprop = { lr = 1e18, eps = 1e-30, alpha = 1 - 2 ^ -53 },
+      lion = { lr = 1e18, beta1 = 0, beta2 = 0 },
+    }
+    for name, options in pairs(cases) do
+      options.weight_decay = 0
+      local w = moe.ones(1):requires_grad()
+      local opt = moe.optim[name]({ w }, options)
+      for _ = 1, 3 do
+        opt:zero_grad();
+        (w * 0):sum():backward()
+        opt:step()
+      end
+      assert.equal(1, w:get(1), name)
+    end
+  end)
+
+  it("a mean that keeps nearly all of the past still learns", function()
+    local w = moe.zeros(1):requires_grad()
+    local opt = moe.optim.rmsprop({ w }, { lr = 1, alpha = 1 - 1e-9, eps = 1e-30 });
+    (w * 1):sum():backward()
+    opt:step()
+    number(-1 / math.sqrt(1e-9), w:get(1), 1)
+  end)
+
+  it("schedules begin at their peak where nothing is left to rise in", function()
+    local function first(options)
+      local opt = moe.optim.sgd({ moe.zeros(1):requires_grad() }, { lr = 2 })
+      local s = moe.optim.schedules.one_cycle(opt, options)
+      return opt.lr, s:step()
+    end
+    local lr, after = first { steps = 10, share = 0.1 }
+    assert.equal(2, lr)
+    assert.is_true(after < 2 and after > 1.8)
+    local w = { moe.zeros(1):requires_grad() }
+    local opt = moe.optim.sgd(w)
+    for name, bad in pairs {
+      one_cycle = { { start = 0 }, { final = 0 }, { start = math.huge } },
+      step = { { gamma = math.huge }, { gamma = -1 } },
+      warmup = { { total = 3 } }, cosine = { { least = 2 } },
+    } do
+      for _, options in ipairs(bad) do
+        options.steps = name ~= "step" and 4 or nil
+        local option = next(options) ~= "steps" and next(options) or next(options, "steps")
+        assert.error_matches(function() moe.optim.schedules[name](opt, options) end,
+          name .. ": '" .. option .. "' must be ")
+      end
+    end
   end)
 
   it("schedules whatever has a rate", function()

@@ -1,4 +1,5 @@
 /* The operations of networks in Lua: core.F.  Indices count from 1. */
+#include <math.h>
 #include <string.h>
 
 #include "kernels.h"
@@ -69,8 +70,8 @@ static int normalize(lua_State *L, bool root) {
                       root ? NULL : opt_tensor(L, 3)};
   moe_tensor *out;
   double epsilon = luaL_optnumber(L, root ? 3 : 4, 1e-5);
-  if (!(epsilon > 0))
-    return luaL_error(L, "%s: eps must be above 0, got %f",
+  if (!(epsilon >= 1e-30 && epsilon < HUGE_VAL))
+    return luaL_error(L, "%s: eps must be finite and at least 1e-30, got %f",
                       root ? "rms_norm" : "layer_norm", epsilon);
   lmoe_call *c = lmoe_begin_operation(L, 3, in);
   moe_status status =

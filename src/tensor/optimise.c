@@ -56,9 +56,10 @@ static void rmsprop(const step *s) {
   const moe_optimise *r = s->rule;
   float lr = (float)r->lr, decay = (float)r->decay, keep = (float)r->momentum;
   float alpha = (float)r->alpha, epsilon = (float)r->epsilon;
+  float fresh = (float)(1 - r->alpha);
   for (size_t i = 0; i < s->n; i++) {
     float g = s->g[i] + decay * s->w[i];
-    s->v[i] = alpha * s->v[i] + (1 - alpha) * g * g;
+    s->v[i] = alpha * s->v[i] + fresh * g * g;
     float u = g / (sqrtf(s->v[i]) + epsilon);
     if (keep != 0) u = s->m[i] = keep * s->m[i] + u;
     s->w[i] -= lr * u;
@@ -69,10 +70,11 @@ static void lion(const step *s) {
   const moe_optimise *r = s->rule;
   float lr = (float)r->lr, left = (float)(1 - r->lr * r->decay);
   float beta1 = (float)r->beta1, beta2 = (float)r->beta2;
+  float fresh1 = (float)(1 - r->beta1), fresh2 = (float)(1 - r->beta2);
   for (size_t i = 0; i < s->n; i++) {
-    float u = beta1 * s->m[i] + (1 - beta1) * s->g[i];
+    float u = beta1 * s->m[i] + fresh1 * s->g[i];
     s->w[i] = left * s->w[i] - lr * (float)((u > 0) - (u < 0));
-    s->m[i] = beta2 * s->m[i] + (1 - beta2) * s->g[i];
+    s->m[i] = beta2 * s->m[i] + fresh2 * s->g[i];
   }
 }
 

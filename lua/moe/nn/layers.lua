@@ -50,7 +50,7 @@ end
 function layers.Embedding:forward(ids) return F.embedding(ids, self.weight) end
 
 local norm_options = {
-  dim = { "integer", min = 1, needed = true }, eps = { "number", min = 0, default = 1e-5 },
+  dim = { "integer", min = 1, needed = true }, eps = { "number", min = 1e-30, default = 1e-5 },
   seed = {},
 }
 
