@@ -22,7 +22,8 @@
 --   bias_update ("fixed"), bias_rate: of the selection bias, which training moves;
 --     layer.bias_rate may be set between steps
 --   preset: "mixtral", "switch", "olmoe", "deepseek_v3", "st_moe", "v_moe"
---   causal (false): refuses routers by batch; allow_degenerate (false); seed
+--   causal (false): refuses what lets a row depend on later ones of its batch, as routers
+--     by batch and capacities do; allow_degenerate (false); seed
 -- @return the layer
 -- @raise if an option is unknown, not allowed, would train nothing, or would change nothing
 -- @usage local layer = moe.nn.MoE { dim = 8, hidden = 32, experts = 4, top_k = 2, seed = 1 }

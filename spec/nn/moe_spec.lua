@@ -597,6 +597,23 @@ describe("nn.MoE refuses", function()
     layer_of { top_k = 2, causal = true }
   end)
 
+  it("capacities where answers must be causal, which later rows take from earlier ones", function()
+    local x = draw({ 8, 4 }, 1)
+    local function answer(layer, rows)
+      local y = layer:eval()(rows)
+      return y:rows(1, 4)
+    end
+    for _, name in ipairs { "capacity_factor", "eval_capacity_factor" } do
+      refuses({ [name] = 1.25, causal = true }, name .. " = 1.25", "causal = false")
+      layer_of { [name] = 1.25, causal = false }
+    end
+    refuses({ preset = "switch", causal = true }, "capacity_factor = 1.25")
+    local limited = layer_of { eval_capacity_factor = 0.5 }
+    assert.is_false(pcall(rows_near, answer(limited, x), answer(limited, x:rows(1, 4))))
+    local free = layer_of { causal = true }
+    rows_near(answer(free, x), answer(free, x:rows(1, 4)))
+  end)
+
   it("what cannot be, when it is made", function()
     refuses({ top_k = 5 }, "top_k", "4")
     refuses({ top_k = 2, groups = 3 }, "groups")

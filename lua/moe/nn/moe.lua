@@ -101,11 +101,21 @@ local function top_k_of(o)
   return o.top_k or math.min(2, count_experts(o))
 end
 
+-- By what a row's answer would depend on the others of its batch: a limit is a share of how
+-- many there are, and gives what has no room to other rows' first choices.
+local function batch_dependence(o)
+  if by_batch[o.router] then return ("router '%s'"):format(o.router) end
+  for _, name in ipairs { "capacity_factor", "eval_capacity_factor" } do
+    if o[name] then return ("%s = %s"):format(name, tostring(o[name])) end
+  end
+end
+
 -- What would train nothing, or would make a position depend on later ones.
 local function check_routing(o)
-  if by_batch[o.router] and o.causal then
-    error(("MoE: router '%s' lets a row's answer depend on the others of its batch, later ones "
-      .. "too; causal = false allows it"):format(o.router), 4)
+  local dependence = o.causal and batch_dependence(o)
+  if dependence then
+    error(("MoE: %s lets a row's answer depend on the others of its batch, later ones too; "
+      .. "causal = false allows it"):format(dependence), 4)
   end
   local single = top_k_of(o) == 1 and weighs_by_gate[o.router] and count_experts(o) > 1
   local divides = o.renormalize ~= false or o.score == "softmax_selected"
@@ -182,8 +192,8 @@ end
 -- soft_moe), gate (linear, cosine, mlp with gate_hidden, or a module that gives tokens ×
 -- experts logits), router_init, noise (a deviation, or "learned": Shazeer et al. 2017),
 -- shared_experts, scale (of the routed answer), slots (of soft_moe, an expert), preset,
--- causal (refuses routers by batch), allow_degenerate, seed, and those of the routing core
--- (moe.route): score, renormalize, temperature, threshold, capacity_factor,
+-- causal (refuses routers and limits by batch), allow_degenerate, seed, and those of the
+-- routing core (moe.route): score, renormalize, temperature, threshold, capacity_factor,
 -- eval_capacity_factor, min_capacity, drop_order, overflow, jitter, expert_dropout, groups,
 -- top_groups, bias_update (the bias is in the state as `selection_bias`, and moves in
 -- training alone), bias_rate (0.001). layer.bias_update and layer.bias_rate may be set
