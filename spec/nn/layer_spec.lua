@@ -50,12 +50,14 @@ local function new_layer(case)
   }
   if case.options.tied then tie(state["gate.weight"]) end
   layer:load_state_dict(state)
-  local x, ids, mask = draw({ n, dim }, 1):requires_grad(), {}, case.options.mask and {}
+  local x, with = draw({ n, dim }, 1):requires_grad(), {}
+  with.mask = case.options.mask and {} or nil
+  with.ids = layer.router == "hash" and {} or nil
   for i = 1, n do
-    ids[i] = 3 * i + 1
-    if mask then mask[i] = i % 3 ~= 0 end
+    if with.ids then with.ids[i] = 3 * i + 1 end
+    if with.mask then with.mask[i] = i % 3 ~= 0 end
   end
-  return layer, x, { ids = ids, mask = mask or nil }
+  return layer, x, with
 end
 
 -- The script's names of what is in another's state.

@@ -9,18 +9,21 @@ local function layer_of(options)
   return moe.nn.MoE(all)
 end
 
-describe("every option of nn.MoE", function()
-  local x, ids = draw({ 12, 4 }, 21), {}
-  for i = 1, 12 do ids[i] = i end
+-- Twelve rows, and the ids that a layer of this router needs with them.
+local twelve = draw({ 12, 4 }, 21)
+local function besides(router)
+  return router == "hash" and { ids = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 } } or nil
+end
 
+describe("every option of nn.MoE", function()
   local function answer(options)
-    local layer = layer_of(options)
-    for _ = 1, 3 do layer(x, { ids = ids }) end
+    local layer, ids = layer_of(options), besides(options.router)
+    for _ = 1, 3 do layer(twelve, ids) end
     local state = {}
     for name in pairs(layer:state_dict()) do state[#state + 1] = name end
     table.sort(state)
-    local y = layer(x, { ids = ids })
-    local eval = layer:eval()(x, { ids = ids })
+    local y = layer(twelve, ids)
+    local eval = layer:eval()(twelve, ids)
     return table.concat(state, " ") .. table.concat(y:reshape(-1):totable(), " ")
       .. table.concat(eval:reshape(-1):totable(), " ")
   end
@@ -72,9 +75,6 @@ describe("every option of nn.MoE", function()
 end)
 
 describe("with every router, every option of nn.MoE", function()
-  local x, ids = draw({ 12, 4 }, 21), {}
-  for i = 1, 12 do ids[i] = i end
-
   -- Answers and gradients, in training and after it; or why there is no such layer.
   local function figures(options)
     local made, layer = pcall(layer_of, options)
@@ -84,12 +84,12 @@ describe("with every router, every option of nn.MoE", function()
       for _, value in ipairs(t and t:reshape(-1):totable() or {}) do out[#out + 1] = value end
     end
     for _ = 1, 3 do
-      local y = layer(x, { ids = ids })
+      local y = layer(twelve, besides(options.router))
       add(y);
       (y * y):sum():backward()
       for _, t in ipairs(layer:parameters()) do add(t.grad) end
     end
-    add((layer:eval()(x, { ids = ids })))
+    add((layer:eval()(twelve, besides(options.router))))
     return table.concat(out, " ")
   end
 
@@ -195,22 +195,39 @@ describe("nn.MoE says what is wrong, and what is allowed", function()
     layer_of { preset = "switch", experts = 4, router = "soft_moe" }
   end)
 
+  it("with rows or ids that its router has no use for", function()
+    local rows, ids = draw({ 3, 4 }, 1), { ids = { 5, 6, 7 } }
+    local needless = "'ids' would change nothing without router 'hash'"
+    for _, router in ipairs { "top_k", "expert_choice", "sinkhorn", "soft_moe" } do
+      local layer = layer_of { router = router }
+      refused(needless, layer, rows, ids)
+      refused("route: row 2 has logits that are not finite", layer,
+        moe.tensor { { 1, 2, 3, 4 }, { 0 / 0, 1, 2, 3 } })
+      layer:eval()
+      refused(needless, layer.forward_one, layer, rows[1], { ids = { 5 } })
+      layer(rows, { mask = { true, false, true } })
+    end
+    local half = layer_of { router = "top_k" }:half()
+    refused(needless, half, rows, ids)
+    refused(needless, moe.route, rows, ids)
+  end)
+
   it("and takes the ids of rows as a tensor, and of one token", function()
-    local layer, x = layer_of { router = "hash" }:eval(), draw({ 3, 4 }, 1)
-    local y = layer(x, { ids = { 5, 6, 7 } })
-    assert.same(y:totable(), layer(x, { ids = moe.tensor { 5, 6, 7 }:int() }):totable())
-    local one = layer:forward_one(x[2], { ids = { 6 } }):totable()
+    local layer, rows = layer_of { router = "hash" }:eval(), draw({ 3, 4 }, 1)
+    local y = layer(rows, { ids = { 5, 6, 7 } })
+    assert.same(y:totable(), layer(rows, { ids = moe.tensor { 5, 6, 7 }:int() }):totable())
+    local one = layer:forward_one(rows[2], { ids = { 6 } }):totable()
     for j, value in ipairs(y[2]:totable()) do assert.near(value, one[j], 1e-6) end
     local half, number = layer:half(), moe.tensor({ 6 }):int()
-    assert.same(half(x, { ids = { 5, 6, 7 } })[2]:totable(),
-      half:forward_one(x[2]:totable(), { ids = number }):totable())
+    assert.same(half(rows, { ids = { 5, 6, 7 } })[2]:totable(),
+      half:forward_one(rows[2]:totable(), { ids = number }):totable())
     for _, either in ipairs { layer, half } do
-      refused("router 'hash' needs 'ids'", either.forward_one, either, x[2])
-      refused("'ids' must be an array of 1 numbers", either.forward_one, either, x[2],
+      refused("router 'hash' needs 'ids'", either.forward_one, either, rows[2])
+      refused("'ids' must be an array of 1 numbers", either.forward_one, either, rows[2],
         { ids = { 1, 2 } })
       refused("'ids' must be an array or a tensor of a number a row, got a number",
-        either.forward_one, either, x[2], { ids = 6 })
-      refused("unknown option 'mask'", either.forward_one, either, x[2], { mask = { true } })
+        either.forward_one, either, rows[2], { ids = 6 })
+      refused("unknown option 'mask'", either.forward_one, either, rows[2], { mask = { true } })
     end
   end)
 

@@ -196,8 +196,10 @@ static const moe_layer *refresh(held *h) {
  */
 
 static const int64_t *check_ids(lua_State *L, lmoe_call *c, int index,
-                                size_t n) {
+                                const moe_layer *layer, size_t n) {
   if (lua_isnoneornil(L, index)) return NULL;
+  if (layer->route.router != MOE_HASH)
+    luaL_error(L, "layer: 'ids' would change nothing without router 'hash'");
   if (lmoe_check_array(L, index, "layer: 'ids'") != n)
     luaL_error(L, "layer: 'ids' must be an array of %d numbers", (int)n);
   int64_t *ids = moe_scratch(&c->call, n, sizeof *ids);
@@ -236,7 +238,7 @@ static int l_answer(lua_State *L) {
                "moe.no_grad or x:detach() asks for none");
   shape_answers(L, &h->layer.experts, x, shape);
   moe_layer_rows rows = {.n = x->n / h->layer.experts.dim, .x = x->f};
-  rows.ids = check_ids(L, c, 3, rows.n);
+  rows.ids = check_ids(L, c, 3, &h->layer, rows.n);
   LMOE_TRY(L, c, moe_tensor_make(&c->call, MOE_F32, x->ndim, shape, &out));
   moe_status status =
       moe_layer_forward(&c->call, refresh(h), &rows, out->f, NULL);

@@ -401,6 +401,8 @@ static void check_ids(lua_State *L, lmoe_call *c, int options, lmoe_routed *w) {
     if (hashed) luaL_error(L, "route: router 'hash' needs 'ids', one a row");
     return;
   }
+  if (!hashed)
+    luaL_error(L, "route: 'ids' would change nothing without router 'hash'");
   double *ids = lmoe_route_room(L, c, w->r.n);
   check_numbers(L, "ids", w->r.n, ids);
   NEW_ARRAY(L, c, w->ids, w->r.n);
@@ -557,9 +559,6 @@ void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
   lua_remove(L, box);
 }
 
-/* route(logits, options): { indices, weights, probs, counts, rows, choices,
-   places, dropped } with methods.  A tensor is read as float32, rows of Lua
-   numbers as doubles. */
 void lmoe_check_logits(lua_State *L, lmoe_call *c, int index, moe_rows *x) {
   lmoe_check_rows(L, c, index, x);
   moe_status status = moe_rows_check(&c->call, x, false);
@@ -575,6 +574,18 @@ void lmoe_check_logits(lua_State *L, lmoe_call *c, int index, moe_rows *x) {
   }
 }
 
+/* check_logits(logits): of whoever selects nothing by them. */
+static int l_check_logits(lua_State *L) {
+  lmoe_call *c = lmoe_begin(L);
+  moe_rows x;
+  lmoe_check_logits(L, c, 1, &x);
+  lmoe_end(L, c, MOE_OK);
+  return 0;
+}
+
+/* route(logits, options): { indices, weights, probs, counts, rows, choices,
+   places, dropped } with methods.  A tensor is read as float32, rows of Lua
+   numbers as doubles. */
 static int l_route(lua_State *L) {
   lua_settop(L, 2);
   lmoe_call *c = lmoe_begin(L);
@@ -585,7 +596,8 @@ static int l_route(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"route", l_route}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"route", l_route}, {"_check_logits", l_check_logits}, {NULL, NULL}};
 
 void lmoe_open_route(lua_State *L) {
   new_parser(L);

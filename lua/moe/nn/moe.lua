@@ -355,8 +355,10 @@ end
 
 -- Each slot is a mean of all rows, each row's answer a mean of all slots' (Puigcerver et
 -- al. 2023, arXiv 2308.00951).
-local function soft(self, x)
+local function soft(self, x, ids)
+  if ids then error("MoE: 'ids' would change nothing without router 'hash'", 0) end
   local logits = logits_of(self, x)
+  core._check_logits(logits)
   local dispatch, combine = F.softmax(logits:transpose(1, 2)), F.softmax(logits)
   return F.matmul(combine, answer_slots(self, F.matmul(dispatch, x)))
 end
@@ -365,7 +367,7 @@ end
 function MoE:run(x, ids)
   local y, routing
   if self.router == "soft_moe" then
-    y = soft(self, x)
+    y = soft(self, x, ids)
   else
     local weights
     routing, weights = route(self, x, ids)
@@ -419,7 +421,7 @@ end
 -- @param x tokens × dim, or more dimensions before the last
 -- @param[opt] options { mask: of each row true, or false of padding, which no expert
 -- sees, which no figure counts, and whose answer is 0; ids: of each row, for the hash
--- router }
+-- router alone }
 function MoE:forward(x, options)
   local shape, n = check_input(self, x), 1
   for d = 1, #shape - 1 do n = n * shape[d] end
