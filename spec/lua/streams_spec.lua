@@ -439,6 +439,34 @@ describe("streams of", function()
     assert.same({ S.waves({ seed = 3 }):take(2)[2] }, { three[8] })
   end)
 
+  it("those with the same columns in another order are told in that of the first", function()
+    local function of(names, first)
+      local columns = { y = { 1, 2, 3 } }
+      for j, name in ipairs { "a", "b", "c" } do
+        columns[name] = { first + 10 * j, first + 10 * j + 1, first + 10 * j + 2 }
+      end
+      return S.rows(moe.data.table { columns = columns, names = names, target = "y" })
+    end
+    local X = S.sudden {
+      of({ "a", "b", "c", "y" }, 0), of({ "c", "y", "a", "b" }, 100), at = 2,
+    }
+    local both = X:take(5)
+    assert.same({ { 10, 20, 30 }, { 11, 21, 31 }, { 110, 120, 130 }, { 111, 121, 131 },
+      { 112, 122, 132 } }, both)
+    assert.same(both, (X:reset():take(5)))
+    assert.same({ "a", "b", "c" }, X.features)
+    local m = moe.experts.linear {}
+    for x, y in X:reset():iter() do m:learn_one(x, y) end
+    assert.same({ "a", "b", "c" }, m:info().names)
+  end)
+
+  it("sudden do not end with a part that is shorter than its turn", function()
+    local said = message(S.sudden, { S.sea { rows = 10 }, S.sea { variant = 3 }, at = 50 })
+    assert.truthy(said:find("sudden: stream 1 is to give 50 samples, and has 10", 1, true), said)
+    local stream = S.sudden { S.sea { rows = 10 }, S.sea { variant = 3, rows = 5 }, at = 10 }
+    assert.equal(15, #stream:take(100))
+  end)
+
   it("gradual are as probable at the middle, and one-sided at the ends", function()
     local function constant(label)
       local X, y, row = {}, {}, { 0 }
@@ -477,7 +505,29 @@ describe("streams of", function()
   end)
 
   it("other features are not put together", function()
-    assert.truthy(message(S.sudden, { S.sea(), S.sine(), at = 5 }):find "other features")
+    local function refused(text, compose, parts)
+      if compose ~= S.recurring then parts.at = 5 end
+      local said = message(compose, parts)
+      assert.truthy(said:find(text, 1, true), said)
+    end
+    local function of(columns)
+      columns.y = { 1, 2, 3, 4, 5, 6 }
+      return S.rows(moe.data.table { columns = columns, target = "y" })
+    end
+    local numbers = { 1, 2, 3, 4, 5, 6 }
+    for _, name in ipairs { "sudden", "gradual", "recurring" } do
+      local compose = S[name]
+      refused(name .. ": stream 2 has no column 'x3', unlike stream 1", compose,
+        { S.sea(), S.sine() })
+      refused(name .. ": stream 2 has a column 'c', unlike stream 1", compose,
+        { of { a = numbers, b = numbers }, of { a = numbers, c = numbers } })
+      refused(name .. ": stream 2 has a column 'x1', unlike stream 1", compose,
+        { of { a = numbers }, S.rows({ { 1 }, { 2 } }, { 1, 2 }) })
+      refused(name .. ": the task of stream 2 is regression, of stream 1 classification", compose,
+        { S.sea(), S.friedman() })
+      refused(name .. ": stream 2 has numbers in column 'size', unlike stream 1", compose,
+        { S.stagger(), S.stagger { nominal = false } })
+    end
     assert.truthy(message(S.sudden, { S.sea(), S.sea() }):find "'at' must be")
     assert.truthy(message(S.recurring, { 5 }):find "must be a stream")
   end)

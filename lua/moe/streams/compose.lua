@@ -7,6 +7,51 @@ local stream = require "moe.streams.stream"
 
 local compose = {}
 
+local function places_of(names)
+  local places = {}
+  for j, name in ipairs(names) do places[name] = j end
+  return places
+end
+
+-- Where the columns of the first stream are in another.
+local function order_of(what, i, first, part)
+  local places, known, order = places_of(part.features), places_of(first.features), {}
+  local function refuse(has, name)
+    error(("%s: stream %d has %s column '%s', unlike stream 1"):format(what, i, has, name), 4)
+  end
+  for _, name in ipairs(part.features) do
+    if not known[name] then refuse("a", name) end
+  end
+  for j, name in ipairs(first.features) do
+    order[j] = places[name] or refuse("no", name)
+    local kind = part.kinds and part.kinds[order[j]]
+    if kind and first.kinds and first.kinds[j] ~= kind then refuse(kind .. "s in", name) end
+  end
+  return order
+end
+
+-- A stream with its columns in the order that the first one has.
+local function like(what, i, first, part)
+  local order = order_of(what, i, first, part)
+  local moved = false
+  for j, from in ipairs(order) do moved = moved or from ~= j end
+  if not moved then return part end
+  return stream.new {
+    name = part.name, n = part.n, endless = part.endless, task = part.task,
+    classes = part.classes, features = first.features, kinds = first.kinds,
+    open = function()
+      local own = stream.named(first.features)
+      part:reset()
+      return function()
+        local x, y, code = part()
+        if not x then return nil, y, code end
+        for j, from in ipairs(order) do own[j] = x[from] end
+        return own, y
+      end
+    end,
+  }
+end
+
 -- The streams of a list, which must fit to each other, and the options beside them.
 local function read(what, given, known)
   local named, parts = {}, {}
@@ -20,10 +65,11 @@ local function read(what, given, known)
     if not stream.is_stream(part) then
       error(("%s: item %d must be a stream, got a %s"):format(what, i, type(part)), 3)
     end
-    if #part.features ~= #parts[1].features or part.task ~= parts[1].task then
-      error(("%s: stream %d has other features, or another task, than the first"):format(
-        what, i), 3)
+    if part.task ~= parts[1].task then
+      error(("%s: the task of stream %d is %s, of stream 1 %s"):format(what, i,
+        part.task or "not known", parts[1].task or "not known"), 3)
     end
+    parts[i] = like(what, i, parts[1], part)
   end
   if #parts == 0 then error(what .. ": there is no stream", 3) end
   return parts, options.check(what, named, known, 3)
@@ -94,8 +140,18 @@ local function places(what, at, n)
   return list
 end
 
+-- What ends before its turn does would end all.
+local function check_turns(list, at)
+  for i, place in ipairs(at) do
+    local turn = place - (at[i - 1] or 0)
+    if list[i].n and list[i].n < turn then
+      error(("sudden: stream %d is to give %g samples, and has %d"):format(i, turn, list[i].n), 3)
+    end
+  end
+end
+
 --- One stream after the other: a sudden drift.
--- @param parts streams in order, and
+-- @param parts streams in order, with the same columns, and
 --   at: after how many samples the next one comes, a list where there are more than
 --     two; a number alone is the length of each
 --   rows: how many in all; as long as the last one unless given
@@ -105,6 +161,7 @@ end
 function compose.sudden(parts)
   local list, o = read("sudden", parts, with { at = {} })
   local at = places("sudden", o.at, #list - 1)
+  check_turns(list, at)
   return new(names_of("sudden", list), list, o.rows or nil, list[#list], function()
     local t, current = 0, 1
     return function()
@@ -117,7 +174,7 @@ end
 
 --- From one stream to another, slowly: the probability that a sample is of the second is
 -- 1 / (1 + exp(−4 (t − at) / width)), as in MOA (Bifet et al. 2010).
--- @param parts two streams, and
+-- @param parts two streams with the same columns, and
 --   at: where the two are as probable
 --   width = 1000: about as many samples as the change takes
 --   seed = 0, rows: how many in all; as long as they last unless given
@@ -138,7 +195,7 @@ function compose.gradual(parts)
 end
 
 --- Streams that take turns and come again.
--- @param parts streams in order, and
+-- @param parts streams in order, with the same columns, and
 --   every: samples of a turn
 --   rows: how many in all; endless, or to the end of one of them, unless given
 -- @return a Stream, which draws from those that it is made of
