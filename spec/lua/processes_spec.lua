@@ -183,6 +183,15 @@ describe("processes.map", function()
     assert.equal(1, select(2, text:gsub("child 2;", "")))
   end)
 
+  it("does not wait for what is closed", function()
+    local fork, wait = core.processes.fork, core.processes.wait
+    local one, other = fork(function() return "a" end), fork(function() return "b" end)
+    one:close()
+    assert.same({ 2, "b" }, { wait { one, other } })
+    other:close()
+    assert.truthy(message(wait, { one, other }):find("all of the processes are closed", 1, true))
+  end)
+
   it("refuses what it cannot do, naming it", function()
     assert.truthy(message(processes.map, 5, print):find("items must be an array", 1, true))
     assert.truthy(message(processes.map, {}, 5):find("fn must be a function", 1, true))

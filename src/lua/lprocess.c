@@ -83,14 +83,18 @@ static int l_fork(lua_State *L) {
 /* ---------------------------------------------------------------- its parent
  */
 
+/* Of closed ones alone nothing would ever come. */
 static struct pollfd *check_list(lua_State *L, size_t n) {
   struct pollfd *files = lua_newuserdata(L, n * sizeof *files);
+  bool open = false;
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, 1, (int)i + 1);
     files[i] =
         (struct pollfd){.fd = check_process(L, -1)->pipe, .events = POLLIN};
+    open = open || files[i].fd >= 0;
     lua_pop(L, 1);
   }
+  if (!open) luaL_error(L, "wait: all of the processes are closed");
   return files;
 }
 
