@@ -84,6 +84,63 @@ local function count(most, act, after)
   return n
 end
 
+-- What tensors, detectors and processes are asked, and how a finaliser takes it away.
+local F, core = moe.F, require "moe.core"
+local function close_all(o)
+  for _, one in pairs(o) do one:close() end
+end
+
+-- Tensors of 4 × 4 by name; of 1 × 4 × 4, whose names are capitals.
+local function tensors(list)
+  return function()
+    local o = {}
+    for name in list:gmatch "%a" do
+      local whole = name:upper() == name
+      o[name] = (whole and moe.ones(1, 4, 4) or moe.ones(4, 4)):requires_grad(name ~= "y")
+    end
+    return o
+  end
+end
+local function detector(kind)
+  return function() return { d = moe.drift[kind]() } end
+end
+local function fork() return { p = core.processes.fork(function() return "sent" end) } end
+
+local ids, chosen = moe.tensor({ 1, 2, 3, 4 }):int(), moe.ones(4, 1):int()
+local smoothing, causal, keep = { smoothing = 0.1 }, { causal = false }, { keep = true }
+local router, rule = { top_k = 2, noise = moe.ones(4, 4) }, { kind = "sgd", lr = 0.1 }
+local weights, leaf = moe.ones(4, 1), moe.ones(4, 4):requires_grad()
+local function back(g) return g end
+local function spare() return nil end
+
+-- Each makes a table of what the finaliser is to close, and works on it.
+local others = {
+  { tensors "y", function(o) F.operation(back, o.y, leaf) end },
+  { tensors "x y", function(o) F.operation(back, o.y, o.x) end },
+  { tensors "x y z", function(o) F.operation(spare, o.y, o.x, o.z) end },
+  { tensors "x", function(o) F.cross_entropy(o.x, ids, smoothing) end },
+  { tensors "QKV", function(o) F.attention(o.Q, o.K, o.V, 2, causal) end },
+  { tensors "xUV", function(o) F.experts(o.x, weights, chosen, { w_in = o.U, w_out = o.V }) end },
+  { tensors "x", function(o) (o.x * 2):sum():backward(keep) end },
+  { tensors "x", function(o) F.route(o.x, router) end },
+  { tensors "x", function(o)
+    local _, routed = F.route(moe.ones(4, 4), router)
+    F.routing_loss(routed, "switch", o.x)
+  end },
+  { tensors "x", function(o)
+    o.x:sum():backward()
+    core.optimise(rule, 1, o.x)
+  end },
+  { detector "adwin", function(o) o.d:update(1) end },
+  { detector "kswin", function(o) return o.d:clone() end },
+  { detector "ddm", function(o) return o.d:info() end },
+  { detector "page_hinkley", function(o)
+    o.d:update(1)
+    return o.d:dump(), tostring(o.d), o.d:mean(), o.d:set_params { threshold = 40 }
+  end },
+  { fork, function(o) core.processes.wait { o.p } end },
+}
+
 describe("a finaliser in the middle of a method", function()
   it("may close its object, which then is closed", function()
     if not hurries then pending "no collector that can be hurried" end
@@ -117,6 +174,37 @@ describe("a finaliser in the middle of a method", function()
       -- the first of some methods comes before they have begun
       assert.is_true(refused > 5, ("%s: %d of %d"):format(name, refused, n))
     end
+  end)
+
+  it("may close the tensors, detectors and processes of any other function", function()
+    if not hurries then pending "no collector that can be hurried" end
+    local n = 0
+    for _, one in ipairs(others) do
+      local make, work = one[1], one[2]
+      work(make())
+      for k = 1, 8 do
+        local o = make()
+        if not amid(work, o, k, close_all) then break end
+        n = n + 1
+        close_all(o)
+      end
+    end
+    assert.is_true(n > 20, n)
+  end)
+
+  it("may not record the output of an operation before that does", function()
+    if not hurries then pending "no collector that can be hurried" end
+    local refused = 0
+    for k = 1, 4 do
+      local x, y = moe.ones(1):requires_grad(), moe.ones(1)
+      local done = amid(function()
+        local ok, message = pcall(F.operation, function(g) return g end, y, x)
+        if not ok and message:find("recorded already", 1, true) then refused = refused + 1 end
+      end, y, k, function(out) F.operation(function(g) return g * 3 end, out, x) end)
+      y:sum():backward()
+      if done then assert.equal(3, x.grad:get(1)) end
+    end
+    assert.is_true(refused > 0)
   end)
 
   it("is not waited for: what is closed elsewhere is gone at once", function()

@@ -122,34 +122,51 @@ static moe_status reserve(moe_call *call, slots *s, size_t in_use) {
                      sizeof *s->freed);
 }
 
-int lmoe_operation(lua_State *L) {
-  int n = lua_gettop(L) - 2, values;
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  moe_tensor *out = lmoe_check_tensor(L, 2);
-  if (n < 1) return luaL_error(L, "operation: the inputs are missing");
-  moe_tensor **in = lua_newuserdata(L, (size_t)n * sizeof *in);
-  for (int i = 0; i < n; i++) in[i] = lmoe_check_tensor(L, i + 3);
-  if (out->record != NULL)
-    return luaL_error(L, "operation: the output is recorded already");
-  lmoe_call *c = lmoe_begin(L);
-  lmoe_put_on_tape(L, c, (size_t)n, in);
-  slots *s = get_slots(L);
-  custom *own;
-  lmoe_get_registry(L, &values_key);
-  values = lua_gettop(L);
+/* A slot with the function in argument 1, the last of those that are freed: it
+   is in use from when a record takes it from there. */
+static moe_status make_slot(lua_State *L, moe_call *call, slots *s,
+                            int values) {
   empty_freed(L, s, values);
   lua_pushvalue(L, 1);
   int slot = luaL_ref(L, values);
-  moe_status status = reserve(&c->call, s, lua_rawlen(L, values));
-  if (status == MOE_OK) {
-    moe_tensor_retain(out);
-    status = moe_tape_record(&c->call, &operation, &out, (size_t)n, in, &own);
-    if (status == MOE_OK) moe_tensor_release(out);
-    if (status == MOE_OK && own != NULL)
-      *own = (custom){s, slot};
-    else
-      luaL_unref(L, values, slot);
-  }
+  moe_status status = reserve(call, s, lua_rawlen(L, values));
+  if (status == MOE_OK)
+    s->freed[s->n++] = slot;
+  else
+    luaL_unref(L, values, slot);
+  return status;
+}
+
+static moe_tensor *check_output(lua_State *L) {
+  moe_tensor *out = lmoe_check_tensor(L, 2);
+  if (out->record != NULL)
+    luaL_error(L, "operation: the output is recorded already");
+  return out;
+}
+
+/* From make_slot on Lua makes nothing: no finaliser can close the tensors. */
+int lmoe_operation(lua_State *L) {
+  int n = lua_gettop(L) - 2;
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  check_output(L);
+  if (n < 1) return luaL_error(L, "operation: the inputs are missing");
+  lmoe_call *c = lmoe_begin(L);
+  moe_tensor **in;
+  custom *own;
+  slots *s = get_slots(L);
+  lmoe_get_registry(L, &values_key);
+  int values = lua_gettop(L);
+  in = moe_scratch(&c->call, (size_t)n, sizeof *in);
+  if (in == NULL) lmoe_end(L, c, MOE_ENOMEM);
+  LMOE_TRY(L, c, make_slot(L, &c->call, s, values));
+  for (int i = 0; i < n; i++) in[i] = lmoe_check_tensor(L, i + 3);
+  lmoe_put_on_tape(L, c, (size_t)n, in);
+  moe_tensor *out = moe_tensor_retain(check_output(L));
+  moe_status status =
+      moe_tape_record(&c->call, &operation, &out, (size_t)n, in, &own);
+  if (status == MOE_OK) moe_tensor_release(out);
+  if (status == MOE_OK && own != NULL) *own = (custom){s, s->freed[--s->n]};
+  empty_freed(L, s, values);
   lmoe_end(L, c, status);
   lua_pushvalue(L, 2);
   return 1;

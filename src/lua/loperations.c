@@ -240,7 +240,7 @@ static int l_experts(lua_State *L) {
                           .b_out = get_tensor(L, 4, "b_out")};
   if (w.w_in == NULL || w.w_out == NULL)
     return luaL_error(L, "experts: w_in and w_out are needed");
-  lua_getfield(L, 4, "activation");
+  lmoe_get_option(L, 4, "activation");
   moe_activation f =
       (moe_activation)luaL_checkoption(L, -1, "relu", moe_activation_choices);
   lua_pop(L, 1);

@@ -22,7 +22,7 @@ static int l_optimise(lua_State *L) {
   int64_t t = lmoe_check_integer(L, 2, "optimise: step", 1, (int64_t)1 << 53);
   moe_tensor *w = lmoe_check_tensor(L, 3);
   float *m = check_state(L, 4, w), *v = check_state(L, 5, w);
-  lua_getfield(L, 1, "kind");
+  lmoe_get_option(L, 1, "kind");
   moe_optimise rule = {
       .kind =
           (moe_optimiser)luaL_checkoption(L, -1, NULL, moe_optimiser_choices),

@@ -491,6 +491,7 @@ static void check_noise(lua_State *L, lmoe_call *c, int options,
 /* -------------------------------------------------------------------- route
  */
 
+/* Whatever becomes of the rows while options are read, the copy stays. */
 static void copy_logits(lua_State *L, lmoe_call *c, const moe_rows *x,
                         lmoe_routed *w) {
   if (x->d == 0) luaL_error(L, "route: the logits have no columns");
@@ -528,18 +529,6 @@ static void check_inputs(lua_State *L, lmoe_call *c, int options,
   check_noise(L, c, options, w);
 }
 
-static void run(lua_State *L, lmoe_call *c, const moe_rows *x, lmoe_routed *w) {
-  moe_route_input in = w->in;
-  if (x->source == MOE_FROM_FLOATS && x->pick == NULL && x->map == NULL) {
-    in.logits = NULL;
-    in.floats = x->floats + x->origin * x->stride;
-    in.stride = x->stride;
-  }
-  LMOE_TRY(L, c,
-           moe_route_batch(&c->call, lmoe_route_config(w), &in, &w->r,
-                           &w->by_expert));
-}
-
 void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
                       const moe_route_config *otherwise, const double *bias,
                       int options) {
@@ -549,7 +538,9 @@ void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
   if (otherwise != NULL) copy_config(otherwise, w);
   check_inputs(L, c, options, bias, w);
   new_routing(L, c, w);
-  run(L, c, logits, w);
+  LMOE_TRY(L, c,
+           moe_route_batch(&c->call, lmoe_route_config(w), &w->in, &w->r,
+                           &w->by_expert));
   if (c->call.pool == NULL)
     lmoe_charge(L, lua_touserdata(L, box),
                 moe_size(moe_size(w->r.n, w->r.experts), 3 * sizeof(double)));

@@ -97,11 +97,10 @@ static moe_status make_result(lmoe_call *c, const moe_operation *operation,
 }
 
 static int l_route(lua_State *L) {
-  moe_tensor *in[] = {lmoe_check_tensor(L, 1), NULL};
   lua_settop(L, 2);
   luaL_checktype(L, 2, LUA_TTABLE);
-  in[1] = get_field(L, 2, "noise");
   lmoe_call *c = lmoe_begin(L);
+  moe_tensor *in[] = {lmoe_check_tensor(L, 1), get_field(L, 2, "noise")};
   lmoe_put_on_tape(L, c, 2, in);
   moe_rows x;
   weights *own;
@@ -177,14 +176,15 @@ static int push_known_loss(lua_State *L, const lmoe_routing_box *box) {
 }
 
 static int l_routing_loss(lua_State *L) {
+  lua_settop(L, 4);
   const lmoe_routing_box *box = lmoe_check_routing_box(L, 1);
   if (box->box.pointer == NULL) return push_known_loss(L, box);
-  const lmoe_routed *w = box->box.pointer;
+  lmoe_call *c = lmoe_begin(L);
+  const lmoe_routed *w = lmoe_check_routed(L, 1);
   moe_tensor *in[] = {lmoe_check_tensor(L, 3),
-                      lua_isnoneornil(L, 4) ? NULL : lmoe_check_tensor(L, 4)};
+                      lua_isnil(L, 4) ? NULL : lmoe_check_tensor(L, 4)};
   size_t n_inputs = in[1] != NULL ? 2 : 1;
   for (size_t i = 0; i < n_inputs; i++) check_input(L, w, in[i]);
-  lmoe_call *c = lmoe_begin(L);
   lmoe_put_on_tape(L, c, 2, in);
   moe_tensor *out;
   measured *own;

@@ -233,7 +233,7 @@ int lmoe_tensor_randn(lua_State *L) {
   moe_tensor *t;
   if (n > 1 && lua_istable(L, n)) {
     lmoe_check_options(L, n, options);
-    lua_getfield(L, n, "seed");
+    lmoe_get_option(L, n, "seed");
     if (!lua_isnil(L, -1))
       seed =
           (double)lmoe_check_integer(L, -1, "randn: seed", 0, (int64_t)1 << 53);

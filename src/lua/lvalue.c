@@ -119,10 +119,26 @@ void lmoe_push_label(lua_State *L, const moe_label *label) {
   lmoe_push_value(L, &v);
 }
 
+/* The field of a table with a metatable, whose functions are not to run. */
+static void get_raw(lua_State *L, int table, const char *name) {
+  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
+    if (lua_type(L, -2) == LUA_TSTRING &&
+        strcmp(lua_tostring(L, -2), name) == 0) {
+      lua_remove(L, -2);
+      return;
+    }
+  lua_pushnil(L);
+}
+
+/* A string that is pushed may set the collector going, a name does not. */
 void lmoe_get_option(lua_State *L, int table, const char *name) {
   table = lmoe_absolute(L, table);
-  lua_pushstring(L, name);
-  lua_rawget(L, table);
+  if (lua_getmetatable(L, table) == 0) {
+    lua_getfield(L, table, name);
+    return;
+  }
+  lua_pop(L, 1);
+  get_raw(L, table, name);
 }
 
 double lmoe_opt_number(lua_State *L, int table, const char *name, double low,
