@@ -188,6 +188,32 @@ describe("metrics", function()
     end
   end)
 
+  it("have the same bits whichever order the labels of a table come in", function()
+    local trees, shares = { "ash", "beech", "elm", "fir", "oak", "yew" }, {}
+    for k, name in ipairs(trees) do shares[name] = k / 21 end
+    local found, orders, r = nil, {}, require("moe.core").random(1, "orders")
+    for spare = 1, 100 do
+      local p, keys = {}, {}
+      for k = 1, spare do p["spare " .. k] = 0 end -- a table that was larger has more places
+      for k = 1, spare do p["spare " .. k] = nil end
+      for k = #trees, 1, -1 do
+        local j = r.below(k)
+        trees[k], trees[j] = trees[j], trees[k]
+        p[trees[k]] = shares[trees[k]]
+      end
+      for name in pairs(p) do keys[#keys + 1] = name end
+      orders[table.concat(keys, " ")] = true
+      local updated = metrics.updatable "brier"
+      updated:update("elm", p)
+      found = found or updated:get()
+      assert.equal(found, updated:get())
+    end
+    local first = next(orders)
+    assert.truthy(next(orders, first), "one order alone has been tried")
+    -- Σ (k/21)² − 2 · 3/21 + 1
+    close(91 / 441 - 6 / 21 + 1, found)
+  end)
+
   it("are the same of probabilities together and row by row, of many rows", function()
     local y, proba, weights, updated = {}, {}, {}, metrics.updatable "brier"
     for i = 1, 200 do

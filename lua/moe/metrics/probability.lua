@@ -33,16 +33,16 @@ local function surprise(y, p, options)
   return -math.log(math.max(of_truth, LEAST))
 end
 
--- Of two classes the two squares are one twice.
+-- The sum over the classes, as Brier (1950) has it; of two classes the two squares are one
+-- twice, and it is one of them.  The least first: a table's keys have no order, and the same
+-- rows are to have the same bits.
 local function squares(y, p, options)
   if type(p) ~= "table" then return ((is_positive(y, options) and 1 or 0) - p) ^ 2 end
-  local sum, n = 0, 0
-  for label, q in pairs(p) do
-    sum = sum + ((label == y and 1 or 0) - q) ^ 2
-    n = n + 1
-  end
-  if p[y] == nil then sum, n = sum + 1, n + 1 end
-  return n <= 2 and sum / 2 or sum
+  local terms, sum = { p[y] == nil and 1 or nil }, 0
+  for label, q in pairs(p) do terms[#terms + 1] = ((label == y and 1 or 0) - q) ^ 2 end
+  if #terms > 2 then table.sort(terms) end
+  for _, term in ipairs(terms) do sum = sum + term end
+  return #terms <= 2 and sum / 2 or sum
 end
 
 -- ------------------------------------------------------------------ rankings
@@ -146,7 +146,8 @@ return {
   brier = {
     losses = each(squares),
     options = positive,
-    doc = "mean squared error of the probabilities, summed over classes; of two, of one of them",
+    doc = "mean over rows of the squared errors of all classes' probabilities, 2 at most; of two "
+      .. "classes of one of them",
   },
   roc_auc = {
     make = ranking(area),
