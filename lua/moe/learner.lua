@@ -45,8 +45,9 @@ end
 -- sum
 -- @raise before it is fitted, and as `predict`
 
---- Where the target of a sample will be, of learners that know how far off they are
--- (`rls`): the ends of an interval about what `predict_one` says.
+--- Where the target of a sample will be, of learners that know how far off they are:
+-- `rls`, a mixture of what knows it, and a mixture that was fitted, by its experts' unseen
+-- errors.  The ends of an interval about what `predict_one` says.
 -- @function Learner:predict_interval
 -- @param x an array of numbers, or name → value
 -- @param[opt] options { level = 0.9 }, the share of targets that it holds, if errors are

@@ -550,6 +550,7 @@ const moe_learner_type moe_mixture_of_experts = {
     .add_class = moe__stream_add_class,
     .predict = predict,
     .log_likelihood = moe__mixture_log_likelihood,
+    .variance = moe__mixture_variance,
     .n_weights = moe__mixture_n_weights,
     .get_weights = moe__mixture_get_weights,
     .set_weights = moe__mixture_set_weights,

@@ -41,6 +41,10 @@ moe_status moe__share_rows(moe_call *call, const moe_sharing *s, double *total);
 moe_status moe__mixture_log_likelihood(moe_call *call, const moe_object *o,
                                        const moe_batch *batch, double *out);
 
+/* Its variance about its answers. */
+moe_status moe__mixture_variance(moe_call *call, const moe_object *o,
+                                 const moe_rows *x, double *out);
+
 /* What learns by gradients, in a mixture: the weights of its experts, those of
    its gate, then the logarithms of its Gaussian experts' deviations.  Parts
    that are frozen or have no gradient have no weights here.  The loss is that
