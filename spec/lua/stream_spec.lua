@@ -194,6 +194,39 @@ describe("one sample at a time", function()
     end
   end)
 
+  -- As moe.data.table and CSV streams have it: NaN for numbers, false for strings.
+  it("may begin with a string that is missing", function()
+    local first = { { false, 1 }, { "red", 2 }, { false, 0 / 0 }, { "blue", 3 }, { "red", 1 } }
+    local y = { "a", "b", "a", "b", "b" }
+    local columns = { paint = {}, size = {} }
+    for i, x in ipairs(first) do columns.paint[i], columns.size[i] = x[1], x[2] end
+    local t = moe.data.table { columns = columns, names = { "paint", "size" } }
+    for _, name in ipairs { "naive_bayes", "hoeffding_tree", "logistic", "knn" } do
+      local by_one, by_name, by_array = E[name] {}, E[name] {}, E[name] {}
+      for i, x in ipairs(first) do
+        by_one:learn_one(x, y[i])
+        by_name:learn_one({ paint = x[1], size = x[2] }, y[i])
+      end
+      by_array:learn_many({ first[1] }, { y[1] })
+      by_array:learn_many({ first[2], first[3], first[4], first[5] }, { y[2], y[3], y[4], y[5] })
+      assert.is_true(by_one:dump() == by_array:dump(), name)
+      assert.is_true(by_name:dump() == E[name]({}):learn_many(t, y):dump(), name)
+    end
+  end)
+
+  it("may have false for a number that is missing, but not in the first", function()
+    local by_one, by_array = E.hoeffding_tree {}, E.hoeffding_tree {}
+    local rest = { { 1, 2 }, { 2, false }, { false, 3 } }
+    for i, x in ipairs(rest) do
+      by_one:learn_one(x, names[i])
+      by_array:learn_many({ x }, { names[i] }) -- all that is in a column may be missing
+    end
+    assert.is_true(by_one:dump() == by_array:dump())
+    assert.equal(by_one:predict_one { 1, false }, by_array:predict({ { 1, false } })[1])
+    local tree = E.tree {}:fit({ { 1, 2 }, { 2, 3 } }, { 1, 2 })
+    assert.equal(2, #tree:predict { { 1, false }, { 2, false } })
+  end)
+
   it("meets new labels and levels on the way", function()
     local m = E.naive_bayes {}
     m:learn_one({ 1, "x" }, "a")

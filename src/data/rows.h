@@ -35,6 +35,8 @@ typedef struct moe_column {
   const int32_t *codes;
   const char *const *levels;
   size_t n_levels;
+  bool vacant; /* numbers that are all missing, of which some came as missing
+                  strings: whoever sees the column first takes it for these */
 } moe_column;
 
 typedef enum moe_source {

@@ -16,8 +16,10 @@ moe_status moe_intake_open(moe_call *call, moe_intake *in, const moe_rows *x,
                      .keeps_codes = keeps_codes,
                      .n = x->d};
   MOE_TRY(new_arrays(call, in));
-  for (size_t j = 0; x->source == MOE_FROM_COLUMNS && j < x->d; j++)
-    in->nominal[j] = moe_rows_column(x, j)->numbers == NULL;
+  for (size_t j = 0; x->source == MOE_FROM_COLUMNS && j < x->d; j++) {
+    const moe_column *c = moe_rows_column(x, j);
+    in->nominal[j] = c->numbers == NULL || c->vacant;
+  }
   in->spreads = moe_intake_width(in) != in->n;
   return MOE_OK;
 }

@@ -60,12 +60,15 @@ static void *new_room(lua_State *L, lmoe_call *c, size_t n, size_t size) {
 static void read_numbers(lua_State *L, lmoe_call *c, const rows *r, size_t j,
                          moe_column *out) {
   double *numbers = new_room(L, c, r->n, sizeof *numbers);
+  bool holes = false, known = false;
   for (size_t i = 0; i < r->n; i++) {
     bool told = push_value(L, r, i, j) == LUA_TNUMBER;
     numbers[i] = told ? lua_tonumber(L, -1) : (double)NAN;
+    holes = holes || !told;
+    known = known || !isnan(numbers[i]);
     lua_pop(L, 1);
   }
-  *out = (moe_column){.numbers = numbers};
+  *out = (moe_column){.numbers = numbers, .vacant = holes && !known};
 }
 
 /* The code of the string on top, which it pops: the table below has those that

@@ -9,16 +9,20 @@
 #include "ltensor.h"
 
 /* The values of one sample; what is neither a number nor a string is missing:
-   nil and false. */
+   nil and false.  In the first one false is, as in tables, a string that is
+   missing, and NaN a number. */
 typedef struct sample {
   size_t d;
+  bool first;
   double *numbers;    /* NaN where the value is none */
   const char **texts; /* NULL where the value is none */
   bool nominal;       /* there is a string */
 } sample;
 
-static sample new_sample(lua_State *L, lmoe_call *c, size_t d) {
-  sample s = {d, moe_scratch(&c->call, d, sizeof(double)),
+static const char hole[] = ""; /* its address: a string that is missing */
+
+static sample new_sample(lua_State *L, lmoe_call *c, size_t d, bool first) {
+  sample s = {d, first, moe_scratch(&c->call, d, sizeof(double)),
               moe_scratch(&c->call, d, sizeof(char *)), false};
   if (s.numbers == NULL || s.texts == NULL) lmoe_end(L, c, MOE_ENOMEM);
   return s;
@@ -29,6 +33,8 @@ static sample new_sample(lua_State *L, lmoe_call *c, size_t d) {
 static bool take_value(lua_State *L, sample *s, size_t j) {
   size_t size;
   s->numbers[j] = NAN;
+  if (s->first && lua_isboolean(L, -1)) s->texts[j] = hole;
+  s->nominal = s->nominal || s->texts[j] != NULL;
   if (!lua_toboolean(L, -1)) return true;
   if (lua_type(L, -1) == LUA_TNUMBER) {
     s->numbers[j] = lua_tonumber(L, -1);
@@ -86,21 +92,24 @@ static void check_named_sample(lua_State *L, int index,
   if (given > found) check_keys(L, index, schema);
 }
 
-/* Numbers, or with a string among them columns of one row: those of strings
-   have one level. */
+/* A column of one row: one of strings has one level. */
+static moe_column view_value(const sample *s, size_t j) {
+  static const int32_t first_level = 0;
+  const char *const *text = &s->texts[j];
+  if (*text == NULL || *text == hole)
+    return (moe_column){.numbers = &s->numbers[j], .vacant = *text == hole};
+  return (moe_column){.codes = &first_level, .levels = text, .n_levels = 1};
+}
+
+/* Numbers, or with a string among them columns. */
 static void view_sample(lua_State *L, lmoe_call *c, const sample *s,
                         moe_rows *out) {
-  static const int32_t first_level = 0;
   moe_column *columns;
   *out = moe_rows_of_doubles(s->numbers, 1, s->d);
   if (!s->nominal) return;
   columns = moe_scratch(&c->call, s->d, sizeof *columns);
   if (columns == NULL) lmoe_end(L, c, MOE_ENOMEM);
-  for (size_t j = 0; j < s->d; j++)
-    columns[j] = s->texts[j] == NULL ? (moe_column){.numbers = &s->numbers[j]}
-                                     : (moe_column){.codes = &first_level,
-                                                    .levels = &s->texts[j],
-                                                    .n_levels = 1};
+  for (size_t j = 0; j < s->d; j++) columns[j] = view_value(s, j);
   *out = (moe_rows){
       .n = 1, .d = s->d, .source = MOE_FROM_COLUMNS, .columns = columns};
 }
@@ -167,13 +176,13 @@ void lmoe_check_sample(lua_State *L, lmoe_call *c, int index,
     return;
   }
   d = lua_rawlen(L, index);
-  bool named = d == 0;
+  bool named = d == 0, first = schema == NULL;
   if (named && (schema == NULL || schema->names.n == 0)) {
     if (schema != NULL)
       luaL_error(L, "x must be an array: the model's columns have no names");
     schema = check_names(L, c, index);
   }
-  s = new_sample(L, c, named ? schema->n : d);
+  s = new_sample(L, c, named ? schema->n : d, first);
   if (named)
     check_named_sample(L, index, schema, &s);
   else
