@@ -143,6 +143,11 @@ describe("the definition of", function()
 
   -- Over the 128 patterns of seven segments, the largest of ten likelihoods; the
   -- figure of the literature is 74 % (Breiman et al. 1984).
+  it("led: refuses to swap with features that there are not", function()
+    assert.matches("led: 'swapped' is 3, but without irrelevant features",
+      message(S.led, { irrelevant = false, swapped = 3 }))
+  end)
+
   it("led: nobody reads more than 74 % at a noise of 0.1", function()
     local digits = {}
     for k = 0, 9 do

@@ -22,10 +22,11 @@ local function value_of(given, o)
 end
 
 --- The constructor of a kind of stream.
--- @param definition { name, task, options, features, classes, kinds, start }: features
+-- @param definition { name, task, options, features, classes, kinds, fault, start }: features
 -- are names or how many x1, x2, … there are; these, task, classes and kinds may be
--- functions of the options; start(o, random) begins a stream: random(name) is a
--- generator of its own for each name, and what is returned fills x and gives y
+-- functions of the options; fault(o) gives what is wrong with options together, if
+-- anything; start(o, random) begins a stream: random(name) is a generator of its own for
+-- each name, and what is returned fills x and gives y
 -- @return function(options) → a Stream
 local function generator(definition)
   local known = {}
@@ -34,6 +35,8 @@ local function generator(definition)
   end
   return function(given)
     local o = options.check(definition.name, given, known)
+    local fault = definition.fault and definition.fault(o)
+    if fault then error(fault, 2) end
     local function random(name) return core.random(o.seed, name) end
     local features = value_of(definition.features, o)
     if type(features) == "number" then features = numbered(features) end

@@ -36,6 +36,10 @@ return generator.new {
   name = "led", task = "classification",
   classes = NAMES,
   features = function(o) return o.irrelevant and 7 + IRRELEVANT or 7 end,
+  fault = function(o)
+    return o.swapped > 0 and not o.irrelevant and ("led: 'swapped' is %d, but without "
+      .. "irrelevant features there is nothing to change places with"):format(o.swapped)
+  end,
   options = {
     noise = { "number", min = 0, max = 1, default = 0.1 },
     irrelevant = { "boolean", default = true },
@@ -44,7 +48,7 @@ return generator.new {
   start = function(o, random)
     local r, noise, digits = random "rows", random "noise", segments()
     local d = o.irrelevant and 7 + IRRELEVANT or 7
-    local swapped, wrong = o.irrelevant and o.swapped or 0, {}
+    local swapped, wrong = o.swapped, {}
     return function(x)
       local k = r.below(10)
       local digit = digits[k]
