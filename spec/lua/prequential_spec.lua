@@ -21,7 +21,7 @@ local function noting(answers)
     return answers and answers[x[1]] or "a"
   end
   function model:learn_one(x, y)
-    self.log[#self.log + 1] = "l" .. ("%d"):format(x[1]) .. y
+    self.log[#self.log + 1] = "l" .. ("%d"):format(x[1]) .. tostring(y)
   end
   return model
 end
@@ -188,6 +188,12 @@ describe("prequential", function()
     assert.same({ 1, 0 }, { t:row(1).accuracy, t:row(4).accuracy })
   end)
 
+  it("has an entry for each sample, where it is told to", function()
+    local result = prequential(noting(), stream_of { "a", "b", "a" }, { every = 1, window = 1 })
+    assert.same({ 1, 2, 3 }, result.history.rows)
+    assert.same({ 1, 0, 1 }, result.history.model.accuracy)
+  end)
+
   it("gives the history of one metric as columns, to be plotted", function()
     local r = prequential(E.naive_bayes {}, S.sea { rows = 400 }, { every = 100 })
     local t = r:table "accuracy"
@@ -325,6 +331,83 @@ describe("prequential", function()
     assert.equal(2, result.models.model.judged)
   end)
 
+  it("knows the task by the first label that there is; NaN is none", function()
+    local function of(labels)
+      local i = 0
+      return function()
+        i = i + 1
+        if labels[i] ~= nil then return { i }, labels[i] end
+      end
+    end
+    local nan = 0 / 0
+    local result = prequential(noting { 1, 1, 1, 1 }, of { nan, nan, 3, 4 })
+    assert.equal("regression", result.task)
+    assert.equal(2, result.models.model.judged)
+    close(2.5, result.total.mae)
+    local model = E.linear {}
+    prequential(model, of { 3, nan, 5 })
+    assert.equal(2, model:info().n_seen)
+    assert.matches("the first 2 samples have no label that would tell the task; give 'task'",
+      message(prequential, noting(), of { nan, nan }))
+    assert.equal(0, prequential(noting(), of {}).rows)
+  end)
+
+  it("names the sample that cannot be, and what a model in Lua may not answer", function()
+    local function answers(value, y, options)
+      local model = noting()
+      function model.predict_one() return value end
+      return message(prequential, model, stream_of(y), options)
+    end
+    local wanted = "model: sample 1: predict_one must give "
+    for _, bad in ipairs { 0 / 0, math.huge, "one" } do
+      assert.truthy(answers(bad, { 1, 2 }):find(wanted .. "a finite number, or nil", 1, true))
+    end
+    assert.truthy(answers(0 / 0, { "a" }):find(wanted .. "a label, or nil, gave NaN", 1, true))
+    assert.truthy(answers({ 1 }, { { 1, 2 } }):find(wanted .. "2 finite numbers", 1, true))
+    local samples = {
+      { { 1 }, 1 }, { { 2 }, 2 }, { { math.huge }, 3 }, { { 4 }, "four" }, { 5, 5 },
+    }
+    local function run_of(list)
+      local i = 0
+      return function()
+        i = i + 1
+        local one = samples[list[i]]
+        if one then return one[1], one[2] end
+      end
+    end
+    assert.matches("linear: sample 3: column 1 is infinite",
+      message(prequential, E.linear {}, run_of { 1, 2, 3 }))
+    assert.matches("sample 2: y must be a finite number, got a string",
+      message(prequential, noting { 1 }, run_of { 1, 4 }))
+    assert.matches("sample 3: x must be a table of values, got a number",
+      message(prequential, noting { 1, 2 }, run_of { 1, 2, 5 }))
+  end)
+
+  it("keeps apart what has one name", function()
+    local few = stream_of { "yes", "no" }
+    assert.truthy(message(prequential, { majority = noting() }, few):find(
+      "two are called 'majority'; baselines = false leaves out", 1, true))
+    prequential({ majority = noting() }, few:reset(), { baselines = false })
+    assert.matches("two are called '1'",
+      message(prequential, { noting(), ["1"] = noting() }, few:reset()))
+    local f1 = { { "f1", positive = "yes" }, { "f1", positive = "no" } }
+    assert.truthy(message(prequential, noting(), few:reset(), { metrics = f1 }):find(
+      "two metrics are called 'f1'; names of their own keep them apart", 1, true))
+    assert.matches("'bytes' is in the history already",
+      message(prequential, noting(), few:reset(), { metrics = { bytes = "accuracy" } }))
+    local both = { is = f1[1], is_not = f1[2] }
+    local total = prequential(noting { [7] = "no" }, stream_of { "yes", "no", "no" }, {
+      metrics = both,
+    }).total
+    assert.same({ is = 0, is_not = 0 }, total)
+    local said = noting()
+    function said.predict_one() return false end
+    local truths = prequential(said, stream_of { true, false, false, false }, { metrics = {
+      { "f1", positive = false }, -- precision 3/4, recall 1
+    } })
+    close(6 / 7, truths.total.f1)
+  end)
+
   it("takes samples from a function, and by name", function()
     local n = 0
     local function samples()
@@ -370,8 +453,11 @@ describe("prequential", function()
 
   it("ends in time, and where it is told to", function()
     assert.equal(128, prequential(E.naive_bayes {}, S.sea(), { rows = 128 }).rows)
-    local result = prequential(E.naive_bayes {}, S.sea(), { seconds = 0, every = 50 })
-    assert.equal(50, result.rows)
+    for _, every in ipairs { 50, 1e9 } do -- whatever there is to do to the next entry
+      local sea = S.sea { rows = 1000 }
+      local result = prequential(E.naive_bayes {}, sea, { seconds = 0, every = every })
+      assert.is_true(result.rows <= 64)
+    end
     assert.truthy(message(prequential, noting(), S.sea()):find("is endless", 1, true))
   end)
 
@@ -406,7 +492,7 @@ describe("prequential", function()
         local one = E.logistic {}
         prequential({ a = one, b = one }, stream_of(y))
       end,
-      ["two: y must be a number, got string"] = function()
+      ["two: sample 1: y must be a number, got string"] = function()
         prequential({ one = E.logistic {}, two = E.rls {} }, stream_of(y))
       end,
       ["moe.streams.rows makes one of rows"] = function()

@@ -3,6 +3,7 @@
 -- @module moe.eval
 
 local core = require "moe.core"
+local new_ring = require "moe.eval.ring"
 local options = require "moe.options"
 local running = require "moe.eval.running"
 local show = require "moe.eval.prequential_text"
@@ -26,48 +27,6 @@ local known = {
   baselines = { "boolean", default = true }, experts = { "boolean", default = false },
   progress = { "function" },
 }
-
--- --------------------------------------------------------------------- samples
-
--- A sample kept in a table that held another.  Those of a stream are one table, which
--- may tell the columns' names: it is asked once.
-local function keep(slot, x, y)
-  local own = slot.x
-  if x[1] == nil then
-    for name in pairs(own) do own[name] = nil end
-    for name, value in pairs(x) do own[name] = value end
-  else
-    local n = #x
-    for j = 1, n do own[j] = x[j] end
-    for j = #own, n + 1, -1 do own[j] = nil end
-  end
-  slot.y = type(y) == "table" and stream.copy(y) or y
-  if slot.of ~= x then
-    setmetatable(own, stream.names_of(x) and getmetatable(x))
-    slot.of = x
-  end
-end
-
--- A ring of the samples whose labels are still to come, and of a chunk of new ones.
-local Ring = {}
-Ring.__index = Ring
-
-local function new_ring(source, size)
-  local ring = setmetatable({ source = source, size = size, read = 0 }, Ring)
-  for i = 1, size do ring[i] = { x = {} } end
-  return ring
-end
-
--- At most n more; fewer at the end of the stream.  The first of them, or nil and why
--- the stream is broken.
-function Ring:fill(n)
-  for _ = 1, n do
-    local x, y, code = self.source()
-    if x == nil then return y, code end
-    keep(self[self.read % self.size + 1], x, y)
-    self.read = self.read + 1
-  end
-end
 
 -- ---------------------------------------------------------------------- models
 
@@ -106,6 +65,17 @@ local function check_online(name, model)
   end
 end
 
+local function check_names(list)
+  local seen = {}
+  for _, one in ipairs(list) do
+    if seen[one.name] then
+      error(("prequential: two are called '%s'; baselines = false leaves out those that need no "
+        .. "model"):format(one.name), 0)
+    end
+    seen[one.name] = true
+  end
+end
+
 local function check_each(list)
   local seen = {}
   for _, one in ipairs(list) do
@@ -138,6 +108,7 @@ local function contestants(given, task, wants, o)
   for _, baseline in ipairs(o.baselines and trial.baselines(task, wants) or {}) do
     list[#list + 1] = baseline
   end
+  check_names(list)
   return list
 end
 
@@ -168,11 +139,15 @@ local function read_stream(given)
     .. type(given) .. hint, 0)
 end
 
-local function task_of(given, source, o, first)
+local function task_of(given, source, o, first, read)
   if o.task or source.task then return o.task or source.task end
   for _, model in pairs(is_model(given) and { given } or given) do
     local params = type(model) == "userdata" and model:get_params() or {}
     if params.task and params.task ~= "auto" then return params.task end
+  end
+  if first == nil and read > 0 then
+    error(("prequential: the first %d samples have no label that would tell the task; give "
+      .. "'task'"):format(read), 0)
   end
   local of_numbers = type(first) == "number" or type(first) == "table"
   return of_numbers and "regression" or "classification"
@@ -228,16 +203,35 @@ local function begin(source, list, metrics, task, first, o)
   return result, trials
 end
 
--- Reads to the next mark; how many samples that was.
-local function go_on(ring, trials, upto)
+local function is_late(ends) return ends ~= nil and core.now() >= ends end
+
+-- Reads to the next mark, or as long as there is time; how many samples that was.
+local function go_on(ring, trials, upto, ends)
   local before = ring.read
   repeat
     local first, wanted = ring.read + 1, math.min(CHUNK, upto - ring.read)
     local message, code = ring:fill(wanted)
     for _, one in ipairs(trials) do one:run(ring, first, ring.read) end
     if code then return nil, message, code end
-  until ring.read < first - 1 + wanted or ring.read == upto
+  until ring.read < first - 1 + wanted or ring.read == upto or is_late(ends)
   return ring.read - before
+end
+
+-- From the samples that were read already to the end, or the limits.
+local function go_through(ring, trials, result, ends)
+  local o, n, message, code = result.options, ring.read
+  local most = o.rows or math.huge
+  while n > 0 do
+    if ring.read % o.every == 0 then
+      mark(result, trials, ring.read)
+      if o.progress then o.progress(ring.read, result) end
+    end
+    if ring.read == most or is_late(ends) then break end
+    local upto = math.min((math.floor(ring.read / o.every) + 1) * o.every, most)
+    n, message, code = go_on(ring, trials, upto, ends)
+    if not n then return nil, message, code end
+  end
+  return true
 end
 
 local function evaluate(model, given, o)
@@ -246,29 +240,22 @@ local function evaluate(model, given, o)
     error(("prequential: the stream '%s' is endless; say how many rows"):format(source.name), 0)
   end
   local ring = new_ring(source, o.delay + CHUNK)
-  local message, code = ring:fill(1)
+  local first, message, code = ring:first_target(math.min(CHUNK, o.every, o.rows or CHUNK))
   if code then return nil, message, code end
-  local task = task_of(model, source, o, ring[1].y)
-  if task == "regression" and type(ring[1].y) == "string" then
+  local task = task_of(model, source, o, first, ring.read)
+  local ends = o.seconds and began + o.seconds or nil
+  if task == "regression" and type(first) == "string" then
     error("prequential: y holds strings, and the task is regression", 0)
   end
+  ring.targets = task == "regression" and type(first) == "number" and "number" or nil
   local metrics = running.metrics(o.metrics, task)
   local list = contestants(model, task, running.wants_probabilities(metrics), o)
   check_columns(list, ring[1].x)
-  local result, trials = begin(source, list, metrics, task, ring[1].y, o)
+  local result, trials = begin(source, list, metrics, task, first, o)
   for _, one in ipairs(trials) do one:run(ring, 1, ring.read) end
-  local most, n = o.rows or math.huge, ring.read
-  while n > 0 do
-    local upto = math.min((math.floor(ring.read / o.every) + 1) * o.every, most)
-    n, message, code = 0, nil, nil
-    if ring.read < upto then n, message, code = go_on(ring, trials, upto) end
-    if not n then return nil, message, code end
-    if n > 0 and ring.read % o.every == 0 then
-      mark(result, trials, ring.read)
-      if o.progress then o.progress(ring.read, result) end
-    end
-    if o.seconds and core.now() - began >= o.seconds then break end
-  end
+  local good
+  good, message, code = go_through(ring, trials, result, ends)
+  if not good then return nil, message, code end
   for _, one in ipairs(trials) do one:settle_all(ring) end
   return finish(result, trials, ring.read, began)
 end
@@ -302,7 +289,8 @@ end
 -- and after of the first model are also there by themselves.  Or nil, message, code where
 -- a file ends badly
 -- @raise if a model cannot learn one by one, or has learned columns in another order
--- than the stream's, and as the model does
+-- than the stream's; and, with the sample, as the model does, or where one in Lua answers
+-- what is no finite number or no label
 -- @usage print(moe.eval.prequential(m, moe.streams.sea { rows = 10000 }))
 function judging.prequential(model, samples, given)
   local o = options.check("prequential", given, known)

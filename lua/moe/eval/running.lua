@@ -23,6 +23,10 @@ function running.metrics(given, task)
       error(("prequential: '%s' is a function; a stream needs a metric by name"):format(
         metric.name), 0)
     end
+    if metric.name == "microseconds" or metric.name == "bytes" then
+      error(("prequential: '%s' is in the history already; a metric needs another name"):format(
+        metric.name), 0)
+    end
     local of_numbers = metric.type.kind == "regression"
     if of_numbers ~= (task == "regression") then
       error(("prequential: '%s' is a figure of %s, and the task is %s"):format(

@@ -19,11 +19,25 @@ local function entry(what, name, given)
   local metric, own = given, {}
   if type(given) == "table" then
     metric = given[1]
-    for key, value in pairs(given) do own[key] = key ~= 1 and value or nil end
+    for key, value in pairs(given) do
+      if key ~= 1 then own[key] = value end
+    end
   end
   local type_of = metrics.types()[metric]
   if not type_of then unknown(what, metric) end
   return { name = name or metric, type = type_of, options = own, greater = type_of.greater }
+end
+
+-- Figures are told by name: of two with one name only one could be.
+local function check_each(what, list)
+  local seen = {}
+  for _, metric in ipairs(list) do
+    if seen[metric.name] then
+      error(("%s: two metrics are called '%s'; names of their own keep them apart, as in "
+        .. "{ one = { \"%s\", … } }"):format(what, metric.name, metric.name), 0)
+    end
+    seen[metric.name] = true
+  end
 end
 
 --- Reads a list of metrics: names, { name, option = value }, and by a name of
@@ -46,6 +60,7 @@ function score.read(what, given)
   table.sort(named)
   for _, name in ipairs(named) do list[#list + 1] = entry(what, name, given[name]) end
   if #list == 0 then error(what .. ": 'metrics' is empty", 0) end
+  check_each(what, list)
   return list
 end
 

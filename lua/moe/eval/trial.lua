@@ -37,10 +37,31 @@ function trial.new(name, model, list, task, outputs, o)
   self.rows, self.probable, self.measures = measures(self, list, outputs, o)
   local of_engine = type(model) == "userdata"
   self.whole = of_engine and o.delay == 0 and not self.wants
+  self.of_numbers = task == "regression"
+  self.checks = not of_engine and not model.is_baseline
   -- Before it is taught it may answer 0, as it does not know what it is asked for.
   local is_number = task == "regression" and not outputs
   self.ignorant = of_engine and not is_number and not model:info().fitted
   return self
+end
+
+local function is_finite(v) return type(v) == "number" and v - v == 0 end
+
+-- What a model in Lua may answer is a label, or a finite number, or several.
+local function check_answer(self, answer)
+  local good = answer == answer
+  if self.outputs then
+    good = type(answer) == "table"
+    for k = 1, self.outputs do good = good and is_finite(answer[k]) end
+  elseif self.of_numbers then
+    good = is_finite(answer)
+  end
+  if good then return end
+  local wanted = self.outputs and ("%d finite numbers"):format(self.outputs)
+    or self.of_numbers and "a finite number" or "a label"
+  local got = answer ~= answer and "NaN" or type(answer) == "number" and tostring(answer)
+    or "a " .. type(answer)
+  error(("predict_one must give %s, or nil, gave %s"):format(wanted, got), 0)
 end
 
 -- Asked of each sample, where a figure asks for them also for probabilities, and taught
@@ -51,8 +72,10 @@ local function ask_then_teach(self, ring, first, last)
   for t = first, last do
     local at, due = (t - 1) % size + 1, t - self.delay
     local x = ring[at].x
+    self.at = t
     if ask_both then guessed[at] = model:predict_proba_one(x) end
     said[at] = model:predict_one(x)
+    if self.checks and said[at] ~= nil then check_answer(self, said[at]) end
     if self.ignorant or said[at] == nil then said[at], guessed[at] = nil, nil end
     local row = ring[(due - 1) % size + 1]
     if due > 0 and row.y ~= nil then
@@ -68,6 +91,7 @@ local function test_then_learn(self, ring, first, last)
   for t = first, last do
     local at = (t - 1) % size + 1
     local row = ring[at]
+    self.at = t
     if row.y == nil then
       said[at] = (model:predict_one(row.x))
     else
@@ -99,7 +123,8 @@ function Trial:run(ring, first, last)
   local good, reason = pcall(step, self, ring, first, last)
   if not good then
     local said = type(reason) == "string"
-    error(said and ("%s: %s"):format(self.name, text.reason(reason)) or reason, 0)
+    error(said and ("%s: sample %d: %s"):format(self.name, self.at, text.reason(reason))
+      or reason, 0)
   end
   self.seconds = self.seconds + os.clock() - began
   self.seen = last
@@ -179,6 +204,7 @@ end
 
 -- Functions of their own: a metatable would be asked for them at every sample.
 local function baseline(learn_one, model)
+  model.is_baseline = true
   model.predict_one = function(self) return self.y end
   model.learn_one = learn_one
   return model
