@@ -313,13 +313,15 @@ end
 
 --- What there is: name → { name, kind = what it is a figure of ("confusion":
 -- labels, "probability", "regression": numbers), greater = true where more is
--- better, mean = true where it is the weighted mean of its rows' figures, doc }.
+-- better, mean = true where it is the weighted mean of its rows' figures, is_table =
+-- true where it is no number, doc }.
 function metrics.types()
   local out = {}
   for name, type in pairs(types) do
     out[name] = {
       name = name, kind = type.kind, doc = type.doc,
       greater = type.greater or false, mean = type.losses ~= nil and not type.finish,
+      is_table = type.is_table or false,
     }
   end
   return out

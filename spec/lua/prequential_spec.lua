@@ -495,6 +495,14 @@ describe("prequential", function()
       ["two: sample 1: y must be a number, got string"] = function()
         prequential({ one = E.logistic {}, two = E.rls {} }, stream_of(y))
       end,
+      ["'confusion' is a table; a history is of numbers"] = function()
+        prequential(E.logistic {}, stream_of(y), { metrics = { "accuracy", "confusion" } })
+      end,
+      ["the stream 'rows' has come to its end; reset() begins it anew"] = function()
+        local rows = stream_of(y)
+        prequential(E.logistic {}, rows)
+        prequential(E.logistic {}, rows)
+      end,
       ["moe.streams.rows makes one of rows"] = function()
         prequential(E.logistic {}, moe.data.make_moons {})
       end,

@@ -242,6 +242,10 @@ local function evaluate(model, given, o)
   local ring = new_ring(source, o.delay + CHUNK)
   local first, message, code = ring:first_target(math.min(CHUNK, o.every, o.rows or CHUNK))
   if code then return nil, message, code end
+  if ring.read == 0 and stream.is_stream(given) and given.at > 0 then
+    error(("prequential: the stream '%s' has come to its end; reset() begins it anew"):format(
+      given.name), 0)
+  end
   local task = task_of(model, source, o, first, ring.read)
   local ends = o.seconds and began + o.seconds or nil
   if task == "regression" and type(first) == "string" then

@@ -15,23 +15,25 @@ local by_default = {
   regression = { "rmse", "mae", "r2" },
 }
 
+-- Why a stream cannot be judged by it, or nothing.
+local function fault_of(metric, task)
+  if metric.call then return "is a function; a stream needs a metric by name" end
+  if metric.type.is_table then return "is a table; a history is of numbers" end
+  if metric.name == "microseconds" or metric.name == "bytes" then
+    return "is in the history already; a metric needs another name"
+  end
+  local of_numbers = metric.type.kind == "regression"
+  if of_numbers == (task == "regression") then return nil end
+  local kind = of_numbers and "numbers" or "classes"
+  return ("is a figure of %s, and the task is %s"):format(kind, task)
+end
+
 --- What is to be measured: { { name, type, options, greater }, … }.
 function running.metrics(given, task)
   local list = score.read("prequential", given or by_default[task])
   for _, metric in ipairs(list) do
-    if metric.call then
-      error(("prequential: '%s' is a function; a stream needs a metric by name"):format(
-        metric.name), 0)
-    end
-    if metric.name == "microseconds" or metric.name == "bytes" then
-      error(("prequential: '%s' is in the history already; a metric needs another name"):format(
-        metric.name), 0)
-    end
-    local of_numbers = metric.type.kind == "regression"
-    if of_numbers ~= (task == "regression") then
-      error(("prequential: '%s' is a figure of %s, and the task is %s"):format(
-        metric.name, of_numbers and "numbers" or "classes", task), 0)
-    end
+    local fault = fault_of(metric, task)
+    if fault then error(("prequential: '%s' %s"):format(metric.name, fault), 0) end
   end
   return list
 end

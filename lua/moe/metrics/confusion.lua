@@ -282,9 +282,14 @@ return {
     greater = true,
     doc = "Matthews correlation coefficient, in [-1, 1]; 0 where one side is constant",
   },
-  per_class = { make = from_matrix(per_class), doc = "{ [label] = { precision, recall, f1, … } }" },
+  per_class = {
+    make = from_matrix(per_class),
+    is_table = true,
+    doc = "{ [label] = { precision, recall, f1, … } }",
+  },
   confusion = {
     make = from_matrix(confusion),
+    is_table = true,
     doc = "{ labels, counts }: counts[i][j] rows are labels[i] and predicted to be labels[j]",
   },
 }
