@@ -876,17 +876,17 @@ moe.streams = {}
 function moe.streams.agrawal(options) end
 
 ---One stream after the other: a sudden drift.
----@param parts any streams in order, and; at: after how many samples the next one comes, a list where there are more than two; a number alone is the length of each; rows: how many in all; as long as the last one unless given
+---@param parts any streams in order, with the same columns, and; at: after how many samples the next one comes, a list where there are more than two; a number alone is the length of each; rows: how many in all; as long as the last one unless given
 ---@return any # a Stream, which draws from those that it is made of
 function moe.streams.sudden(parts) end
 
 ---From one stream to another, slowly: the probability that a sample is of the second is 1 / (1 + exp(−4 (t − at) / width)), as in MOA (Bifet et al. 2010).
----@param parts any two streams, and; at: where the two are as probable; width = 1000: about as many samples as the change takes; seed = 0, rows: how many in all; as long as they last unless given
+---@param parts any two streams with the same columns, and; at: where the two are as probable; width = 1000: about as many samples as the change takes; seed = 0, rows: how many in all; as long as they last unless given
 ---@return any # a Stream, which draws from those that it is made of
 function moe.streams.gradual(parts) end
 
 ---Streams that take turns and come again.
----@param parts any streams in order, and; every: samples of a turn; rows: how many in all; endless, or to the end of one of them, unless given
+---@param parts any streams in order, with the same columns, and; every: samples of a turn; rows: how many in all; endless, or to the end of one of them, unless given
 ---@return any # a Stream, which draws from those that it is made of
 function moe.streams.recurring(parts) end
 
@@ -1164,7 +1164,7 @@ moe.metrics = {}
 ---@return any # an object with update, get and reset, which prints
 function moe.metrics.updatable(name, options) end
 
----What there is: name → { name, kind = what it is a figure of ("confusion": labels, "probability", "regression": numbers), greater = true where more is better, mean = true where it is the weighted mean of its rows' figures, doc }.
+---What there is: name → { name, kind = what it is a figure of ("confusion": labels, "probability", "regression": numbers), greater = true where more is better, mean = true where it is the weighted mean of its rows' figures, is_table = true where it is no number, doc }.
 function moe.metrics.types() end
 
 ---Gathers figures that are measured several times, over folds or seeds.
@@ -1190,7 +1190,7 @@ function moe.metrics.average_precision(y, proba, classes, options) end
 ---@param options? table 
 function moe.metrics.balanced_accuracy(y, predicted, options) end
 
----Mean squared error of the probabilities, summed over classes; of two, of one of them.
+---Mean over rows of the squared errors of all classes' probabilities, 2 at most; of two classes of one of them.
 ---@param y any 
 ---@param proba any 
 ---@param classes? any 
@@ -1313,7 +1313,7 @@ function moe.processes.map(items, fn, options) end
 moe.nn = {}
 
 ---A sparse layer: each row is answered by the few experts that a router chooses. layer(x [, { mask, ids }]) gives the answers to rows of x, and their Routing.
----@param options table a table of; dim, experts (a number, or a list of modules), hidden (not for modules), out_dim (dim); top_k (2), router: "top_k", "noisy_top_k", "switch", "soft", "hash", "expert_choice", "sinkhorn", "soft_moe" (slots: of an expert); activation: "relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid", "softplus", "swiglu", "geglu"; bias; shared_experts (0); scale (1) of the routed answer; gate: "linear", "cosine" or "mlp" (gate_hidden), a module that gives rows × experts logits, or a learner; router_init: "random", "balanced", "uniform", "zero", "orthogonal"; noise: a deviation, "1/E" or "learned"; jitter, expert_dropout; score, renormalize, temperature, threshold, groups, top_groups, capacity_factor, eval_capacity_factor, min_capacity, drop_order, overflow: as `moe.help "route"` has them; bias_update ("fixed"), bias_rate: of the selection bias, which training moves; layer.bias_rate may be set between steps; preset: "mixtral", "switch", "olmoe", "deepseek_v3", "st_moe", "v_moe"; causal (false): refuses routers by batch; allow_degenerate (false); seed
+---@param options table a table of; dim, experts (a number, or a list of modules), hidden (not for modules), out_dim (dim); top_k (2), router: "top_k", "noisy_top_k", "switch", "soft", "hash", "expert_choice", "sinkhorn", "soft_moe" (slots: of an expert); activation: "relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid", "softplus", "swiglu", "geglu"; bias; shared_experts (0); scale (1) of the routed answer; gate: "linear", "cosine" or "mlp" (gate_hidden), a module that gives rows × experts logits, or a learner; router_init: "random", "balanced", "uniform", "zero", "orthogonal"; noise: a deviation, "1/E" or "learned"; jitter, expert_dropout; score, renormalize, temperature, threshold, groups, top_groups, capacity_factor, eval_capacity_factor, min_capacity, drop_order, overflow: as `moe.help "route"` has them; bias_update ("fixed"), bias_rate: of the selection bias, which training moves; layer.bias_rate may be set between steps; preset: "mixtral", "switch", "olmoe", "deepseek_v3", "st_moe", "v_moe"; causal (false): refuses what lets a row depend on later ones of its batch, as routers by batch and capacities do; allow_degenerate (false); seed
 ---@return any # the layer
 function moe.nn.MoE(options) end
 
@@ -1664,7 +1664,7 @@ function Learner:predict_proba_one(x) end
 function Learner:classes() end
 
 ---Learns from one sample, in learners that are `online`.
----@param x table an array of numbers, or name → value
+---@param x table an array of numbers and strings, or name → value; the first tells which columns hold strings.  Missing is NaN in a column of numbers, false in one of strings (later either)
 ---@param y any its label or number
 ---@param weight? number from 0 (1 unless given)
 function Learner:learn_one(x, y, weight) end
@@ -1709,7 +1709,7 @@ function Learner:score(X, y) end
 ---@return any # of a sample: feature → number (by name where columns have names, else by place) and the bias; where there are several outputs, class (or place) → feature → number, and class → bias.  Of rows: a tensor n × (features + 1), the bias last, or n × outputs × (features + 1).  Or nil, message, code where what it answers is no such sum
 function Learner:contributions(x) end
 
----Where the target of a sample will be, of learners that know how far off they are (`rls`): the ends of an interval about what `predict_one` says.
+---Where the target of a sample will be, of learners that know how far off they are: `rls`, a mixture of what knows it, and a mixture that was fitted, by its experts' unseen errors.  The ends of an interval about what `predict_one` says.
 ---@param x table an array of numbers, or name → value
 ---@param options? table { level = 0.9 }, the share of targets that it holds, if errors are Gaussian
 ---@return any # the upper end
@@ -2231,7 +2231,7 @@ function MoE:load(path) end
 
 ---The answers to the rows of x, and the routing (nil of soft_moe).
 ---@param x table tokens × dim, or more dimensions before the last
----@param options? table { mask: of each row true, or false of padding, which no expert sees, which no figure counts, and whose answer is 0; ids: of each row, for the hash router }
+---@param options? table { mask: of each row true, or false of padding, which no expert sees, which no figure counts, and whose answer is 0; ids: of each row, for the hash router alone }
 function MoE:forward(x, options) end
 
 ---The layer's running figures since it was made, or since reset_stats: tokens, batches, load, importance (shares), maxvio (of all tokens), maxvio_batch (mean of the batches), entropy (of the load, in units of ln E), dropped (share), dead (numbers of experts), confidence, logit_max, bias, gate_gradient (the norm now). Of soft_moe, which selects nothing, only the last.

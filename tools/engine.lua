@@ -291,7 +291,8 @@
 
 --- Learns from one sample, in learners that are `online`.
 -- @function Learner:learn_one
--- @param x an array of numbers, or name → value
+-- @param x an array of numbers and strings, or name → value; the first tells which columns
+-- hold strings.  Missing is NaN in a column of numbers, false in one of strings (later either)
 -- @param y its label or number
 -- @param[opt=1] weight from 0
 

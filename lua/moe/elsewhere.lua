@@ -103,7 +103,7 @@ elsewhere.groups = {
     { "recall_score", "moe.metrics.recall" },
     { "f1_score, f1_macro", "moe.metrics.f1", '{ average = "macro" }' },
     { "log_loss, neg_log_loss", "moe.metrics.log_loss" },
-    { "brier_score_loss", "moe.metrics.brier" },
+    { "brier_score_loss", "moe.metrics.brier", "of more than two classes their sum, to 2" },
     { "roc_auc_score", "moe.metrics.roc_auc" },
     { "average_precision_score", "moe.metrics.average_precision" },
     { "cohen_kappa_score", "moe.metrics.cohen_kappa" },

@@ -388,7 +388,7 @@ moe.streams.agrawal([options])
 moe.streams.sudden(parts)
   One stream after the other: a sudden drift.
 
-  parts    streams in order, and
+  parts    streams in order, with the same columns, and
              at: after how many samples the next one comes, a list where there
                are more than two; a number alone is the length of each
              rows: how many in all; as long as the last one unless given
@@ -401,7 +401,7 @@ moe.streams.gradual(parts)
   From one stream to another, slowly: the probability that a sample is of the
   second is 1 / (1 + exp(−4 (t − at) / width)), as in MOA (Bifet et al. 2010).
 
-  parts    two streams, and
+  parts    two streams with the same columns, and
              at: where the two are as probable
              width = 1000: about as many samples as the change takes
              seed = 0, rows: how many in all; as long as they last unless
@@ -411,7 +411,7 @@ moe.streams.gradual(parts)
 moe.streams.recurring(parts)
   Streams that take turns and come again.
 
-  parts    streams in order, and
+  parts    streams in order, with the same columns, and
              every: samples of a turn
              rows: how many in all; endless, or to the end of one of them,
                unless given
@@ -1052,7 +1052,9 @@ moe.eval.prequential(model, samples [, options])
            } } }; total, window, fading and after of the first model are also
            there by themselves. Or nil, message, code where a file ends badly
   raises   if a model cannot learn one by one, or has learned columns in
-           another order than the stream's, and as the model does
+           another order than the stream's; and, with the sample, as the model
+           does, or where one in Lua answers what is no finite number or no
+           label
 
   print(moe.eval.prequential(m, moe.streams.sea { rows = 10000 }))]] },
 { "moe.eval.search", [[
@@ -1126,8 +1128,8 @@ moe.metrics.updatable(name [, options])
 moe.metrics.types()
   What there is: name → { name, kind = what it is a figure of ("confusion":
   labels, "probability", "regression": numbers), greater = true where more is
-  better, mean = true where it is the weighted mean of its rows' figures, doc
-  }.]] },
+  better, mean = true where it is the weighted mean of its rows' figures,
+  is_table = true where it is no number, doc }.]] },
 { "moe.metrics.summary", [[
 moe.metrics.summary()
   Gathers figures that are measured several times, over folds or seeds.
@@ -1149,8 +1151,8 @@ moe.metrics.balanced_accuracy(y, predicted [, options])
   Mean recall of the classes that occur in y.]] },
 { "moe.metrics.brier", [[
 moe.metrics.brier(y, proba [, classes] [, options])
-  Mean squared error of the probabilities, summed over classes; of two, of one
-  of them.]] },
+  Mean over rows of the squared errors of all classes' probabilities, 2 at
+  most; of two classes of one of them.]] },
 { "moe.metrics.cohen_kappa", [[
 moe.metrics.cohen_kappa(y, predicted [, options])
   Agreement beyond chance, 1 at most; 0 where chance alone agrees.]] },
@@ -1266,8 +1268,9 @@ moe.nn.MoE(options)
                training moves; layer.bias_rate may be set between steps
              preset: "mixtral", "switch", "olmoe", "deepseek_v3", "st_moe",
                "v_moe"
-             causal (false): refuses routers by batch; allow_degenerate
-               (false); seed
+             causal (false): refuses what lets a row depend on later ones of
+               its batch, as routers by batch and capacities do;
+               allow_degenerate (false); seed
   returns  the layer
   raises   if an option is unknown, not allowed, would train nothing, or would
            change nothing
@@ -1756,7 +1759,9 @@ Learner:classes()
 Learner:learn_one(x, y [, weight])
   Learns from one sample, in learners that are `online`.
 
-  x       an array of numbers, or name → value
+  x       an array of numbers and strings, or name → value; the first tells
+          which columns hold strings. Missing is NaN in a column of numbers,
+          false in one of strings (later either)
   y       its label or number
   weight  from 0 (1 unless given)]] },
 { "Learner:learn_many", [[
@@ -1825,7 +1830,9 @@ Learner:contributions(x)
 { "Learner:predict_interval", [[
 Learner:predict_interval(x [, options])
   Where the target of a sample will be, of learners that know how far off they
-  are (`rls`): the ends of an interval about what `predict_one` says.
+  are: `rls`, a mixture of what knows it, and a mixture that was fitted, by
+  its experts' unseen errors. The ends of an interval about what `predict_one`
+  says.
 
   x        an array of numbers, or name → value
   options  { level = 0.9 }, the share of targets that it holds, if errors are
@@ -2560,7 +2567,7 @@ MoE:forward(x [, options])
   x        tokens × dim, or more dimensions before the last
   options  { mask: of each row true, or false of padding, which no expert
            sees, which no figure counts, and whose answer is 0; ids: of each
-           row, for the hash router }]] },
+           row, for the hash router alone }]] },
 { "MoE:stats", [[
 MoE:stats()
   The layer's running figures since it was made, or since reset_stats: tokens,
