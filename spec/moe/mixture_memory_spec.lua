@@ -160,6 +160,18 @@ describe("a mixture on a stream whose memory runs short", function()
     end
   end)
 
+  it("begins its stream later where what was fitted had no memory to", function()
+    local fitted, rows, labels = classifier(), {}, {}
+    for i = 1, #points do rows[i], labels[i] = points[i], classes[i] end
+    fitted:set_params { experts = { a = E.logistic {}, b = E.naive_bayes {} } }
+    fitted:fit(rows, labels)
+    starve(fitted:dump(), function(o) o:learn_one(rows[1], labels[1]) end, function(copy)
+      for i = 1, 5 do copy:learn_one(rows[i], labels[i]) end
+      assert.is_not_nil(copy:predict_one(rows[1]))
+      assert(moe.undump(copy:dump()))
+    end)
+  end)
+
   it("goes on where its load is spread by quantiles", function()
     local bytes = teach(regressor({ balance = "quantile" }, 1), numbered, 127):dump()
     assert.is_true(goes_on(bytes, function(o) learn(o, numbered, 128) end, numbered) > 0)

@@ -9,13 +9,25 @@ static moe_status new_arrays(moe_call *call, moe_intake *in) {
   return moe_new_array(call, &in->mean, in->n, sizeof *in->mean);
 }
 
+/* Closed again where there was no memory for all of it. */
+static moe_status or_close(moe_intake *in, moe_status status) {
+  if (status == MOE_OK) return MOE_OK;
+  for (size_t k = 0; k < in->levels.n; k++) moe_free(in->levels.items[k]);
+  moe_free(in->levels.items);
+  moe_free(in->nominal);
+  moe_free(in->start);
+  moe_free(in->mean);
+  *in = (moe_intake){0};
+  return status;
+}
+
 moe_status moe_intake_open(moe_call *call, moe_intake *in, const moe_rows *x,
                            bool keeps_holes, bool keeps_codes) {
   *in = (moe_intake){.open = true,
                      .keeps_holes = keeps_holes,
                      .keeps_codes = keeps_codes,
                      .n = x->d};
-  MOE_TRY(new_arrays(call, in));
+  MOE_TRY(or_close(in, new_arrays(call, in)));
   for (size_t j = 0; x->source == MOE_FROM_COLUMNS && j < x->d; j++) {
     const moe_column *c = moe_rows_column(x, j);
     in->nominal[j] = c->numbers == NULL || c->vacant;
@@ -31,10 +43,10 @@ moe_status moe_intake_copy(moe_call *call, const moe_intake *from,
                      .keeps_codes = keeps_codes,
                      .n = from->n};
   if (!from->open) return MOE_OK;
-  MOE_TRY(new_arrays(call, to));
+  MOE_TRY(or_close(to, new_arrays(call, to)));
   memcpy(to->nominal, from->nominal, from->n);
   to->spreads = moe_intake_width(to) != to->n;
-  return moe_intake_follow(call, to, from);
+  return or_close(to, moe_intake_follow(call, to, from));
 }
 
 moe_status moe_intake_visit(moe_intake *in, moe_visitor *v) {
