@@ -178,9 +178,8 @@ static moe_status standardize_values(moe_call *call, moe_neural *a) {
   return MOE_OK;
 }
 
-moe_status moe_neural_prepare(moe_call *call, moe_neural *a,
-                              const moe_neural_rule *rule, const moe_rows *x) {
-  if (a->weights != NULL) return MOE_OK;
+static moe_status prepare(moe_call *call, moe_neural *a,
+                          const moe_neural_rule *rule, const moe_rows *x) {
   a->activation = rule->activation;
   if (a->widths == NULL) MOE_TRY(choose_widths(call, a, rule));
   if (rule->standardize && x->source != MOE_FROM_CSR && a->n_inputs == 0)
@@ -192,6 +191,17 @@ moe_status moe_neural_prepare(moe_call *call, moe_neural *a,
   moe_network net = moe_neural_network(a);
   moe_network_start(&net, rule->seed);
   return MOE_OK;
+}
+
+/* Wholly or not at all: then there is nothing that a class could not fit. */
+moe_status moe_neural_prepare(moe_call *call, moe_neural *a,
+                              const moe_neural_rule *rule, const moe_rows *x) {
+  if (a->weights != NULL) return MOE_OK;
+  moe_status status = prepare(call, a, rule, x);
+  if (status == MOE_OK) return MOE_OK;
+  moe_neural_free(a);
+  *a = (moe_neural){.fitted = a->fitted};
+  return status;
 }
 
 /* ------------------------------------------------------------------ answers */

@@ -78,10 +78,15 @@ void moe_neural_step(moe_neural *a, const moe_neural_rule *rule, double lr,
 
 static moe_status new_moments(moe_call *call, moe_neural *a) {
   size_t n = moe_neural_size(a);
-  if (a->first == NULL)
-    MOE_TRY(moe_new_array(call, &a->first, n, sizeof *a->first));
-  if (a->second == NULL)
-    MOE_TRY(moe_new_array(call, &a->second, n, sizeof *a->second));
+  float *first;
+  if (a->second != NULL) return MOE_OK;
+  MOE_TRY(moe_new_array(call, &first, n, sizeof *first));
+  moe_status status = moe_new_array(call, &a->second, n, sizeof *a->second);
+  if (status != MOE_OK) {
+    moe_free(first);
+    return status;
+  }
+  a->first = first;
   a->n_moments = n;
   return MOE_OK;
 }
