@@ -529,6 +529,7 @@ const moe_learner_type moe_mixture_of_experts = {
              .gauges = gauges,
              .visit = visit,
              .check = check,
+             .cloned = moe__stream_cloned,
              .saving = saving,
              .rebuild = rebuild},
     .traits = MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT |

@@ -252,6 +252,10 @@ void moe__stream_find_way(const moe_object *o, moe_stream *st);
    opens those without a state, and maps classes. */
 moe_status moe__stream_follow(moe_call *call, moe_object *o);
 moe_status moe__stream_rebuild(moe_call *call, moe_object *o);
+
+/* The type's `cloned`. */
+moe_status moe__stream_cloned(moe_call *call, const moe_object *from,
+                              moe_object *to);
 moe_status moe__stream_add_class(moe_call *call, moe_object *o,
                                  size_t position);
 

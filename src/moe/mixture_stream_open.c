@@ -420,3 +420,15 @@ moe_status moe__stream_rebuild(moe_call *call, moe_object *o) {
     m->stream.changes[0] = ~o->changes;
   return MOE_OK;
 }
+
+/* A copy's derived figures have the original's addresses: they are made anew,
+   where the original is up to date at once. */
+moe_status moe__stream_cloned(moe_call *call, const moe_object *from,
+                              moe_object *to) {
+  const moe_mixture *was = from->state;
+  moe_mixture *m = to->state;
+  if (m == NULL || !m->stream.open) return MOE_OK;
+  if (moe__stream_is_current(from, &was->stream)) return moe__stream_rebuild(call, to);
+  m->stream.changes[0] = ~to->changes;
+  return MOE_OK;
+}
