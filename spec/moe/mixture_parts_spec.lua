@@ -50,3 +50,14 @@ describe("a copy of a mixture on a stream", function()
     teach(second, numbered, 101, 120)
   end)
 end)
+
+describe("experts that were exchanged since the last sample", function()
+  it("answer as they are", function()
+    local m = teach(moe.mixture { experts = { a = E.linear {} } }, numbered, 1, 60)
+    local expert = m:expert "a"
+    expert:reset()
+    for i = 1, 60 do expert:learn_one((numbered(i)), 500) end
+    local x = numbered(7)
+    assert.equal((expert:predict_one(x)), (m:predict_one(x)))
+  end)
+end)

@@ -525,7 +525,7 @@ static moe_status begin(moe_call *call, const moe_object *o,
   if (!moe__stream_is_current(o, st)) {
     MOE_TRY(moe__mixture_check(call, o));
     *aside = *st;
-    aside->of_lines = false; /* for all that is known */
+    aside->of_lines = false; /* of experts that may lie elsewhere now */
     moe__stream_find_way(o, aside);
     st = aside;
   }
