@@ -160,6 +160,41 @@ describe("a mixture on a stream whose memory runs short", function()
     end
   end)
 
+  it("has a gate that agrees with itself while an expert is revived in it", function()
+    local object = regressor({ revive = "reset", span = 20, dead_below = 0.2 }, 1)
+    local bytes, i = before_event(object, "reset")
+    starve(bytes, function(o) learn(o, numbered, i) end, function(copy)
+      local gate = copy:get_params("gate"):clone()
+      assert.equal(3, gate:info().n_outputs)
+      local p = assert(moe.undump(gate:dump())):forward_one { 0.5, 0.5 }
+      assert.is_true(math.abs(p[1] + p[2] + p[3] - 1) < 1e-9)
+      -- what it learned while one that was not revived was in it is not lost
+      assert.is_true(gate:info().n_seen >= i - 1)
+    end)
+  end)
+
+  it("keeps what its gate has learned where experts cannot be added or removed", function()
+    local bytes = teach(classifier(), labelled, 40):dump()
+    local function keeps(copy)
+      teach(copy, labelled, 1)
+      assert.is_true(copy:get_params("gate"):info().n_seen >= 41)
+    end
+    local function exchanges(change)
+      return function(o)
+        local experts = o:get_params "experts"
+        change(experts)
+        o:set_params { experts = experts }
+        learn(o, labelled, 41)
+      end
+    end
+    starve(bytes, exchanges(function(experts)
+      experts.aa, experts.bb = E.logistic {}, E.constant {}
+    end), keeps)
+    starve(bytes, exchanges(function(experts)
+      experts.a, experts.aa, experts.bb = nil, E.logistic {}, E.constant {}
+    end), keeps)
+  end)
+
   it("begins its stream later where what was fitted had no memory to", function()
     local fitted, rows, labels = classifier(), {}, {}
     for i = 1, #points do rows[i], labels[i] = points[i], classes[i] end

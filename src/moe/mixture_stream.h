@@ -269,6 +269,10 @@ moe_status moe__stream_open(moe_call *call, moe_object *o);
 moe_status moe__stream_take_parts(moe_call *call, moe_object *o,
                                   const ptrdiff_t *was);
 
+/* The gate's opinion of an expert becomes the mean of those of the others. */
+moe_status moe__stream_renew_in_gate(moe_call *call, const moe_object *o,
+                                     size_t e);
+
 /* Whether it would take them as they are. */
 bool moe__stream_has_parts(const moe_object *o);
 

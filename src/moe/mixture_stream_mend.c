@@ -46,18 +46,11 @@ static moe_status begin_anew(const moe_step *t, size_t e) {
   return MOE_OK;
 }
 
-/* The gate's opinion of the expert becomes the mean of those of the others. */
 static moe_status begin_in_gate(const moe_step *t, size_t e) {
-  moe_object *gate = t->params->gate;
-  const moe_learner_type *type = moe_learner_type_of(gate);
-  moe_fitted *f = gate->state;
+  const moe_learner_type *type = moe_learner_type_of(t->params->gate);
   if (t->st->gate_frozen || type->remove_class == NULL || t->n < 2)
     return MOE_OK;
-  type->remove_class(gate, e);
-  f->n_outputs--;
-  moe_status status = type->add_class(t->call, gate, e);
-  f->n_outputs++;
-  return status;
+  return moe__stream_renew_in_gate(t->call, t->object, e);
 }
 
 /* ------------------------------------------------------------------ the dead

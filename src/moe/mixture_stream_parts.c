@@ -182,8 +182,7 @@ static bool keeps_order(const ptrdiff_t *was, size_t n) {
   return last >= 0;
 }
 
-/* What the gate has learned of the experts that stay, stays. */
-static moe_status move_gate(moe_call *call, moe_object *gate, size_t before,
+static moe_status rearrange(moe_call *call, moe_object *gate,
                             const ptrdiff_t *was, const moe_labels *labels) {
   const moe_learner_type *type = moe_learner_type_of(gate);
   moe_fitted *f = gate->state;
@@ -191,7 +190,7 @@ static moe_status move_gate(moe_call *call, moe_object *gate, size_t before,
   MOE_TRY(moe_labels_copy(call, labels, &names));
   moe_labels_free(&f->labels);
   f->labels = names;
-  for (size_t i = before; i-- > 0;) {
+  for (size_t i = f->n_outputs; i-- > 0;) {
     if (is_among((ptrdiff_t)i, was, labels->n)) continue;
     type->remove_class(gate, i);
     f->n_outputs--;
@@ -201,6 +200,42 @@ static moe_status move_gate(moe_call *call, moe_object *gate, size_t before,
     MOE_TRY(type->add_class(call, gate, e));
     f->n_outputs++;
   }
+  return MOE_OK;
+}
+
+/* What the gate has learned of the experts that stay, stays: in a copy, as it
+   is all or nothing. */
+static moe_status move_gate(moe_call *call, moe_object *gate,
+                            const ptrdiff_t *was, const moe_labels *labels) {
+  void *before, *copy;
+  MOE_TRY(moe_state_clone(call, gate->type, gate->state, &copy));
+  before = moe_object_swap_state(gate, copy);
+  moe_status status = rearrange(call, gate, was, labels);
+  if (status != MOE_OK) before = moe_object_swap_state(gate, before);
+  moe_state_free(gate->type, before);
+  return status;
+}
+
+static moe_status list_names(moe_call *call, const moe_children *experts,
+                             moe_labels *out) {
+  out->n = experts->n;
+  MOE_SCRATCH(call, out->items, out->n);
+  for (size_t e = 0; e < out->n; e++)
+    out->items[e] = (moe_label){.kind = MOE_L_TEXT, .text = experts->names[e]};
+  return MOE_OK;
+}
+
+moe_status moe__stream_renew_in_gate(moe_call *call, const moe_object *o,
+                                     size_t e) {
+  const moe_mixture_params *p = params_of(o);
+  moe_scratch_mark mark = moe_scratch_now(call);
+  moe_labels labels;
+  ptrdiff_t *was;
+  MOE_TRY(list_names(call, &p->experts, &labels));
+  MOE_SCRATCH(call, was, labels.n);
+  for (size_t i = 0; i < labels.n; i++) was[i] = i == e ? -1 : (ptrdiff_t)i;
+  MOE_TRY(move_gate(call, p->gate, was, &labels));
+  moe_scratch_drop(call, mark);
   return MOE_OK;
 }
 
@@ -215,20 +250,18 @@ static moe_status take_gate(moe_call *call, const moe_object *o,
   bool follows = f != NULL && st->open && !same && !gate.frozen &&
                  f->n_outputs == st->n && keeps_order(was, labels->n) &&
                  moe_learner_type_of(gate.object)->remove_class != NULL;
-  if (follows) MOE_TRY(move_gate(call, gate.object, st->n, was, labels));
+  if (follows) MOE_TRY(move_gate(call, gate.object, was, labels));
   return take_part(call, o, &gate, labels);
 }
 
 moe_status moe__stream_take_parts(moe_call *call, moe_object *o,
                                   const ptrdiff_t *was) {
   const moe_mixture_params *p = params_of(o);
-  moe_labels labels = {.n = p->experts.n};
+  moe_labels labels;
   MOE_TRY(check_parts(call, o));
-  MOE_SCRATCH(call, labels.items, labels.n);
+  MOE_TRY(list_names(call, &p->experts, &labels));
   for (size_t e = 0; e < p->experts.n; e++) {
     part expert = expert_at(o, e);
-    labels.items[e] =
-        (moe_label){.kind = MOE_L_TEXT, .text = p->experts.names[e]};
     MOE_TRY(take_part(call, o, &expert, NULL));
   }
   MOE_TRY(moe__follow_in_forks(call, o));
