@@ -49,6 +49,15 @@ describe("a copy of a mixture on a stream", function()
     assert.equal(said, (second:predict_one(x)))
     teach(second, numbered, 101, 120)
   end)
+
+  it("goes on as the one that it was copied from, though experts were moved", function()
+    local m = teach(moe.mixture {
+      experts = { E.linear {}, E.constant {}, E.linear { lr = 0.2 } },
+    }, numbered, 1, 60)
+    m:set_params { experts = { m:expert(3), E.ewma {}, m:expert(1), m:expert(2) } }
+    m:set_params { experts = { m:expert(1), m:expert(2), m:expert(4), m:expert(3) } }
+    go_on_alike(m:clone(), m, numbered)
+  end)
 end)
 
 describe("experts that were exchanged since the last sample", function()
@@ -59,5 +68,66 @@ describe("experts that were exchanged since the last sample", function()
     for i = 1, 60 do expert:learn_one((numbered(i)), 500) end
     local x = numbered(7)
     assert.equal((expert:predict_one(x)), (m:predict_one(x)))
+  end)
+
+  it("are known wherever they are, and though others lie where they lay", function()
+    local m = teach(moe.mixture { experts = { E.linear {}, E.constant {} } }, numbered, 1, 30)
+    m:add_expert(3, E.linear { lr = 0.2 })
+    teach(m, numbered, 31, 50)
+    for _ = 1, 20 do -- what is let go of is where the next one comes to lie
+      m:set_params { experts = { m:expert(3), m:expert(1) } }
+      collectgarbage()
+      m:set_params { experts = { E.linear {}, m:expert(2), m:expert(1) } }
+      teach(m, numbered, 51, 51)
+      local learned = m:stats().learned
+      assert.equal(1, learned["1"])
+      m:set_params { experts = { m:expert(2), E.constant {}, m:expert(3) } }
+      teach(m, numbered, 52, 52)
+      assert.equal(learned["2"] + 1, m:stats().learned["1"])
+      assert.equal(1, m:stats().learned["2"])
+      assert.equal(learned["3"] + 1, m:stats().learned["3"])
+    end
+  end)
+
+  it("are who they are, where one learns anew in what was another's memory", function()
+    local m = teach(moe.mixture { experts = { a = E.linear {} } }, numbered, 1, 30)
+    m:add_expert("b", E.linear {})
+    local others = {} -- whose memory the allocator keeps aside
+    for k = 1, 10 do others[k] = E.linear {} end
+    for _, other in ipairs(others) do other:learn_one(numbered(1)) end
+    for _, other in ipairs(others) do other:reset() end
+    for i = 1, 50 do
+      for _, name in ipairs { "a", "b", i % 3 == 0 and "a" or "b" } do m:expert(name):reset() end
+      for _, name in ipairs { i % 2 == 0 and "b" or "a", "b", "a" } do
+        m:expert(name):learn_one(numbered(i))
+      end
+      teach(m, numbered, i, i)
+      assert.same({ 30 + i, i }, { m:stats().learned.a, m:stats().learned.b })
+    end
+  end)
+
+  it("neither answer nor are saved in another's place before they have learned there", function()
+    local m = teach(moe.mixture { experts = { E.linear {}, E.constant {} } }, numbered, 1, 40)
+    local x = numbered(5)
+    local loss = m:stats().loss
+    m:set_params { experts = { m:expert(2), m:expert(1) } }
+    assert.error_matches(function() m:predict_one(x) end, "experts were moved since")
+    assert.error_matches(function() m:route { x } end, "experts were moved since")
+    assert.error_matches(function() m:dump() end, "moved since the last sample")
+    assert.same({ ["1"] = loss["2"], ["2"] = loss["1"] }, m:stats().loss)
+    m:_follow()
+    assert.same({ ["1"] = loss["2"], ["2"] = loss["1"] }, m:stats().loss)
+    assert.is_number(m:predict_one(x))
+    assert.is_string(m:dump())
+  end)
+
+  it("are saved by the names that their figures have", function()
+    local m = teach(pair(), numbered, 1, 40)
+    m:set_params { experts = { a = m:expert "a", z = m:expert "b" } }
+    assert.is_number(m:predict_one((numbered(5))))
+    assert.error_matches(function() m:dump() end, "moved since the last sample")
+    teach(m, numbered, 41, 41)
+    assert.equal(41, m:stats().learned.z)
+    go_on_alike(assert(moe.undump(m:dump())), m, numbered)
   end)
 end)

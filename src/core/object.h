@@ -234,6 +234,11 @@ struct moe_type {
   moe_status (*cloned)(moe_call *call, const moe_object *from, moe_object *to);
   moe_status (*exchanged)(moe_call *call, moe_object *a, moe_object *b);
   moe_status (*saving)(moe_call *call, moe_object *o);
+
+  /* The children of a parameter have taken the place of those of `before`,
+     which still live.  May be NULL. */
+  void (*replaced)(moe_object *o, const moe_param *p,
+                   const moe_children *before);
 };
 
 enum { MOE_DEEPEST = 64 /* objects within objects */ };

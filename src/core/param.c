@@ -477,6 +477,12 @@ static bool place(const change *c, bool move) {
   return c->param->family == NULL || moe__object_place(c->object, move);
 }
 
+static void tell(const change *c) {
+  moe_object *o = c->object;
+  if (c->param->kind == MOE_CHILDREN && o->type->replaced != NULL)
+    o->type->replaced(o, c->param, &c->cell.children);
+}
+
 /* Makes all changes, or takes them back where an object would be nested too
    deeply, as it is in itself. */
 static moe_status apply(moe_call *call, change *changes, size_t n) {
@@ -485,6 +491,7 @@ static moe_status apply(moe_call *call, change *changes, size_t n) {
   for (size_t i = 0; i < n && bad == NULL; i++)
     if (!place(&changes[i], false)) bad = &changes[i];
   for (size_t i = 0; i < n && bad == NULL; i++) place(&changes[i], true);
+  for (size_t i = 0; i < n && bad == NULL; i++) tell(&changes[i]);
   if (bad == NULL) return MOE_OK;
   for (size_t i = n; i > 0; i--) exchange(&changes[i - 1]);
   return moe_fail(call, MOE_EPARAM,

@@ -121,6 +121,15 @@ static int l_stats_of(lua_State *L) {
 
 /* -------------------------------------------------------- on a stream */
 
+/* Field of the table below the top: what is known of expert e. */
+static void set_for(lua_State *L, const moe_object *o, size_t e) {
+  const char *name = moe__stream_name(o, e);
+  if (name != NULL)
+    lua_setfield(L, -2, name);
+  else
+    lua_pop(L, 1);
+}
+
 /* What a mean of expert e is to be divided by. */
 typedef double (*divisor)(const moe_object *o, size_t e);
 
@@ -128,14 +137,13 @@ typedef double (*divisor)(const moe_object *o, size_t e);
    have not run yet. */
 static void set_running(lua_State *L, const moe_object *o, const char *field,
                         const double *run, divisor of) {
-  const moe_children *experts = &moe_mixture_params_of(o)->experts;
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   lua_createtable(L, 0, (int)st->n);
   for (size_t e = 0; e < st->n; e++) {
     double over = of(o, e);
     if (!(over > 0)) continue;
     lua_pushnumber(L, run[e] / over);
-    lua_setfield(L, -2, experts->names[e]);
+    set_for(L, o, e);
   }
   lua_setfield(L, -2, field);
 }
@@ -156,6 +164,11 @@ static double over_its_own(const moe_object *o, size_t e) {
   return begins_at_0 || !(cover > 0) ? 1 : cover;
 }
 
+static double over_one(const moe_object *o, size_t e) {
+  (void)o, (void)e;
+  return 1;
+}
+
 static double over_asked(const moe_object *o, size_t e) {
   return ((const moe_mixture *)o->state)->stream.run.cover[e];
 }
@@ -163,19 +176,18 @@ static double over_asked(const moe_object *o, size_t e) {
 /* The samples that each has learned, and the shares of its warm-up that are
    over. */
 static void set_progress(lua_State *L, const moe_object *o) {
-  const moe_children *experts = &moe_mixture_params_of(o)->experts;
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   lua_createtable(L, 0, (int)st->n);
   for (size_t e = 0; e < st->n; e++) {
     lmoe_push_number(L, st->run.taught[e]);
-    lua_setfield(L, -2, experts->names[e]);
+    set_for(L, o, e);
   }
   lua_setfield(L, -2, "learned");
   lua_createtable(L, 0, (int)st->n);
   for (size_t e = 0; e < st->n; e++) {
     double taught = st->run.taught[e];
     lua_pushnumber(L, taught < st->warmup[e] ? taught / st->warmup[e] : 1);
-    lua_setfield(L, -2, experts->names[e]);
+    set_for(L, o, e);
   }
   lua_setfield(L, -2, "warmup");
 }
@@ -189,8 +201,9 @@ static void set_dead(lua_State *L, const moe_object *o) {
   lua_newtable(L);
   for (size_t e = 0; e < st->n; e++) {
     moe_life life = moe__life_of(options, st, e, selects);
-    if (!moe__is_dead(options, life)) continue;
-    lua_pushstring(L, p->experts.names[e]);
+    const char *name = moe__stream_name(o, e);
+    if (!moe__is_dead(options, life) || name == NULL) continue;
+    lua_pushstring(L, name);
     lua_rawseti(L, -2, ++n);
   }
   lua_setfield(L, -2, "dead");
@@ -200,7 +213,6 @@ static void set_dead(lua_State *L, const moe_object *o) {
 static void set_events(lua_State *L, const moe_object *o) {
   static const char *const kinds[] = {"drift", "reset", "clone", "fork",
                                       "take_over"};
-  const moe_children *experts = &moe_mixture_params_of(o)->experts;
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   int64_t first =
       st->n_events > MOE_MOST_EVENTS ? st->n_events - MOE_MOST_EVENTS : 0;
@@ -213,7 +225,7 @@ static void set_events(lua_State *L, const moe_object *o) {
     lua_pushstring(L, kinds[st->event[at]]);
     lua_setfield(L, -2, "kind");
     if (st->event_of[at] >= 0)
-      lua_pushstring(L, experts->names[st->event_of[at]]);
+      lua_pushstring(L, moe__stream_name(o, (size_t)st->event_of[at]));
     else
       lua_pushnil(L);
     lua_setfield(L, -2, "expert");
@@ -227,9 +239,7 @@ static int l_stream_stats(lua_State *L) {
   const moe_object *o = check_mixture(L);
   const moe_mixture *m = o->state;
   lua_settop(L, 1);
-  if (m == NULL || !m->stream.open ||
-      m->stream.n != moe_mixture_params_of(o)->experts.n)
-    return 0;
+  if (m == NULL || !m->stream.open) return 0;
   lmoe_call *c = lmoe_begin(L);
   const moe_run *run = &m->stream.run;
   const moe_runs *runs = &m->stream.runs;
@@ -239,7 +249,7 @@ static int l_stream_stats(lua_State *L) {
   set_running(L, o, "load", run->load, over_all);
   set_running(L, o, "utilisation", run->used, over_its_own);
   set_running(L, o, "loss", run->loss, over_asked);
-  set_named(L, "bias", &moe_mixture_params_of(o)->experts, m->bias);
+  set_running(L, o, "bias", m->bias, over_one);
   set_progress(L, o);
   set_number(L, "disagreement", runs->disagreement);
   set_number(L, "mean_disagreement",

@@ -190,6 +190,20 @@ static moe_status check_experts(moe_call *call, const moe_object *o) {
   return MOE_OK;
 }
 
+static bool is_streaming(const moe_object *o) {
+  const moe_mixture *m = o->state;
+  return m != NULL && m->stream.open;
+}
+
+/* What it has learned of each is in the order of before. */
+static moe_status check_places(moe_call *call, const moe_object *o) {
+  const moe_mixture *m = o->state;
+  if (!is_streaming(o) || moe__stream_has_places(&m->stream)) return MOE_OK;
+  return moe_fail(call, MOE_ESTATE,
+                  "mixture: experts were moved since it learned last; it "
+                  "answers again once it has learned another sample");
+}
+
 /* ------------------------------------------------------------------- routing
  */
 
@@ -207,19 +221,19 @@ static moe_status check_gate(moe_call *call, const moe_object *o) {
                   "other columns since; fit the mixture again");
 }
 
+static moe_status check_parts(moe_call *call, const moe_object *o) {
+  MOE_TRY(check_experts(call, o));
+  MOE_TRY(check_places(call, o));
+  return check_gate(call, o);
+}
+
 moe_status moe__mixture_check(moe_call *call, const moe_object *o) {
   const moe_children *experts = &moe_mixture_params_of(o)->experts;
-  MOE_TRY(check_experts(call, o));
-  MOE_TRY(check_gate(call, o));
+  MOE_TRY(check_parts(call, o));
   for (size_t e = 0; e < experts->n; e++)
     if (experts->items[e]->type == o->type)
       MOE_TRY(moe__mixture_check(call, experts->items[e]));
   return MOE_OK;
-}
-
-static bool is_streaming(const moe_object *o) {
-  const moe_mixture *m = o->state;
-  return m != NULL && m->stream.open;
 }
 
 /* Of rows as they come. */
@@ -243,8 +257,7 @@ static moe_status stream_logits(moe_call *call, const moe_object *o,
 moe_status moe_mixture_logits(moe_call *call, const moe_object *o,
                               const moe_rows *x, double *out) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
-  MOE_TRY(check_experts(call, o));
-  MOE_TRY(check_gate(call, o));
+  MOE_TRY(check_parts(call, o));
   moe_object_use(o, 1);
   moe_status status = is_streaming(o)
                           ? stream_logits(call, o, x, out)
@@ -420,13 +433,23 @@ static moe_status check(moe_call *call, const moe_object *o) {
                   "mixture: the experts are not those that it was fitted with");
 }
 
+/* In a file what is known of the experts is in their order and by their names.
+ */
+static bool can_be_saved(const moe_object *o) {
+  const moe_mixture *m = o->state;
+  return is_sound(o) && moe__stream_has_places(&m->stream) &&
+         moe__stream_has_names(o);
+}
+
 /* What could not be loaded is not saved. */
 static moe_status saving(moe_call *call, moe_object *o) {
-  if (o->state == NULL || (is_streaming(o) && is_sound(o))) return MOE_OK;
+  if (o->state == NULL) return MOE_OK;
   if (!is_streaming(o)) return check_experts(call, o);
+  if (can_be_saved(o)) return MOE_OK;
   return moe_fail(call, MOE_ESTATE,
-                  "mixture: an expert was reset, added or removed since the "
-                  "last sample; it can be saved once it has learned another");
+                  "mixture: an expert was reset, added, removed or moved since "
+                  "the last sample; it can be saved once it has learned "
+                  "another");
 }
 
 static moe_status rebuild(moe_call *call, moe_object *o) {
@@ -530,6 +553,7 @@ const moe_learner_type moe_mixture_of_experts = {
              .visit = visit,
              .check = check,
              .cloned = moe__stream_cloned,
+             .replaced = moe__stream_replaced,
              .saving = saving,
              .rebuild = rebuild},
     .traits = MOE_CLASSIFIES | MOE_REGRESSES | MOE_MULTI_OUTPUT |

@@ -147,7 +147,7 @@ typedef struct moe_stream {
   int32_t *lists;      /* 3 × n: experts chosen, asked and taught */
   int32_t *everyone;   /* n: 0, 1, … */
   int32_t *ids;        /* n_ids: each expert's class of each of the mixture's */
-  int64_t *known;      /* n: by which experts are recognised where they move */
+  int64_t *places;     /* n: where each is among the experts now, or -1 */
   uint32_t changes[2]; /* of the mixture and in what is in it, that count */
   moe_line *lines;     /* n, where all are */
   struct moe_linear_gate *gate;     /* where samples are taken in one piece: */
@@ -277,17 +277,27 @@ moe_status moe__stream_renew_in_gate(moe_call *call, const moe_object *o,
 bool moe__stream_has_parts(const moe_object *o);
 
 void moe__stream_find_places(const moe_object *o, ptrdiff_t *was);
+
+/* The type's `replaced`: the experts, as nothing else has children, are others
+   than those of `before`, or elsewhere. */
+void moe__stream_replaced(moe_object *o, const moe_param *p,
+                          const moe_children *before);
+
+/* The name that the tables' expert e has now, or had when it was there; NULL
+   where another has that now. */
+const char *moe__stream_name(const moe_object *o, size_t e);
+
+/* Whether each expert that is still there is where it was. */
+bool moe__stream_has_places(const moe_stream *st);
 moe_status moe__stream_make_tables(moe_call *call, moe_object *o,
                                    const ptrdiff_t *was);
 
-/* Whether the tables are as the options ask; and those of the experts. */
+/* Whether the tables are as the options ask; of the experts by their names; and
+   those of the experts. */
 bool moe__stream_has_sizes(const moe_object *o);
+bool moe__stream_has_names(const moe_object *o);
+bool moe__stream_has_name(const moe_object *o, size_t e);
 bool moe__stream_has_tables(const moe_object *o, const ptrdiff_t *was);
-
-/* By which a state is recognised while nobody exchanges it. */
-static inline int64_t moe__address(const void *pointer) {
-  return (int64_t)(uintptr_t)pointer;
-}
 
 /* ----------------------------------------------- mixture_stream_track.c */
 
@@ -328,8 +338,6 @@ static inline moe_status moe__mend(const moe_step *t) {
   return t->st->steps < t->st->mend_at ? MOE_OK : moe__mend_now(t);
 }
 
-/* The expert's state is another one now; the expert is the same. */
-void moe__note_state(const moe_step *t, size_t e);
 void moe__note_event(const moe_step *t, size_t e, enum moe_event event);
 
 /* ------------------------------------------------ mixture_stream_fork.c */

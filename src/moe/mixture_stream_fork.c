@@ -94,7 +94,6 @@ static moe_status decide(const moe_step *t, size_t e, moe_object *fork) {
   if (fabs(run->lead[e]) < bound) return MOE_OK;
   if (run->lead[e] > 0) {
     MOE_TRY(moe_object_assign(t->call, t->params->experts.items[e], fork));
-    moe__note_state(t, e);
     moe__note_event(t, e, MOE_E_TAKE_OVER);
     moe_detector_reset(&t->options->drift,
                        t->st->detectors + e * t->st->detector_size);

@@ -29,21 +29,12 @@ static void forget(const moe_step *t, size_t e) {
   moe_detector_reset(&t->options->drift, t->st->detectors + e * size);
 }
 
-/* By the states the stream recognises who is where, and a new one may lie where
-   another expert's old one did. */
-void moe__note_state(const moe_step *t, size_t e) {
-  t->st->known[e] = moe__address(t->params->experts.items[e]->state);
-}
-
 static moe_status begin_anew(const moe_step *t, size_t e) {
   moe_object *child = t->params->experts.items[e];
   const moe_fitted *own = &t->m->fitted;
   MOE_TRY(moe_object_reset(t->call, child));
   forget(t, e);
-  MOE_TRY(
-      moe__open_child(t->call, child, own, own->task, own->n_outputs, NULL));
-  moe__note_state(t, e);
-  return MOE_OK;
+  return moe__open_child(t->call, child, own, own->task, own->n_outputs, NULL);
 }
 
 static moe_status begin_in_gate(const moe_step *t, size_t e) {
@@ -96,7 +87,6 @@ static moe_status copy_best(const moe_step *t, size_t e, size_t best) {
   void *state;
   MOE_TRY(moe_state_clone(t->call, model->type, model->state, &state));
   moe_state_free(child->type, moe_object_swap_state(child, state));
-  moe__note_state(t, e);
   forget(t, e);
   moe__note_event(t, e, MOE_E_CLONE);
   return disturb(t, child);

@@ -66,7 +66,7 @@ moe_status moe__stream_visit(moe_stream *st, moe_visitor *v) {
   MOE_TRY(moe_visit_derived(v, "lists", MOE_I32, &st->lists, 3 * st->n));
   MOE_TRY(moe_visit_derived(v, "everyone", MOE_I32, &st->everyone, st->n));
   MOE_TRY(moe_visit_derived(v, "ids", MOE_I32, &st->ids, st->n_ids));
-  MOE_TRY(moe_visit_derived(v, "known", MOE_I64, &st->known, st->n));
+  MOE_TRY(moe_visit_derived(v, "places", MOE_I64, &st->places, st->n));
   MOE_TRY(moe_visit_derived(v, "lines", MOE_U8, &st->lines,
                             moe_size(st->n, sizeof(moe_line))));
   MOE_TRY(moe_visit_derived(v, "warmup", MOE_F64, &st->warmup, st->n));
@@ -105,7 +105,7 @@ static moe_status new_derived(moe_call *call, const moe_object *o,
   aside->map = NULL;
   st->room = st->warmup = NULL;
   st->lists = st->everyone = st->ids = NULL;
-  st->known = NULL;
+  st->places = NULL;
   st->lines = NULL;
   st->frozen = st->warms = NULL;
   MOE_TRY(moe__mixture_map(call, experts, aside));
@@ -116,7 +116,7 @@ static moe_status new_derived(moe_call *call, const moe_object *o,
   MOE_TRY(moe_new_array(call, &st->lists, moe_size(3, n), sizeof(int32_t)));
   MOE_TRY(moe_new_array(call, &st->everyone, n, sizeof(int32_t)));
   MOE_TRY(moe_new_array(call, &st->ids, st->n_ids, sizeof(int32_t)));
-  MOE_TRY(moe_new_array(call, &st->known, n, sizeof(int64_t)));
+  MOE_TRY(moe_new_array(call, &st->places, n, sizeof(int64_t)));
   MOE_TRY(moe_new_array(call, &st->lines, n, sizeof(moe_line)));
   MOE_TRY(moe_new_array(call, &st->frozen, n, 1));
   return moe_new_array(call, &st->warms, n, 1);
@@ -125,7 +125,7 @@ static moe_status new_derived(moe_call *call, const moe_object *o,
 static void free_derived(moe_mixture *m) {
   moe_stream *st = &m->stream;
   void *const arrays[] = {m->map_start, m->map,       st->room, st->warmup,
-                          st->lists,    st->everyone, st->ids,  st->known,
+                          st->lists,    st->everyone, st->ids,  st->places,
                           st->frozen,   st->warms,    st->lines};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
     moe_free(arrays[i]);
@@ -246,7 +246,7 @@ static void fill_derived(const moe_object *o, size_t classes) {
     st->frozen[e] = moe__mixture_is_frozen(o, e);
     st->has_frozen = st->has_frozen || st->frozen[e];
     st->warmup[e] = warmup_of(options, p->experts.names[e]);
-    st->known[e] = moe__address(p->experts.items[e]->state);
+    st->places[e] = moe__stream_has_name(o, e) ? (int64_t)e : -1;
     st->everyone[e] = (int32_t)e;
     st->remembers = st->remembers ||
                     moe_learner_type_of(p->experts.items[e])->advance != NULL;
@@ -273,7 +273,7 @@ static void take_derived(moe_mixture *m, const moe_mixture *from) {
   to->everyone = st->everyone;
   to->ids = st->ids;
   to->n_ids = st->n_ids;
-  to->known = st->known;
+  to->places = st->places;
   to->lines = st->lines;
   to->frozen = st->frozen;
   to->warms = st->warms;
@@ -416,7 +416,8 @@ bool moe__stream_is_sound(const moe_object *o) {
 moe_status moe__stream_rebuild(moe_call *call, moe_object *o) {
   moe_mixture *m = o->state;
   MOE_TRY(make_derived(call, o, m->fitted.n_outputs, NULL));
-  if (!moe__stream_has_sizes(o) || !moe__stream_has_parts(o))
+  if (!moe__stream_has_sizes(o) || !moe__stream_has_parts(o) ||
+      !moe__stream_has_names(o))
     m->stream.changes[0] = ~o->changes;
   return MOE_OK;
 }

@@ -62,22 +62,59 @@ static ptrdiff_t find_name(const moe_texts *names, const char *name) {
   return -1;
 }
 
-static ptrdiff_t find_state(const moe_stream *st, const void *state) {
-  for (size_t e = 0; state != NULL && st->known != NULL && e < st->n; e++)
-    if (st->known[e] == moe__address(state)) return (ptrdiff_t)e;
+static ptrdiff_t find_place(const moe_stream *st, size_t at) {
+  for (size_t e = 0; e < st->n; e++)
+    if (st->places[e] == (int64_t)at) return (ptrdiff_t)e;
   return -1;
 }
 
-/* Where each expert was before, or -1: by what it has learned, for in a list
-   names move; else by name, unless the one of that name is elsewhere now.  What
-   was fitted before a stream began is where it was. */
+static int64_t find_child(const moe_children *children, const moe_object *o) {
+  for (size_t i = 0; i < children->n; i++)
+    if (children->items[i] == o) return (int64_t)i;
+  return -1;
+}
+
+/* By the objects themselves, while both lists hold theirs: later another may
+   lie where one lay. */
+void moe__stream_replaced(moe_object *o, const moe_param *p,
+                          const moe_children *before) {
+  moe_mixture *m = o->state;
+  (void)p;
+  for (size_t e = 0; m != NULL && e < m->stream.n; e++) {
+    int64_t *place = &m->stream.places[e];
+    bool held = *place >= 0 && *place < (int64_t)before->n;
+    *place =
+        held ? find_child(&params_of(o)->experts, before->items[*place]) : -1;
+  }
+}
+
+const char *moe__stream_name(const moe_object *o, size_t e) {
+  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+  char *const *names = params_of(o)->experts.names;
+  const char *own = st->names.items[e];
+  if (st->places[e] >= 0) return names[st->places[e]];
+  for (size_t i = 0; i < st->n; i++)
+    if (st->places[i] >= 0 && strcmp(names[st->places[i]], own) == 0)
+      return NULL;
+  return own;
+}
+
+bool moe__stream_has_places(const moe_stream *st) {
+  for (size_t e = 0; e < st->n; e++)
+    if (st->places[e] >= 0 && st->places[e] != (int64_t)e) return false;
+  return true;
+}
+
+/* Where each expert was before, or -1: it itself, wherever it is now; else the
+   one of its name, unless that is elsewhere now.  What was fitted before a
+   stream began is where it was. */
 void moe__stream_find_places(const moe_object *o, ptrdiff_t *was) {
   const moe_children *experts = &params_of(o)->experts;
   const moe_mixture *m = o->state;
   const moe_stream *st = &m->stream;
   bool fitted = !st->open && m->n_experts == experts->n;
   for (size_t e = 0; e < experts->n; e++)
-    was[e] = fitted ? (ptrdiff_t)e : find_state(st, experts->items[e]->state);
+    was[e] = fitted ? (ptrdiff_t)e : find_place(st, e);
   for (size_t e = 0; e < experts->n; e++) {
     ptrdiff_t at = find_name(&st->names, experts->names[e]);
     bool taken = false;
@@ -216,14 +253,24 @@ bool moe__stream_has_sizes(const moe_object *o) {
          st->detector_size == moe_detector_size(&options->drift);
 }
 
-bool moe__stream_has_tables(const moe_object *o, const ptrdiff_t *was) {
-  const moe_children *experts = &params_of(o)->experts;
+bool moe__stream_has_name(const moe_object *o, size_t e) {
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
-  if (!st->open || st->n != experts->n || !moe__stream_has_sizes(o))
+  return strcmp(st->names.items[e], params_of(o)->experts.names[e]) == 0;
+}
+
+bool moe__stream_has_names(const moe_object *o) {
+  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+  for (size_t e = 0; e < st->n; e++)
+    if (!moe__stream_has_name(o, e)) return false;
+  return true;
+}
+
+bool moe__stream_has_tables(const moe_object *o, const ptrdiff_t *was) {
+  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+  if (!st->open || st->n != params_of(o)->experts.n ||
+      !moe__stream_has_sizes(o) || !moe__stream_has_names(o))
     return false;
   for (size_t e = 0; e < st->n; e++)
-    if (was[e] != (ptrdiff_t)e ||
-        strcmp(st->names.items[e], experts->names[e]) != 0)
-      return false;
+    if (was[e] != (ptrdiff_t)e) return false;
   return true;
 }
