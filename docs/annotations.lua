@@ -601,7 +601,7 @@ moe = {}
 ---@field span? integer samples that running means look back on: the newest counts 2 / (span + 1)
 ---@field dead_below? number an expert is dead where its share falls below this
 ---@field dead_by? "routing"|"probability" its share of what: of the routing, span samples after it is warm; or probability: of the gate's probability, after it learned span samples itself
----@field revive? "none"|"reset"|"clone" what becomes of a dead expert: nothing; it begins anew; or it becomes a copy of the best one, with its weights moved a little (it begins anew where that is of another type, or of parts); one written in Lua stays
+---@field revive? "none"|"reset"|"clone" what becomes of a dead expert: nothing; it begins anew; or it becomes a copy of the best one, with its weights moved a little (it begins anew where that is of another type, of parts, or without weights and of other settings); one written in Lua stays
 ---@field warmup? integer samples that an expert learns before it counts
 ---@field warmups? table<any, number> the same of single experts, by name
 ---@field warming? "shadow"|"penalty" until then it learns in shadow, unheard; or penalty: it has a logit lower by up to 5

@@ -131,3 +131,63 @@ describe("experts that were exchanged since the last sample", function()
     go_on_alike(assert(moe.undump(m:dump())), m, numbered)
   end)
 end)
+
+describe("an expert that is revived", function()
+  local function revived(experts, sample, n)
+    local m = moe.mixture {
+      experts = experts, top_k = 1, stream = { revive = "clone", span = 10, dead_below = 0.4 },
+    }
+    teach(m, sample, 1, n or 300)
+    local kinds = {}
+    for _, event in ipairs(m:stats().events) do kinds[event.kind] = true end
+    return kinds, m
+  end
+
+  it("is no copy of one whose settings what it has learned is tied to", function()
+    local kinds = revived({
+      a = E.adaptive_random_forest { trees = 2 }, b = E.adaptive_random_forest { trees = 3 },
+    }, labelled)
+    assert.same({ reset = true }, kinds)
+    assert.is_true(revived({
+      a = E.adaptive_random_forest { trees = 2, seed = 1 },
+      b = E.adaptive_random_forest { trees = 2, seed = 2 },
+    }, labelled).clone)
+    assert.is_true(revived({ a = E.linear {}, b = E.linear { lr = 1e-9 } }, numbered).clone)
+  end)
+
+  it("is believed as one that is new, or as the one that it is a copy of", function()
+    local function sharpness(how)
+      local m = moe.mixture {
+        experts = { a = E.naive_bayes {}, b = E.constant {}, c = E.naive_bayes {} }, top_k = 1,
+        stream = { revive = how, span = 20, dead_below = 0.2 },
+      }
+      for i = 1, 2000 do
+        teach(m, labelled, i, i)
+        local events = m:stats().events
+        if #events > 0 then return m:info().sharpness, events[#events] end
+      end
+    end
+    local now, event = sharpness "reset"
+    assert.equal(1, now[event.expert])
+    now, event = sharpness "clone"
+    if event.kind == "clone" then
+      assert.equal(now.a, now.c)
+      assert.is_true(now.a ~= 1)
+    end
+  end)
+end)
+
+describe("a mixture in a mixture on a stream", function()
+  it("is forked anew where it got other experts than its fork has", function()
+    local function constant() return moe.mixture { experts = { a = E.constant {} } } end
+    local m = moe.mixture { experts = { inner = constant() }, stream = { feedback = "full" } }
+    for i = 1, 500 do m:learn_one({ i % 3 }, 0) end
+    m:get_params("stream"):set_params { forks = { inner = constant() } }
+    for i = 1, 5 do m:learn_one({ i % 3 }, 100) end
+    m:expert("inner"):add_expert("b", E.constant {})
+    for i = 1, 60 do m:learn_one({ i % 3 }, 100) end
+    assert.equal("take_over", m:stats().events[1].kind)
+    assert.is_true(m:predict_one { 1 } > 99)
+    assert.is_not_nil(m:expert("inner"):expert "b")
+  end)
+end)

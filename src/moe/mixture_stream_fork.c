@@ -93,11 +93,15 @@ static moe_status decide(const moe_step *t, size_t e, moe_object *fork) {
   moe_scratch_mark mark = moe_scratch_now(t->call);
   if (fabs(run->lead[e]) < bound) return MOE_OK;
   if (run->lead[e] > 0) {
-    MOE_TRY(moe_object_assign(t->call, t->params->experts.items[e], fork));
+    moe_status status =
+        moe_object_assign(t->call, t->params->experts.items[e], fork);
+    if (status == MOE_EARG) return moe__fork(t, e); /* the expert has changed */
+    MOE_TRY(status);
     moe__note_event(t, e, MOE_E_TAKE_OVER);
     moe_detector_reset(&t->options->drift,
                        t->st->detectors + e * t->st->detector_size);
-    run->error[e] = run->errors[e] = run->recent[e] = 0;
+    run->error[e] = run->errors[e] = run->recent[e] = run->candour[e] = 0;
+    t->m->sharpness[e] = 1;
   }
   MOE_TRY(set_forks(t, t->params->experts.names[e], NULL));
   moe_scratch_drop(t->call, mark);

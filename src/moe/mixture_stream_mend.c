@@ -3,6 +3,7 @@
    against it; one whose loss has risen is noted, begins anew, or is forked:
    a fork learns beside it and takes its place once it is better. */
 #include <math.h>
+#include <string.h>
 
 #include "mixture.h"
 #include "mixture_stream.h"
@@ -26,6 +27,7 @@ static void forget(const moe_step *t, size_t e) {
   for (size_t i = 0; i < MOE_RUN; i++) (*moe__run_at(run, i))[e] = 0;
   run->load[e] = load;
   run->born[e] = (double)t->st->steps;
+  t->m->sharpness[e] = 1;
   moe_detector_reset(&t->options->drift, t->st->detectors + e * size);
 }
 
@@ -63,6 +65,36 @@ static bool has_parts(const moe_object *o) {
   return o->type->cloned != NULL;
 }
 
+static bool same_values(const moe_value *a, const moe_value *b) {
+  if (a->kind != b->kind || a->n != b->n || a->flag != b->flag ||
+      (a->kind == MOE_V_NUMBER && a->number != b->number) ||
+      (a->kind == MOE_V_TEXT && strcmp(a->text, b->text) != 0))
+    return false;
+  for (size_t i = 0; i < a->n; i++)
+    if (!same_values(&a->items[i], &b->items[i]) ||
+        (a->kind == MOE_V_MAP && !same_values(&a->keys[i], &b->keys[i])))
+      return false;
+  return true;
+}
+
+/* Weights are weights; what else an expert has learned may be tied to its
+   settings (a number of trees), of which the seed is none. */
+static moe_status may_copy(moe_call *call, const moe_object *from,
+                           const moe_object *to, bool *may) {
+  moe_scratch_mark mark = moe_scratch_now(call);
+  *may = from->type == to->type && !has_parts(to);
+  bool free = moe_learner_type_of(to)->n_weights != NULL;
+  for (const moe_param *p = to->type->params; *may && !free && p->name != NULL;
+       p++) {
+    moe_value a, b;
+    MOE_TRY(moe_object_get(call, from, p, &a));
+    MOE_TRY(moe_object_get(call, to, p, &b));
+    *may = strcmp(p->name, "seed") == 0 || same_values(&a, &b);
+  }
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
 /* Each weight by a twentieth of itself, more or less. */
 static moe_status disturb(const moe_step *t, moe_object *child) {
   const moe_learner_type *type = moe_learner_type_of(child);
@@ -87,17 +119,19 @@ static moe_status copy_best(const moe_step *t, size_t e, size_t best) {
   void *state;
   MOE_TRY(moe_state_clone(t->call, model->type, model->state, &state));
   moe_state_free(child->type, moe_object_swap_state(child, state));
+  MOE_TRY(disturb(t, child));
   forget(t, e);
+  t->m->sharpness[e] = t->m->sharpness[best];
   moe__note_event(t, e, MOE_E_CLONE);
-  return disturb(t, child);
+  return MOE_OK;
 }
 
 static moe_status revive(const moe_step *t, size_t e) {
   moe_object *const *experts = t->params->experts.items;
   ptrdiff_t best = find_best(t);
-  bool copies = t->options->revive == MOE_CLONE_BEST && best >= 0 &&
-                (size_t)best != e && !has_parts(experts[e]) &&
-                experts[best]->type == experts[e]->type;
+  bool copies =
+      t->options->revive == MOE_CLONE_BEST && best >= 0 && (size_t)best != e;
+  if (copies) MOE_TRY(may_copy(t->call, experts[best], experts[e], &copies));
   if (t->options->dead_by == MOE_BY_ROUTING) MOE_TRY(begin_in_gate(t, e));
   if (copies) return copy_best(t, e, (size_t)best);
   moe__note_event(t, e, MOE_E_RESET);
@@ -172,8 +206,9 @@ static moe_status react(const moe_step *t, size_t e) {
       (moe_learner_traits(expert) & MOE_HOST_ONLY) || moe__has_fork(t, e))
     return MOE_OK;
   bool forks = t->options->on_drift == MOE_FORK_DRIFTED;
+  if (forks) MOE_TRY(moe__fork(t, e));
   moe__note_event(t, e, forks ? MOE_E_FORK : MOE_E_RESET);
-  return forks ? moe__fork(t, e) : begin_anew(t, e);
+  return forks ? MOE_OK : begin_anew(t, e);
 }
 
 static moe_status watch_drift(const moe_step *t) {

@@ -48,8 +48,9 @@ static const moe_param params[] = {
     MOE_P_CHOICE(moe_streaming, revive, MOE_LEAVE_DEAD, revivals,
                  "what becomes of a dead expert: nothing; it begins anew; or "
                  "it becomes a copy of the best one, with its weights moved a "
-                 "little (it begins anew where that is of another type, or of "
-                 "parts); one written in Lua stays"),
+                 "little (it begins anew where that is of another type, of "
+                 "parts, or without weights and of other settings); one "
+                 "written in Lua stays"),
     MOE_P_INT(moe_streaming, warmup, 0, 0, 0x1p53,
               "samples that an expert learns before it counts"),
     MOE_P_LIST(moe_streaming, warmups, MOE_WEIGHTS, 0, 0x1p53,
