@@ -195,16 +195,39 @@ describe("a mixture on a stream whose memory runs short", function()
     end), keeps)
   end)
 
+  it("meets a new class later where a mixture in it could not", function()
+    local function inner()
+      return moe.mixture { experts = { a = E.logistic {}, b = E.naive_bayes {} } }
+    end
+    local m = moe.mixture {
+      experts = { inner = inner(), other = E.logistic {}, pair = inner() },
+      stream = { forks = { pair = inner() } },
+    }
+    local function learns(copy)
+      for _, class in ipairs { classes[1], "new", "newer" } do
+        for i = 1, 3 do copy:learn_one((labelled(i)), class) end
+      end
+      assert.equal(5, #copy:expert("inner"):classes())
+      assert.is_not_nil(copy:predict_one((labelled(1))))
+      assert(moe.undump(copy:dump()))
+    end
+    teach(m, labelled, 40)
+    local x, bytes = labelled(50), m:dump()
+    assert.is_true(starve(bytes, function(o) o:learn_one(x, "new") end, learns) > 20)
+  end)
+
   it("begins its stream later where what was fitted had no memory to", function()
     local fitted, rows, labels = classifier(), {}, {}
     for i = 1, #points do rows[i], labels[i] = points[i], classes[i] end
     fitted:set_params { experts = { a = E.logistic {}, b = E.naive_bayes {} } }
     fitted:fit(rows, labels)
-    starve(fitted:dump(), function(o) o:learn_one(rows[1], labels[1]) end, function(copy)
-      for i = 1, 5 do copy:learn_one(rows[i], labels[i]) end
-      assert.is_not_nil(copy:predict_one(rows[1]))
-      assert(moe.undump(copy:dump()))
-    end)
+    for _, label in ipairs { labels[1], "new" } do
+      starve(fitted:dump(), function(o) o:learn_one(rows[1], label) end, function(copy)
+        for i = 1, 5 do copy:learn_one(rows[i], i == 1 and label or labels[i]) end
+        assert.is_not_nil(copy:predict_one(rows[1]))
+        assert(moe.undump(copy:dump()))
+      end)
+    end
   end)
 
   it("begins a network wholly or not at all", function()

@@ -130,6 +130,22 @@ describe("experts that were exchanged since the last sample", function()
     assert.equal(41, m:stats().learned.z)
     go_on_alike(assert(moe.undump(m:dump())), m, numbered)
   end)
+
+  it("are tested and taught by one call as by two, with noise too", function()
+    for _, noise in ipairs { 0, 0.1 } do
+      local m = teach(pair { stream = { noise = noise } }, numbered, 1, 40)
+      m:get_params("gate"):reset()
+      assert.is_number(m:test_then_learn(numbered(41)))
+    end
+  end)
+
+  it("a routing that is refused is refused of a loaded mixture too", function()
+    local m = teach(pair(), numbered, 1, 40)
+    m:set_params { top_k = 3 }
+    for _, one in ipairs { m, (assert(moe.undump(m:dump()))) } do
+      assert.error_matches(function() one:learn_one(numbered(41)) end, "'top_k' must be at most")
+    end
+  end)
 end)
 
 describe("an expert that is revived", function()
@@ -178,6 +194,49 @@ describe("an expert that is revived", function()
 end)
 
 describe("a mixture in a mixture on a stream", function()
+  local function inner()
+    return moe.mixture { experts = { a = E.logistic {}, b = E.naive_bayes {} } }
+  end
+
+  it("that was fitted meets new classes there", function()
+    local fitted = inner()
+    fitted:fit(points, names)
+    local m = moe.mixture { experts = { inner = fitted, other = E.logistic {} } }
+    teach(m, labelled, 1, 20)
+    fitted = inner()
+    fitted:fit(points, names)
+    m:add_expert("late", fitted)
+    for i = 1, 20 do m:learn_one({ 9, 9, i % 2 }, "a new one") end
+    assert.equal("a new one", (m:predict_one { 9, 9, 1 }))
+    assert.equal(4, #fitted:classes())
+    assert.is_string(m:dump())
+  end)
+
+  it("goes on where its own experts were reset or learned by themselves", function()
+    local m = teach(moe.mixture { experts = { inner = inner(), other = E.logistic {} } },
+      labelled, 1, 40)
+    local nested = m:expert "inner"
+    nested:expert("a"):reset()
+    teach(m, labelled, 41, 42)
+    nested:expert("b"):learn_one(points[1], "its own")
+    teach(m, labelled, 43, 44)
+    nested:get_params("gate"):reset()
+    teach(m, labelled, 45, 46)
+    assert.is_not_nil(m:predict_one(points[1]))
+    assert.equal(6, nested:expert("a"):info().n_seen)
+  end)
+
+  it("may be saved and asked before it was taught", function()
+    local m = teach(moe.mixture { experts = { a = E.logistic {} } }, labelled, 1, 40)
+    m:add_expert("inner", inner())
+    assert.equal(0, m:expert("inner"):info().n_seen)
+    local loaded = assert(moe.undump(m:dump()))
+    local asked = m:clone():set_params { top_k = 2 }
+    assert.same({ loaded:predict_one(points[1]) }, { asked:predict_one(points[1]) })
+    go_on_alike(m, loaded, labelled)
+    assert.equal(20, loaded:expert("inner"):info().n_seen)
+  end)
+
   it("is forked anew where it got other experts than its fork has", function()
     local function constant() return moe.mixture { experts = { a = E.constant {} } } end
     local m = moe.mixture { experts = { inner = constant() }, stream = { feedback = "full" } }

@@ -231,7 +231,8 @@ moe_status moe__mixture_check(moe_call *call, const moe_object *o) {
   const moe_children *experts = &moe_mixture_params_of(o)->experts;
   MOE_TRY(check_parts(call, o));
   for (size_t e = 0; e < experts->n; e++)
-    if (experts->items[e]->type == o->type)
+    if (experts->items[e]->type == o->type &&
+        !moe_learner_knows_nothing(experts->items[e]))
       MOE_TRY(moe__mixture_check(call, experts->items[e]));
   return MOE_OK;
 }
@@ -413,9 +414,16 @@ static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
 /* ----------------------------------------------------------- files and figures
  */
 
+/* It is an expert of a stream, and was taught nothing yet. */
+static bool waits(const moe_object *o) {
+  const moe_mixture *m = o->state;
+  return !m->stream.open && m->n_experts == 0 && moe_learner_knows_nothing(o);
+}
+
 static bool is_sound(const moe_object *o) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
   const moe_mixture *m = o->state;
+  if (waits(o)) return true;
   bool sound = p->gate != NULL && m->n_experts == p->experts.n;
   for (size_t e = 0; sound && e < m->n_experts; e++)
     sound = moe_learner_fitted(p->experts.items[e]) != NULL &&
@@ -443,7 +451,7 @@ static bool can_be_saved(const moe_object *o) {
 
 /* What could not be loaded is not saved. */
 static moe_status saving(moe_call *call, moe_object *o) {
-  if (o->state == NULL) return MOE_OK;
+  if (o->state == NULL || waits(o)) return MOE_OK;
   if (!is_streaming(o)) return check_experts(call, o);
   if (can_be_saved(o)) return MOE_OK;
   return moe_fail(call, MOE_ESTATE,
@@ -453,6 +461,7 @@ static moe_status saving(moe_call *call, moe_object *o) {
 }
 
 static moe_status rebuild(moe_call *call, moe_object *o) {
+  if (waits(o)) return MOE_OK;
   moe_status status =
       is_streaming(o) ? moe__stream_rebuild(call, o)
                       : moe__mixture_map(

@@ -457,7 +457,7 @@ static inline moe_status finish(moe_step *t) {
 /* Most samples find everything as the last one left it. */
 static inline moe_status follow(moe_call *call, moe_object *o) {
   const moe_mixture *m = o->state;
-  return moe__stream_is_current(o, &m->stream) &&
+  return moe__stream_is_current(o, &m->stream) && !m->stream.nests &&
                  m->stream.levels == m->fitted.intake.levels.n
              ? MOE_OK
              : moe__stream_follow(call, o);
@@ -474,9 +474,11 @@ moe_status moe__stream_test_then_learn(moe_call *call, moe_object *o,
                                        const moe_example *s, double *out) {
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   const moe_mixture_params *p = o->params;
-  bool apart = !st->open || moe__streaming_of(p->stream)->noise > 0;
+  bool began = st->open;
+  bool apart = !began || moe__streaming_of(p->stream)->noise > 0;
+  if (began) MOE_TRY(follow(call, o));
   if (apart) MOE_TRY(moe__predict_one(call, o, s, out));
-  MOE_TRY(follow(call, o));
+  if (!began) MOE_TRY(follow(call, o));
   moe_step *t = take_step(call, o, s);
   MOE_TRY(finish(t));
   if (!apart) memcpy(out, t->mixed, t->width * sizeof *out);

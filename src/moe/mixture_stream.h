@@ -162,6 +162,7 @@ typedef struct moe_stream {
   enum moe_teach teach; /* never by kind */
   bool gate_frozen, calls_host, has_warmup, remembers, has_frozen;
   bool of_lines;           /* all experts are, in `lines` */
+  bool nests;              /* there may be mixtures within */
   bool teaches_asked;      /* who learns was asked */
   bool classes, is_number; /* the targets are these */
   bool shadows;            /* what warms is not heard */

@@ -242,6 +242,7 @@ static void fill_derived(const moe_object *o, size_t classes) {
   moe_stream *st = &m->stream;
   find_ids(m, classes, st->ids);
   st->has_warmup = st->remembers = st->has_frozen = false;
+  st->nests = options->forks.n > 0;
   for (size_t e = 0; e < st->n; e++) {
     st->frozen[e] = moe__mixture_is_frozen(o, e);
     st->has_frozen = st->has_frozen || st->frozen[e];
@@ -251,6 +252,7 @@ static void fill_derived(const moe_object *o, size_t classes) {
     st->remembers = st->remembers ||
                     moe_learner_type_of(p->experts.items[e])->advance != NULL;
     st->has_warmup = st->has_warmup || st->warmup[e] > 0;
+    st->nests = st->nests || p->experts.items[e]->n_below > 0;
   }
   st->of_lines = are_lines(o, st->lines);
   st->levels = m->fitted.intake.levels.n;
@@ -335,27 +337,46 @@ static moe_status follow_parts(moe_call *call, moe_object *o, size_t classes) {
 
 /* A mixture that was fitted takes the stream's missing values too. */
 static moe_status open_intake(moe_call *call, moe_object *o) {
+  const moe_mixture *m = o->state;
   moe_fitted *own = o->state;
   moe_rows x = moe_rows_of_doubles(NULL, 1, own->schema.n);
+  if (m->stream.open || own->n_seen == 0 || own->intake.open) return MOE_OK;
   return moe_intake_open(call, &own->intake, &x, true, true);
+}
+
+/* Mixtures below, which are asked before they learn. */
+static MOE_RARE moe_status follow_below(moe_call *call, const moe_object *o) {
+  for (size_t i = 0; i < o->n_below; i++) {
+    moe_object *child = o->below[i];
+    const moe_mixture *m = child->state;
+    bool streams = child->type == &moe_mixture_of_experts.type && m != NULL &&
+                   m->stream.open;
+    MOE_TRY(streams ? moe__stream_follow(call, child)
+                    : follow_below(call, child));
+  }
+  return MOE_OK;
 }
 
 moe_status moe__stream_follow(moe_call *call, moe_object *o) {
   const moe_mixture *m = o->state;
   const moe_fitted *own = &m->fitted;
-  if (!m->stream.open && own->n_seen > 0 && !own->intake.open)
+  if (m->stream.nests) MOE_TRY(follow_below(call, o));
+  if (!moe__stream_is_current(o, &m->stream)) {
     MOE_TRY(open_intake(call, o));
-  if (!moe__stream_is_current(o, &m->stream))
     MOE_TRY(follow_parts(call, o, own->n_outputs));
+  }
   return m->stream.levels == own->intake.levels.n ? MOE_OK
                                                   : follow_levels(call, o);
 }
 
+/* What was fitted learns a new class on a stream, which begins. */
 moe_status moe__stream_add_class(moe_call *call, moe_object *o,
                                  size_t position) {
   const moe_mixture *m = o->state;
   (void)position;
-  return m->stream.open ? follow_parts(call, o, m->fitted.labels.n) : MOE_OK;
+  if (!m->stream.open && m->fitted.n_seen == 0) return MOE_OK;
+  MOE_TRY(open_intake(call, o));
+  return follow_parts(call, o, m->fitted.labels.n);
 }
 
 /* -------------------------------------------------------------------- files */
@@ -414,9 +435,11 @@ bool moe__stream_is_sound(const moe_object *o) {
 /* A file may have parts that were exchanged after the last sample, or were
    never of one mixture: then it is not current. */
 moe_status moe__stream_rebuild(moe_call *call, moe_object *o) {
+  const moe_mixture_params *p = params_of(o);
   moe_mixture *m = o->state;
   MOE_TRY(make_derived(call, o, m->fitted.n_outputs, NULL));
-  if (!moe__stream_has_sizes(o) || !moe__stream_has_parts(o) ||
+  if (moe_route_check(call, &p->route, m->n_experts, false) != MOE_OK ||
+      !moe__stream_has_sizes(o) || !moe__stream_has_parts(o) ||
       !moe__stream_has_names(o))
     m->stream.changes[0] = ~o->changes;
   return MOE_OK;
