@@ -131,6 +131,25 @@ describe("experts that were exchanged since the last sample", function()
     go_on_alike(assert(moe.undump(m:dump())), m, numbered)
   end)
 
+  it("tell the mixture of levels that they met by themselves, or are refused", function()
+    local function known()
+      local m = moe.mixture { experts = { a = E.naive_bayes {}, b = E.hoeffding_tree {} } }
+      for i = 1, 30 do m:learn_one({ s = i % 2 == 0 and "u" or "v" }, i % 2 == 0) end
+      return m
+    end
+    local m = known()
+    for i = 1, 30 do m:expert("a"):learn_one({ s = i % 2 == 0 and "w" or "x" }, i % 2 == 0) end
+    for i = 1, 30 do m:learn_one({ s = i % 2 == 0 and "w" or "x" }, i % 2 == 0) end
+    assert.same({ true, false }, {
+      (m:expert("b"):predict_one { s = "w" }), (m:expert("b"):predict_one { s = "x" }),
+    })
+    assert.is_true((m:predict_one { s = "w" }))
+    m = known()
+    m:expert("a"):learn_one({ s = "w" }, true)
+    m:expert("b"):learn_one({ s = "x" }, true)
+    assert.error_matches(function() m:learn_one({ s = "u" }, true) end, "other columns")
+  end)
+
   it("are tested and taught by one call as by two, with noise too", function()
     for _, noise in ipairs { 0, 0.1 } do
       local m = teach(pair { stream = { noise = noise } }, numbered, 1, 40)

@@ -229,16 +229,19 @@ void moe__find_shares(const moe_step *t, double *shares);
 moe_status moe__stream_visit(moe_stream *st, moe_visitor *v);
 bool moe__stream_is_sound(const moe_object *o);
 
-/* Whether each expert has the classes that the state has of it: experts may
-   have met others by themselves. */
+/* Whether each expert has the classes, and the levels of columns of strings,
+   that the state has of it: experts may have met others by themselves. */
 bool moe__stream_has_classes(const moe_object *o);
+bool moe__stream_has_levels(const moe_object *o);
 
 /* Whether the state is up to date with experts, gate and settings. */
 static inline bool moe__stream_is_current(const moe_object *o,
                                           const moe_stream *st) {
   return st->open && st->changes[0] == o->changes &&
          st->changes[1] == moe_object_changes_below(o) &&
-         (!st->classes || moe__stream_has_classes(o));
+         (!st->classes || moe__stream_has_classes(o)) &&
+         (moe_learner_fitted(o)->intake.levels.n == 0 ||
+          moe__stream_has_levels(o));
 }
 
 /* A step without a sample, of so many outputs, with room for what a prediction

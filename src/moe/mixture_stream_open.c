@@ -312,6 +312,17 @@ bool moe__stream_has_classes(const moe_object *o) {
   return true;
 }
 
+/* The same of the levels of columns of strings. */
+bool moe__stream_has_levels(const moe_object *o) {
+  const moe_children *experts = &params_of(o)->experts;
+  const moe_mixture *m = o->state;
+  for (size_t e = 0; e < experts->n; e++) {
+    const moe_fitted *f = experts->items[e]->state;
+    if (f->intake.open && f->intake.levels.n != m->stream.levels) return false;
+  }
+  return true;
+}
+
 static moe_status follow_levels(moe_call *call, moe_object *o) {
   const moe_mixture_params *p = params_of(o);
   moe_mixture *m = o->state;

@@ -254,12 +254,26 @@ static moe_status take_gate(moe_call *call, const moe_object *o,
   return take_part(call, o, &gate, labels);
 }
 
+/* The levels that an expert has met by itself, if its codes are the mixture's.
+ */
+static moe_status learn_levels(moe_call *call, moe_fitted *own,
+                               const part *child) {
+  const moe_fitted *f = child->object->state;
+  if (f == NULL || !f->intake.open || !own->intake.open || !fits(own, child))
+    return MOE_OK;
+  return moe_intake_follow(call, &own->intake, &f->intake);
+}
+
 moe_status moe__stream_take_parts(moe_call *call, moe_object *o,
                                   const ptrdiff_t *was) {
   const moe_mixture_params *p = params_of(o);
   moe_labels labels;
   MOE_TRY(check_parts(call, o));
   MOE_TRY(list_names(call, &p->experts, &labels));
+  for (size_t e = 0; e < p->experts.n; e++) {
+    part expert = expert_at(o, e);
+    MOE_TRY(learn_levels(call, o->state, &expert));
+  }
   for (size_t e = 0; e < p->experts.n; e++) {
     part expert = expert_at(o, e);
     MOE_TRY(take_part(call, o, &expert, NULL));
