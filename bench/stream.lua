@@ -40,10 +40,7 @@ local function as_the_peer(n, first)
       target = "best_expert", online_lr = 0.01, prior = 0, decay = 0, clip = 0,
       implicit = false, standardize = false,
     },
-    stream = moe.streaming {
-      feedback = "partial", teach = "chosen", balance = "logits", warming = "penalty",
-      dead_by = "probability", revive = "reset", measure = "after",
-    },
+    stream = moe.streaming { preset = "reference" },
   })
 end
 

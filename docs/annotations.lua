@@ -597,20 +597,20 @@ moe = {}
 ---@field explore? number chance that a sample goes to one more expert, drawn from those that are not chosen, which answers and learns as they do
 ---@field noise? number standard deviation of what is added to the logits where a sample is learned
 ---@field balance? "none"|"integral"|"quantile"|"logits" how the load is spread where top_k leaves experts out, by a bias in the selection: integral follows each sample's load, quantile the newest 128 samples' scores; logits: a bias in the logits themselves, towards a load of 1 / experts
----@field balance_rate? number step of that bias; of quantile the share of the new one, a sample
+---@field balance_rate? number step of the balance's bias; of quantile the share of the new one, a sample
 ---@field span? integer samples that running means look back on: the newest counts 2 / (span + 1)
 ---@field dead_below? number an expert is dead where its share falls below this
 ---@field dead_by? "routing"|"probability" its share of what: of the routing, span samples after it is warm; or probability: of the gate's probability, after it learned span samples itself
 ---@field revive? "none"|"reset"|"clone" what becomes of a dead expert: nothing; it begins anew; or it becomes a copy of the best one, with its weights moved a little (it begins anew where that is of another type, of parts, or without weights and of other settings); one written in Lua stays
 ---@field warmup? integer samples that an expert learns before it counts
 ---@field warmups? table<any, number> the same of single experts, by name
----@field warming? "shadow"|"penalty" until then it learns in shadow, unheard; or penalty: it has a logit lower by up to 5
+---@field warming? "shadow"|"penalty" until its warmup is over it learns in shadow, unheard; or penalty: it has a logit lower by up to 5
 ---@field drift? "none"|"adwin"|"page_hinkley"|"ddm"|"kswin" what watches each expert's loss for a change
 ---@field drift_delta? number its delta: adwin's confidence, the change that page_hinkley allows
 ---@field drift_threshold? number its threshold: of page_hinkley's sum; ddm's deviations
 ---@field drift_alpha? number the level of kswin's test
----@field drift_window? integer kswin's window; the fewest samples before page_hinkley or ddm speak
----@field on_drift? "note"|"reset"|"fork" what becomes of an expert whose loss has changed for the worse: it is noted; it begins anew; or a fork of it begins anew in shadow, and takes over once it is better
+---@field drift_window? integer kswin's window, at least 10; the fewest samples before page_hinkley or ddm speak
+---@field on_drift? "note"|"reset"|"fork" what becomes of an expert of which drift finds that its loss has changed for the worse: it is noted; it begins anew; or a fork of it begins anew in shadow, and takes over once it is better
 ---@field measure? "before"|"after" whether utilisation and entropy are those of the gate before it learns the sample, or after, in means that begin at 0
 ---@field forks? table<any, moe.Learner> the forks that are learning, by their experts' names; the mixture's own, empty at first
 

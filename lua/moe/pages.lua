@@ -147,7 +147,7 @@ moe.streaming([options])
 
   options  as `moe.help "streaming"` lists them, and preset: "reference" for
            the behaviours of irithyll's NeuralMoE where no other is given
-  raises   if an option is unknown or not allowed]] },
+  raises   if an option is unknown, not allowed, or would change nothing]] },
 } },
 { "moe.experts", [[
 ]], {

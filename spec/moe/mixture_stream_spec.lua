@@ -477,6 +477,62 @@ describe("the options of a stream", function()
     end
   end)
 
+  it("are refused where they would change nothing, with what they need", function()
+    local needs = {
+      ["'balance_rate' is 0.2, but it would change nothing without balance"] = {
+        { balance_rate = 0.2 }, { balance_rate = 0.2, balance = "integral" },
+      },
+      ["'warming' is 'penalty', but it would change nothing without warmup or warmups"] = {
+        { warming = "penalty" }, { warming = "penalty", warmups = { a = 3 } },
+      },
+      ["'on_drift' is 'reset', but it would change nothing without drift"] = {
+        { on_drift = "reset" }, { on_drift = "reset", drift = "adwin" },
+      },
+      ["'drift_delta' is 0.1, but it would change nothing without drift 'adwin' or 'page_hinkley'"]
+        = { { drift_delta = 0.1, drift = "ddm" }, { drift_delta = 0.1, drift = "adwin" } },
+      ["'drift_threshold' is 9, but it would change nothing without drift 'page_hinkley' or 'ddm'"]
+        = { { drift_threshold = 9, drift = "kswin" }, { drift_threshold = 9, drift = "ddm" } },
+      ["'drift_alpha' is 0.1, but it would change nothing without drift 'kswin'"] = {
+        { drift_alpha = 0.1, drift = "adwin" }, { drift_alpha = 0.1, drift = "kswin" },
+      },
+      ["'drift_window' is 20, but it would change nothing without drift 'page_hinkley' or 'ddm' "
+        .. "or 'kswin'"] = { { drift_window = 20, drift = "adwin" },
+        { drift_window = 20, drift = "page_hinkley" } },
+      ["'drift_window' must be at least 10 with drift 'kswin'; got 9"] = {
+        { drift_window = 9, drift = "kswin" }, { drift_window = 9, drift = "ddm" },
+      },
+    }
+    for reason, options in pairs(needs) do
+      local m = mixture()
+      for _, give in ipairs {
+        function(stream) moe.streaming(stream) end,
+        function(stream)
+          local made = moe.mixture { experts = { a = E.linear {} }, stream = stream }
+          return made
+        end,
+        function(stream) m:set_params { stream = moe.streaming(stream) } end,
+      } do
+        local good, message = pcall(give, options[1])
+        assert.is_false(good)
+        assert.truthy(message:find("streaming: " .. reason, 1, true), message)
+        assert.matches("mixture_stream_spec.lua:%d+:", message)
+        give(options[2])
+      end
+    end
+    -- what happens anyway may be said, and what a preset says
+    moe.streaming { balance_rate = 0.01, warming = "shadow", on_drift = "note" }
+    assert.equal("penalty", moe.streaming({ preset = "reference" }):get_params "warming")
+  end)
+
+  it("a window that kswin cannot have is refused of who learns with it", function()
+    local m = teach(mixture { stream = { drift = "ddm", drift_window = 5 } }, X, y, 1, 20)
+    m:get_params("stream"):set_params { drift = "kswin" }
+    assert.error_matches(function() m:learn_one(X[21], y[21]) end,
+      "'drift_window' must be at least 10 with drift 'kswin'; got 5")
+    m:get_params("stream"):set_params { drift_window = 10 }
+    teach(m, X, y, 21, 60)
+  end)
+
   it("are the same when they are not given", function()
     assert.same(run {}, teach(mixture { top_k = 2, seed = 3 }, X, y):predict(X))
   end)
@@ -532,7 +588,7 @@ describe("the options of a stream", function()
       for _, bias in pairs(stats.bias) do assert.is_true(math.abs(bias) <= 1) end
       return math.max(stats.load.a, stats.load.b, stats.load.c)
     end
-    local before = load("none", 0)
+    local before = load "none"
     assert.is_true(load("integral", 0.02) < before - 0.15, before)
     assert.is_true(load("quantile", 0.01) < before - 0.1)
   end)
@@ -692,7 +748,7 @@ describe("what a mixture on a stream tells", function()
       local m = moe.mixture {
         experts = { E.constant {}, E.constant {}, E.constant {} },
         gate = G.softmax { weights = logits, online_lr = 0, prior = 0 },
-        stream = { balance = balance, balance_rate = 0 },
+        stream = { balance = balance, balance_rate = balance ~= "none" and 0 or nil },
       }
       m:learn_one({ 1 }, 2) -- before which the gate says 1/3 each
       m:learn_one({ 1 }, 2)

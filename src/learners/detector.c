@@ -356,7 +356,7 @@ static bool adwin_is_sound(const moe_detector_config *c, const double *at) {
 
 static size_t window_of(const moe_detector_config *c) {
   double n = size_or(c->window, 100);
-  return n < 10 ? 10 : (size_t)n;
+  return n < MOE_LEAST_KSWIN ? MOE_LEAST_KSWIN : (size_t)n;
 }
 
 static size_t newest_of(const moe_detector_config *c) {

@@ -15,6 +15,8 @@ enum moe_detector {
 };
 extern const char *const moe_detector_choices[]; /* "none", "adwin", … */
 
+enum { MOE_LEAST_KSWIN = 10 /* of its window */ };
+
 typedef enum moe_signal { MOE_STABLE, MOE_WARNING, MOE_DRIFT } moe_signal;
 
 /* Each detector has defaults of its own (what is NaN or MOE_NO_INT). */
@@ -23,7 +25,7 @@ typedef struct moe_detector_config {
   double delta; /* adwin: confidence; page_hinkley: change that is allowed */
   double threshold; /* page_hinkley: λ; ddm: deviations to a drift */
   double alpha;     /* kswin: level of the test */
-  int64_t window;   /* kswin: numbers kept, at least 10; page_hinkley, ddm:
+  int64_t window;   /* kswin: numbers kept; page_hinkley, ddm:
                        fewest before a signal */
   int bound;        /* adwin: of the difference of two means */
   int64_t every;    /* adwin: numbers between tests; 0: 32 */

@@ -164,7 +164,7 @@ static const moe_param of_kswin[] = {
     MOE_P_ABOVE(moe_detector_config, alpha, 0.005, 0, 1,
                 "the level of each test: 0.005 is a false alarm in some 1,300 "
                 "numbers, 0.0001 in some 40,000"),
-    MOE_P_INT(moe_detector_config, window, 100, 10, 1 << 20,
+    MOE_P_INT(moe_detector_config, window, 100, MOE_LEAST_KSWIN, 1 << 20,
               "numbers kept, of which the newest 3 in 10 are compared with the "
               "others"),
     {0}};

@@ -13,12 +13,24 @@ static const moe_mixture_params *params_of(const moe_object *o) {
 
 /* ------------------------------------------------------- what must be there */
 
+static moe_status check_window(moe_call *call,
+                               const moe_detector_config *drift) {
+  if (drift->kind != MOE_KSWIN || drift->window == MOE_NO_INT ||
+      drift->window >= MOE_LEAST_KSWIN)
+    return MOE_OK;
+  return moe_fail(call, MOE_EPARAM,
+                  "streaming: 'drift_window' must be at least %d with drift "
+                  "'kswin'; got %lld",
+                  MOE_LEAST_KSWIN, (long long)drift->window);
+}
+
 static moe_status check_parts(moe_call *call, const moe_object *o) {
   const moe_mixture_params *p = params_of(o);
   if (p->experts.n == 0)
     return moe_fail(call, MOE_EPARAM, "mixture: it has no experts");
   if (p->gate == NULL)
     return moe_fail(call, MOE_EPARAM, "mixture: it has no gate");
+  MOE_TRY(check_window(call, &moe__streaming_of(p->stream)->drift));
   return moe_route_check(call, &p->route, p->experts.n, false);
 }
 

@@ -35,7 +35,7 @@ static const moe_param params[] = {
                  "quantile the newest 128 samples' scores; logits: a bias in "
                  "the logits themselves, towards a load of 1 / experts"),
     MOE_P_REAL(moe_streaming, balance_rate, 0.01, 0, 1,
-               "step of that bias; of quantile the share of the new one, a sample"),
+               "step of the balance's bias; of quantile the share of the new one, a sample"),
     MOE_P_INT(moe_streaming, span, 500, 1, 0x1p53,
               "samples that running means look back on: the newest counts "
               "2 / (span + 1)"),
@@ -56,8 +56,8 @@ static const moe_param params[] = {
     MOE_P_LIST(moe_streaming, warmups, MOE_WEIGHTS, 0, 0x1p53,
                "the same of single experts, by name"),
     MOE_P_CHOICE(moe_streaming, warming, MOE_IN_SHADOW, warmings,
-                 "until then it learns in shadow, unheard; or penalty: it has "
-                 "a logit lower by up to 5"),
+                 "until its warmup is over it learns in shadow, unheard; or "
+                 "penalty: it has a logit lower by up to 5"),
     {"drift", MOE_CHOICE, offsetof(moe_streaming, drift.kind), MOE_NO_DETECTOR,
      0, 0, moe_detector_choices, 0, 0,
      "what watches each expert's loss for a change"},
@@ -71,11 +71,13 @@ static const moe_param params[] = {
      0, 0, MOE_OPTIONAL | MOE_ABOVE_MIN, "the level of kswin's test"},
     {"drift_window", MOE_INT, offsetof(moe_streaming, drift.window), NAN, 2,
      1 << 20, 0, 0, MOE_OPTIONAL,
-     "kswin's window; the fewest samples before page_hinkley or ddm speak"},
+     "kswin's window, at least 10; the fewest samples before page_hinkley or "
+     "ddm speak"},
     MOE_P_CHOICE(moe_streaming, on_drift, MOE_NOTE_DRIFT, reactions,
-                 "what becomes of an expert whose loss has changed for the "
-                 "worse: it is noted; it begins anew; or a fork of it begins "
-                 "anew in shadow, and takes over once it is better"),
+                 "what becomes of an expert of which drift finds that its loss "
+                 "has changed for the worse: it is noted; it begins anew; or a "
+                 "fork of it begins anew in shadow, and takes over once it is "
+                 "better"),
     MOE_P_CHOICE(moe_streaming, measure, MOE_BEFORE_LEARNING, measures,
                  "whether utilisation and entropy are those of the gate before "
                  "it learns the sample, or after, in means that begin at 0"),

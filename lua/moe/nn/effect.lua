@@ -2,7 +2,7 @@
 -- by itself, or for want of another option.
 -- @module moe.nn.effect
 
-local text = require "moe.text"
+local effect = require "moe.effect"
 
 -- What says nothing, whatever the router.
 local neutral = {
@@ -81,20 +81,11 @@ local function reason(o, name, value)
   if need and not need[2](o) then return ("it would change nothing without %s"):format(need[1]) end
 end
 
-local function quote(value)
-  if type(value) == "string" then return "'" .. value .. "'" end
-  return text.value(value):match "^[^\n]*"
-end
-
 --- The first, by name, of the options given that would change nothing.
 -- @param given the options that the user gave
 -- @param o all options, those of a preset and defaults too
 -- @return its name, or nil
 -- @return why, as a message
 return function(given, o)
-  for _, name in ipairs(text.names(given)) do
-    local value = given[name]
-    local why = value ~= (neutral[name] or false) and reason(o, name, value)
-    if why then return name, ("'%s' is %s, but %s"):format(name, quote(value), why) end
-  end
+  return effect(given, neutral, function(name, value) return reason(o, name, value) end)
 end
