@@ -9,6 +9,8 @@ local text = require "moe.text"
 
 local Learner = core.methods "Learner"
 
+core._on_table("streaming", streaming)
+
 local function check_mixture(m, method)
   if m:info().type ~= "mixture" then
     error(("%s: %s is not a mixture"):format(method, m:info().type), 3)

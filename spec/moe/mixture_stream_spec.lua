@@ -510,7 +510,7 @@ describe("the options of a stream", function()
           local made = moe.mixture { experts = { a = E.linear {} }, stream = stream }
           return made
         end,
-        function(stream) m:set_params { stream = moe.streaming(stream) } end,
+        function(stream) m:set_params { stream = stream } end,
       } do
         local good, message = pcall(give, options[1])
         assert.is_false(good)
@@ -522,6 +522,19 @@ describe("the options of a stream", function()
     -- what happens anyway may be said, and what a preset says
     moe.streaming { balance_rate = 0.01, warming = "shadow", on_drift = "note" }
     assert.equal("penalty", moe.streaming({ preset = "reference" }):get_params "warming")
+  end)
+
+  it("are a table for who has them, too", function()
+    local m = mixture()
+    m:set_params { stream = { preset = "reference", teach = "all" } }
+    assert.equal("all", m:get_params "stream.teach")
+    assert.equal("partial", m:get_params "stream.feedback")
+    local outer = moe.mixture { experts = { inner = m } }
+    outer:set_params { ["experts.inner.stream"] = { span = 9 } }
+    assert.equal(9, m:get_params "stream.span")
+    assert.error_matches(function() m:set_params { stream = { teech = "all" } } end,
+      "'teech'; did you mean 'teach'")
+    assert.equal(9, m:get_params "stream.span")
   end)
 
   it("a window that kswin cannot have is refused of who learns with it", function()

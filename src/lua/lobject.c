@@ -169,11 +169,46 @@ static int l_gc(lua_State *L) {
 /* -------------------------------------------------------------- construction
  */
 
+/* What makes objects of a family from plain tables, by its name. */
+static const char makers_key;
+
+/* _on_table(family, make): make(options) is what a table stands for that is set
+   as a child of the family. */
+static int l_on_table(lua_State *L) {
+  luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  lmoe_get_registry(L, &makers_key);
+  lua_insert(L, 1);
+  lua_settable(L, 1);
+  return 0;
+}
+
+/* Makes an object of the table on top, if there is a maker; what it raises is
+   said where the options were given. */
+static bool make_child(lua_State *L, const char *family) {
+  lmoe_get_registry(L, &makers_key);
+  lua_getfield(L, -1, family);
+  lua_remove(L, -2);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_insert(L, -2);
+  if (lua_pcall(L, 1, 1, 0) == 0) return true;
+  luaL_where(L, 1);
+  lua_insert(L, -2);
+  if (lua_isstring(L, -1)) lua_concat(L, 2);
+  lua_error(L);
+  return false;
+}
+
 /* Puts boxes in the place of tables and functions that stand for experts or
-   gates, in the value on top. */
+   gates, or for a stream's options, in the value on top. */
 static void wrap_child(lua_State *L, const moe_param *p) {
   bool function = lua_isfunction(L, -1) && strcmp(p->family, "gate") == 0;
   if (!function && !lua_istable(L, -1)) return;
+  if (!function && make_child(L, p->family)) return;
   if (moe_catalog_find(p->family, "foreign") == NULL) return;
   lmoe_push_foreign(L, -1, p->family);
   lua_remove(L, -2);
@@ -192,13 +227,19 @@ static void wrap_children(lua_State *L, const moe_param *p) {
   lua_remove(L, -2);
 }
 
+/* The parameter that the key below the top leads to, or NULL. */
+static const moe_param *find_param(lua_State *L, lmoe_call *c, moe_object *o) {
+  const moe_param *p = NULL;
+  if (lua_type(L, -2) != LUA_TSTRING) return NULL;
+  moe_status status = moe_object_resolve(&c->call, &o, lua_tostring(L, -2), &p);
+  return status == MOE_OK ? p : NULL;
+}
+
 /* A copy of the options at `index` in which every child is a box. */
-static void push_wrapped(lua_State *L, int index, const moe_type *type) {
+static void push_wrapped(lua_State *L, lmoe_call *c, int index, moe_object *o) {
   lua_newtable(L);
   for (lua_pushnil(L); lua_next(L, index);) {
-    const moe_param *p = lua_type(L, -2) == LUA_TSTRING
-                             ? moe_type_find_param(type, lua_tostring(L, -2))
-                             : NULL;
+    const moe_param *p = find_param(L, c, o);
     if (p != NULL && p->kind == MOE_CHILD) wrap_child(L, p);
     if (p != NULL && p->kind == MOE_CHILDREN) wrap_children(L, p);
     lua_pushvalue(L, -2);
@@ -226,7 +267,7 @@ static void keep_functions(lua_State *L, int self, int options,
 static void set_params(lua_State *L, lmoe_call *c, int self, int options) {
   const lmoe_box *box = lua_touserdata(L, self);
   moe_object *o = box->pointer;
-  push_wrapped(L, options, o->type);
+  push_wrapped(L, c, options, o);
   moe_value map = lmoe_check_value(L, c, -1);
   LMOE_TRY(L, c, moe_object_set(&c->call, o, &map));
   lmoe_root_children(L, self);
@@ -528,6 +569,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg functions[] = {{"new", l_new},
                                      {"foreign", lmoe_new_foreign},
                                      {"_behind", lmoe_get_behind},
+                                     {"_on_table", l_on_table},
                                      {NULL, NULL}};
 
 void lmoe_open_objects(lua_State *L) {
@@ -539,6 +581,8 @@ void lmoe_open_objects(lua_State *L) {
     lua_setfield(L, -2, "__mode");
     lua_setmetatable(L, -2);
     lmoe_set_registry(L, &boxes_key);
+    lua_newtable(L);
+    lmoe_set_registry(L, &makers_key);
   }
   lua_pop(L, 1);
   for (size_t i = 0; i < FAMILIES; i++)
