@@ -154,7 +154,13 @@ describe("experts that were exchanged since the last sample", function()
     for _, noise in ipairs { 0, 0.1 } do
       local m = teach(pair { stream = { noise = noise } }, numbered, 1, 40)
       m:get_params("gate"):reset()
+      local copy = m:clone()
       assert.is_number(m:test_then_learn(numbered(41)))
+      assert.is_number(copy:test_then_learn(numbered(41)))
+      local named = pair { stream = { noise = noise } }
+      for i = 1, 9 do named:learn_one({ u = i, v = i % 2 }, i) end
+      named:get_params("gate"):reset()
+      assert.is_number(named:clone():test_then_learn({ u = 1, v = 2 }, 3))
     end
   end)
 

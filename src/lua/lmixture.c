@@ -264,16 +264,19 @@ static int l_stream_stats(lua_State *L) {
   return 1;
 }
 
-/* _follow(): brings a stream up to date with its experts. */
-static int l_follow(lua_State *L) {
-  moe_object *o = (moe_object *)check_mixture(L);
+void lmoe_follow(lua_State *L, moe_object *o) {
   const moe_mixture *m = o->state;
-  lua_settop(L, 1);
-  if (m == NULL || !m->stream.open) return 0;
+  bool mixture = o->type == &moe_mixture_of_experts.type;
+  if (!mixture || m == NULL || !m->stream.open) return;
   lmoe_call *c = lmoe_begin(L);
   LMOE_TRY(L, c, moe_object_check_idle(&c->call, o, true));
   LMOE_TRY(L, c, moe__stream_follow(&c->call, o));
   lmoe_end(L, c, MOE_OK);
+}
+
+/* _follow(): brings a stream up to date with its experts. */
+static int l_follow(lua_State *L) {
+  lmoe_follow(L, (moe_object *)check_mixture(L));
   return 0;
 }
 

@@ -66,6 +66,9 @@ void lmoe_set_functions(lua_State *L, const luaL_Reg *r);
    methods; NULL: any. */
 bool lmoe_is_amid(lua_State *L, const moe_object *o);
 
+/* Brings a mixture on a stream, if that is one, up to date with its experts. */
+void lmoe_follow(lua_State *L, moe_object *o);
+
 #define LMOE_DESK(L) ((lmoe_desk *)lua_touserdata(L, lua_upvalueindex(1)))
 #define LMOE_METATABLE lua_upvalueindex(2)
 

@@ -442,7 +442,11 @@ static int l_predict_one(lua_State *L) {
 }
 
 static int test_generally(lua_State *L) {
-  int results = predict_generally(L, 0), top = lua_gettop(L);
+  int top = lua_gettop(L);
+  lmoe_follow(L, lmoe_check_idle_self(L));
+  lua_settop(L, top);
+  int results = predict_generally(L, 0);
+  top = lua_gettop(L);
   learn_generally(L);
   lua_settop(L, top);
   return results;
