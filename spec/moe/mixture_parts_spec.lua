@@ -262,6 +262,32 @@ describe("a mixture in a mixture on a stream", function()
     assert.equal(20, loaded:expert("inner"):info().n_seen)
   end)
 
+  it("has no fork where an expert of it is written in Lua", function()
+    local function mean()
+      local expert = { total = 0, n = 0 }
+      function expert:learn_one(_, y) self.total, self.n = self.total + y, self.n + 1 end
+      function expert:predict(Z)
+        local out = {}
+        for i = 1, Z.shape[1] do out[i] = self.total / math.max(self.n, 1) end
+        return out
+      end
+      function expert:clone()
+        local copy = mean()
+        copy.total, copy.n = self.total, self.n
+        return copy
+      end
+      return expert
+    end
+    local m = moe.mixture {
+      experts = { a = mean(), b = E.linear {} }, stream = { forks = { a = mean() } },
+    }
+    for i = 1, 20 do
+      m:learn_one(numbered(i))
+      collectgarbage()
+    end
+    assert.is_number(m:predict_one { 1, 2 })
+  end)
+
   it("is forked anew where it got other experts than its fork has", function()
     local function constant() return moe.mixture { experts = { a = E.constant {} } } end
     local m = moe.mixture { experts = { inner = constant() }, stream = { feedback = "full" } }

@@ -128,11 +128,17 @@ static moe_status run_fork(const moe_step *t, size_t e, moe_object *fork) {
   return run->compared[e] > 0 ? decide(t, e, fork) : MOE_OK;
 }
 
+/* The host keeps no values for forks, which nobody has given it. */
+static bool lives_in_host(const moe_step *t, size_t e) {
+  return moe_learner_traits(t->params->experts.items[e]) & MOE_HOST_ONLY;
+}
+
 moe_status moe__run_forks(const moe_step *t) {
   const moe_children *forks = &t->options->forks;
   for (size_t e = 0; forks->n > 0 && e < t->n; e++) {
     ptrdiff_t at = find_fork(forks, t->params->experts.names[e]);
-    if (at >= 0) MOE_TRY(run_fork(t, e, forks->items[at]));
+    if (at >= 0 && !lives_in_host(t, e))
+      MOE_TRY(run_fork(t, e, forks->items[at]));
   }
   return MOE_OK;
 }
