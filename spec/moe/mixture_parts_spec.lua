@@ -262,22 +262,24 @@ describe("a mixture in a mixture on a stream", function()
     assert.equal(20, loaded:expert("inner"):info().n_seen)
   end)
 
-  it("has no fork where an expert of it is written in Lua", function()
-    local function mean()
-      local expert = { total = 0, n = 0 }
-      function expert:learn_one(_, y) self.total, self.n = self.total + y, self.n + 1 end
-      function expert:predict(Z)
-        local out = {}
-        for i = 1, Z.shape[1] do out[i] = self.total / math.max(self.n, 1) end
-        return out
-      end
-      function expert:clone()
-        local copy = mean()
-        copy.total, copy.n = self.total, self.n
-        return copy
-      end
-      return expert
+  -- The mean of what it was taught.
+  local function mean()
+    local expert = { total = 0, n = 0 }
+    function expert:learn_one(_, y) self.total, self.n = self.total + y, self.n + 1 end
+    function expert:predict(Z)
+      local out = {}
+      for i = 1, Z.shape[1] do out[i] = self.total / math.max(self.n, 1) end
+      return out
     end
+    function expert:clone()
+      local copy = mean()
+      copy.total, copy.n = self.total, self.n
+      return copy
+    end
+    return expert
+  end
+
+  it("has no fork where an expert of it is written in Lua", function()
     local m = moe.mixture {
       experts = { a = mean(), b = E.linear {} }, stream = { forks = { a = mean() } },
     }
@@ -286,6 +288,28 @@ describe("a mixture in a mixture on a stream", function()
       collectgarbage()
     end
     assert.is_number(m:predict_one { 1, 2 })
+  end)
+
+  it("begins, mends and forks its own experts beside one that is written in Lua", function()
+    local function nested(options)
+      return moe.mixture {
+        experts = { a = E.linear {}, b = E.linear { lr = 1e-9 } }, top_k = 1, stream = options,
+      }
+    end
+    local m = moe.mixture {
+      experts = {
+        a = mean(), dies = nested { revive = "reset", span = 20, dead_below = 0.3 },
+        forks = nested { forks = { b = E.linear { lr = 1e-9 } } },
+      },
+    }
+    teach(m, numbered, 1, 200)
+    assert.equal("reset", m:expert("dies"):stats().events[1].kind)
+    local forking = m:expert "forks"
+    forking:get_params("stream"):set_params { forks = { a = E.linear {} } }
+    teach(m, numbered, 201, 300)
+    for _, name in ipairs { "a", "b" } do forking:expert(name):reset() end -- none is in use
+    teach(m, numbered, 301, 310)
+    assert.equal(10, forking:expert("a"):info().n_seen)
   end)
 
   it("is forked anew where it got other experts than its fork has", function()

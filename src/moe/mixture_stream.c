@@ -415,13 +415,26 @@ static moe_status learn(moe_step *t) {
   return teach_gate(t);
 }
 
+/* Counts a call that changes an object, with what is below; but a mixture's own
+   experts, gate and forks are its own to change. */
+static void hold(const moe_object *o, int by) {
+  atomic_fetch_add(&((moe_object *)o)->uses, by);
+  for (size_t i = 0; i < o->n_below; i++) {
+    moe_object *child = o->below[i];
+    if (child->type == &moe_mixture_of_experts.type)
+      atomic_fetch_add(&child->uses, by);
+    else
+      hold(child, by);
+  }
+}
+
 /* While experts of the host are at work nothing of the mixture may be changed
    from there. */
 static moe_status learn_guarded(moe_step *t) {
   if (!t->st->calls_host) return learn(t);
-  moe_object_use(t->object, 1);
+  hold(t->object, 1);
   moe_status status = learn(t);
-  moe_object_use(t->object, -1);
+  hold(t->object, -1);
   return status;
 }
 
