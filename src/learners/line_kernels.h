@@ -63,8 +63,8 @@ MOE_KERNEL void moe__four_lines_answer(const moe_line *l,
   if (moe_quad_sum(&z) != 0) moe__limit(out, MOE_FOUR);
 }
 
-/* Each learns y with its own weight (0: not at all), where `answers` has what it
-   says; and the same of those whom `which` lists. */
+/* Each learns y with its own weight (0: not at all), where `answers` has what
+   it says; and the same of those whom `which` lists. */
 MOE_KERNEL void moe__four_lines_learn(const moe_line *l,
                                       const moe_line_sample *s, double y,
                                       const double *weights,

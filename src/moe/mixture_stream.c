@@ -515,16 +515,6 @@ moe_status moe__stream_advance(moe_call *call, moe_object *o,
   return moe__advance(call, p->gate, &unjudged);
 }
 
-size_t moe__stream_window(const moe_object *o) {
-  const moe_mixture_params *p = o->params;
-  size_t least = SIZE_MAX;
-  for (size_t e = 0; e < p->experts.n; e++) {
-    size_t own = moe_learner_context_window(p->experts.items[e]);
-    if (own < least) least = own;
-  }
-  return p->experts.n > 0 ? least : 1;
-}
-
 /* --------------------------------------------------------------- prediction
    An expert of the host may predict with the mixture that it is in, so each
    prediction has a room of its own. */
@@ -579,16 +569,6 @@ moe_status moe__stream_predict_one(moe_call *call, const moe_object *o,
   if (calls_host) moe_object_use(o, -1);
   moe_scratch_drop(call, mark);
   return status;
-}
-
-/* What counts in the selection: a stream's, or what a fit has left. */
-const double *moe__stream_bias(const moe_object *o) {
-  const moe_mixture_params *p = moe_mixture_params_of(o);
-  const moe_mixture *m = o->state;
-  int balance = moe__streaming_of(p->stream)->balance;
-  bool biased = balance == MOE_BY_INTEGRAL || balance == MOE_BY_QUANTILE ||
-                (balance == MOE_LEAVE_LOAD && p->balance == MOE_BY_BIAS);
-  return biased ? m->bias : NULL;
 }
 
 moe_status moe__stream_logits(moe_call *call, const moe_object *o,

@@ -190,13 +190,10 @@ moe_status moe__stream_predict_one(moe_call *call, const moe_object *o,
 moe_status moe__ask_gate_again(moe_step *t);
 moe_status moe__stream_advance(moe_call *call, moe_object *o,
                                const moe_example *s);
-size_t moe__stream_window(const moe_object *o);
 
-/* The logits of one sample as predict_one routes by them; and the bias of the
-   selection, or NULL where there is none. */
+/* The logits of one sample as predict_one routes by them. */
 moe_status moe__stream_logits(moe_call *call, const moe_object *o,
                               const double *x, double *logits);
-const double *moe__stream_bias(const moe_object *o);
 
 /* |y − p|² of n numbers, but never infinite. */
 static inline double moe__squared_error(const double *y, const double *p,
@@ -251,6 +248,12 @@ moe_step moe__step_of(const moe_object *o, moe_stream *st, size_t width,
 
 /* What the settings say of each sample's way. */
 void moe__stream_find_way(const moe_object *o, moe_stream *st);
+
+/* The bias of the selection, or NULL where there is none. */
+const double *moe__stream_bias(const moe_object *o);
+
+/* Samples that an answer depends on: the fewest that one of an expert does. */
+size_t moe__stream_window(const moe_object *o);
 
 /* Brings the state up to date where experts or gate are new or have changed:
    opens those without a state, and maps classes. */

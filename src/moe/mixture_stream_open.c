@@ -180,6 +180,16 @@ static int64_t find_mending(const moe_streaming *options) {
   return options->revive == MOE_LEAVE_DEAD ? INT64_MAX : options->span + 2;
 }
 
+/* What counts in the selection: a stream's, or what a fit has left. */
+const double *moe__stream_bias(const moe_object *o) {
+  const moe_mixture_params *p = moe_mixture_params_of(o);
+  const moe_mixture *m = o->state;
+  int balance = moe__streaming_of(p->stream)->balance;
+  bool biased = balance == MOE_BY_INTEGRAL || balance == MOE_BY_QUANTILE ||
+                (balance == MOE_LEAVE_LOAD && p->balance == MOE_BY_BIAS);
+  return biased ? m->bias : NULL;
+}
+
 void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   const moe_mixture_params *p = params_of(o);
   const moe_streaming *options = moe__streaming_of(p->stream);
@@ -297,6 +307,16 @@ static moe_status make_derived(moe_call *call, moe_object *o, size_t classes,
   take_derived(m, &aside);
   fill_derived(o, classes);
   return MOE_OK;
+}
+
+size_t moe__stream_window(const moe_object *o) {
+  const moe_mixture_params *p = o->params;
+  size_t least = SIZE_MAX;
+  for (size_t e = 0; e < p->experts.n; e++) {
+    size_t own = moe_learner_context_window(p->experts.items[e]);
+    if (own < least) least = own;
+  }
+  return p->experts.n > 0 ? least : 1;
 }
 
 /* ---------------------------------------------------------------- following */
@@ -463,7 +483,8 @@ moe_status moe__stream_cloned(moe_call *call, const moe_object *from,
   const moe_mixture *was = from->state;
   moe_mixture *m = to->state;
   if (m == NULL || !m->stream.open) return MOE_OK;
-  if (moe__stream_is_current(from, &was->stream)) return moe__stream_rebuild(call, to);
+  if (moe__stream_is_current(from, &was->stream))
+    return moe__stream_rebuild(call, to);
   m->stream.changes[0] = ~to->changes;
   return MOE_OK;
 }
