@@ -128,13 +128,18 @@ static MOE_RARE moe_status teach_encoded(moe_call *call, moe_object *o,
   return MOE_OK;
 }
 
-moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s) {
+static inline moe_status learn_one(moe_call *call, moe_object *o,
+                                   const moe_example *s) {
   const moe_learner_type *type = moe_learner_type_of(o);
   teach_one teach = type->learn_one != NULL ? type->learn_one : learn_row;
   bool as_is = passes(o->state, s);
   MOE_TRY(as_is ? teach(call, o, s) : teach_encoded(call, o, s, teach));
   moe__count_sample(o->state, s, as_is);
   return MOE_OK;
+}
+
+moe_status moe__learn_one(moe_call *call, moe_object *o, const moe_example *s) {
+  return learn_one(call, o, s);
 }
 
 /* Whether the object finds its answer out while it learns the sample. */
@@ -240,7 +245,7 @@ static moe_status take_in(moe_call *call, const moe_object *o, moe_example *s) {
 }
 
 static moe_status learn(moe_call *call, moe_object *o, const moe_example *s) {
-  return s->weight > 0 ? moe__learn_one(call, o, s) : moe__advance(call, o, s);
+  return s->weight > 0 ? learn_one(call, o, s) : moe__advance(call, o, s);
 }
 
 moe_status moe_learner_learn_one(moe_call *call, moe_object *o,
