@@ -1,6 +1,7 @@
 -- The multi-layer perceptron; its derivatives are in spec/engine/gradients.c, its
 -- kernels in spec/engine/activation.c.
 local moe = require "moe"
+local core = require "moe.core"
 local data = require "spec.support.data"
 local near = require("spec.support.near").within(1e-6)
 
@@ -44,6 +45,19 @@ describe("mlp", function()
     local line = E.linear {}
     line:fit(X, y)
     assert.is_true(rmse(line, Xt, yt) > 0.25)
+  end)
+
+  it("comes back from a file with each activation", function()
+    local X, y = waves(40)
+    for _, type in ipairs(core.types()) do
+      for _, p in ipairs(type.name == "mlp" and type.params or {}) do
+        for _, activation in ipairs(p.name == "activation" and p.choices or {}) do
+          local m = E.mlp { activation = activation, epochs = 2 }
+          m:fit(X, y)
+          assert.same(m:predict(X), assert(moe.undump(m:dump())):predict(X))
+        end
+      end
+    end
   end)
 
   it("with several layers tells classes apart", function()

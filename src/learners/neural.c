@@ -58,7 +58,7 @@ moe_status moe_neural_visit(moe_neural *a, moe_visitor *v) {
 /* Whether the lengths fit each other and the widths the learner. */
 static bool fits_together(const moe_neural *a) {
   size_t d = a->fitted.n_features, m = a->fitted.n_outputs;
-  bool good = a->activation >= MOE_RELU && a->activation <= MOE_SILU &&
+  bool good = a->activation >= MOE_RELU && a->activation < MOE_N_ACTIVATIONS &&
               a->n_widths >= 2 && a->n_widths <= MOE_MOST_LAYERS + 1;
   for (size_t l = 0; good && l < a->n_widths; l++)
     good = a->widths[l] > 0 && a->widths[l] <= INT32_MAX;
