@@ -182,6 +182,25 @@ describe("classifier gate", function()
     assert.is_true(m:score(test) > 0.95, tostring(m:score(test)))
   end)
 
+  it("goes on from a file before its first lesson and after, with strings too", function()
+    local u = data.uniform(3)
+    for _, model in ipairs { "naive_bayes", "online", "hoeffding_tree", "logistic", "knn" } do
+      local strings = model ~= "knn" and model ~= "logistic"
+      local m = moe.mixture {
+        experts = { a = E.naive_bayes {}, b = E.hoeffding_tree {} },
+        gate = G.classifier { model = E[model] {} },
+      }
+      for i = 1, 40 do
+        local x = { strings and ({ "red", "green", "blue" })[1 + i % 3] or i % 3, u() }
+        local y = (i % 3 == 1) == (x[2] > 0.5) and "yes" or "no"
+        local again = assert(moe.undump(m:dump()))
+        for _, each in ipairs { again, m } do each:test_then_learn(x, y) end
+        assert.is_true(m:dump() == again:dump())
+      end
+      assert.is_true(m:get_params("gate"):get_params("model"):info().n_seen > 5)
+    end
+  end)
+
   it("has its model's seed from the mixture's, unless it has one", function()
     local uniform, rows, y = data.uniform(3), {}, {}
     for i = 1, 60 do rows[i], y[i] = { uniform(), uniform() }, uniform() < 0.5 and "a" or "b" end

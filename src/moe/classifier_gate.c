@@ -84,23 +84,52 @@ static bool model_fits(const moe_object *model, size_t experts) {
   return true;
 }
 
-/* Logarithms of the experts' probabilities. */
+/* Logarithms of the experts' probabilities, from those of the model's classes.
+ */
+static void give_to_experts(const moe_object *model, const double *p,
+                            size_t experts, double *z) {
+  const moe_fitted *f = moe_learner_fitted(model);
+  for (size_t e = 0; e < experts; e++) z[e] = log(LEAST_PROBABILITY);
+  for (size_t k = 0; k < f->n_outputs; k++)
+    z[(size_t)f->labels.items[k].number - 1] =
+        log(fmax(p[k], LEAST_PROBABILITY));
+}
+
 static moe_status ask(moe_call *call, const moe_object *model,
                       const moe_rows *x, size_t experts, double *z) {
-  const moe_fitted *f = moe_learner_fitted(model);
+  size_t classes = moe_learner_fitted(model)->n_outputs;
   moe_scratch_mark mark = moe_scratch_now(call);
   double *p;
-  MOE_SCRATCH(call, p, moe_size(x->n, f->n_outputs));
+  MOE_SCRATCH(call, p, moe_size(x->n, classes));
   MOE_TRY(moe_learner_predict(call, model, x, p));
-  for (size_t k = 0; k < x->n * experts; k++) z[k] = log(LEAST_PROBABILITY);
   for (size_t i = 0; i < x->n; i++)
-    for (size_t k = 0; k < f->n_outputs; k++) {
-      size_t e = (size_t)f->labels.items[k].number - 1;
-      z[i * experts + e] =
-          log(fmax(p[i * f->n_outputs + k], LEAST_PROBABILITY));
-    }
+    give_to_experts(model, p + i * classes, experts, z + i * experts);
   moe_scratch_drop(call, mark);
   return MOE_OK;
+}
+
+/* The same of one sample, whose nominal columns hold codes. */
+static moe_status ask_one(moe_call *call, const moe_object *model,
+                          const double *x, size_t experts, double *z) {
+  const moe_fitted *f = moe_learner_fitted(model);
+  const moe_example sample = moe_example_of(x, f->schema.n);
+  moe_scratch_mark mark = moe_scratch_now(call);
+  double *p;
+  MOE_SCRATCH(call, p, f->n_outputs);
+  MOE_TRY(moe__predict_one(call, model, &sample, p));
+  give_to_experts(model, p, experts, z);
+  moe_scratch_drop(call, mark);
+  return MOE_OK;
+}
+
+static moe_status check_taught(moe_call *call, const moe_object *o) {
+  const classifier_params *p = o->params;
+  const classifier_gate *g = o->state;
+  if (g->taught == 0 || model_fits(p->model, g->fitted.n_outputs))
+    return MOE_OK;
+  return moe_fail(call, MOE_ESTATE,
+                  "classifier: its model has changed since it was fitted; "
+                  "fit the gate again");
 }
 
 static moe_status predict(moe_call *call, const moe_object *o,
@@ -108,10 +137,7 @@ static moe_status predict(moe_call *call, const moe_object *o,
   const classifier_params *p = o->params;
   const classifier_gate *g = o->state;
   size_t experts = g->fitted.n_outputs;
-  if (g->taught > 0 && !model_fits(p->model, experts))
-    return moe_fail(call, MOE_ESTATE,
-                    "classifier: its model has changed since it was fitted; "
-                    "fit the gate again");
+  MOE_TRY(check_taught(call, o));
   for (size_t k = 0; k < x->n * experts; k++) out[k] = 0;
   for (size_t first = 0; g->taught > 0 && first < x->n; first += BLOCK) {
     size_t n = x->n - first < BLOCK ? x->n - first : BLOCK;
@@ -412,29 +438,36 @@ static void end(moe_job *job) {
 
 /* ----------------------------------------------------------- single samples */
 
-/* An open model, which has no classes yet but those of an earlier fit. */
+/* A model that has learned goes on; another begins with its first lesson, for
+   a learner without a class is nothing that could be saved. */
 static moe_status open_model(moe_call *call, moe_object *o) {
   const classifier_params *p = o->params;
   classifier_gate *g = o->state;
   MOE_TRY(check_model(call, p));
-  moe_fitted parent = g->fitted;
-  parent.labels = (moe_labels){0};
   if (!(g->calibration > 0)) g->calibration = 1;
-  if (p->model->state == NULL)
-    return moe__open_child(call, p->model, &parent, MOE_CLASSIFICATION, 0,
-                           NULL);
+  if (p->model->state == NULL) return MOE_OK;
   if (model_fits(p->model, g->fitted.n_outputs))
-    return moe__follow_levels(call, p->model, &parent);
+    return moe__follow_levels(call, p->model, &g->fitted);
   return moe_fail(call, MOE_ESTATE,
                   "classifier: its model has learned something else than which "
                   "expert is best; reset it");
+}
+
+static moe_status begin_with(moe_call *call, const moe_object *o,
+                             moe_label *class) {
+  const classifier_params *p = o->params;
+  const classifier_gate *g = o->state;
+  moe_fitted parent = g->fitted;
+  parent.labels = (moe_labels){.items = class, .n = 1};
+  return moe__open_child(call, p->model, &parent, MOE_CLASSIFICATION, 0, NULL);
 }
 
 static moe_status teach_one(moe_call *call, moe_object *o, size_t expert,
                             moe_example lesson) {
   const classifier_params *p = o->params;
   classifier_gate *g = o->state;
-  const moe_label label = {.kind = MOE_L_NUMBER, .number = (double)expert + 1};
+  moe_label label = {.kind = MOE_L_NUMBER, .number = (double)expert + 1};
+  if (p->model->state == NULL) MOE_TRY(begin_with(call, o, &label));
   MOE_TRY(moe_learner_add_label(call, p->model, &label, &lesson.id));
   MOE_TRY(moe__learn_one(call, p->model, &lesson));
   g->taught++;
@@ -484,9 +517,14 @@ static moe_status learn_one(moe_call *call, moe_object *o,
 
 static moe_status predict_one(moe_call *call, const moe_object *o,
                               const double *x, double *out) {
-  const moe_rows row =
-      moe_rows_of_doubles(x, 1, moe_learner_fitted(o)->n_features);
-  return predict(call, o, &row, out);
+  const classifier_params *p = o->params;
+  const classifier_gate *g = o->state;
+  size_t experts = g->fitted.n_outputs;
+  MOE_TRY(check_taught(call, o));
+  for (size_t e = 0; e < experts; e++) out[e] = 0;
+  if (g->taught > 0) MOE_TRY(ask_one(call, p->model, x, experts, out));
+  moe_gate_answer(&p->gate, g->calibration, out, 1, experts);
+  return MOE_OK;
 }
 
 const moe_learner_type moe_classifier_gate = {
