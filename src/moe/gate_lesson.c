@@ -97,7 +97,7 @@ static MOE_RARE moe_status prepare(moe_call *call, moe_linear_gate *g,
     MOE_TRY(moe_gate_stream_open(call, g, rule));
   if (!moe__gate_sees(e))
     x = moe__gate_fill(g, x, moe__desk_columns(g, MOE_DESK_X));
-  if (q == NULL) MOE_TRY(moe_gate_answer_one(NULL, g, 1, x, s->desk, NULL));
+  if (q == NULL) MOE_TRY(moe_gate_answer_one(call, g, 1, e->x, s->desk, NULL));
   return give(g, rule, e, x, q != NULL ? q : s->desk);
 }
 
