@@ -404,6 +404,18 @@ describe("the prior beside the logits", function()
     near({ v[1] + v[3] / 2, v[2] + v[3] / 2 }, ask(gate, { 0 }), 1e-7)
   end)
 
+  it("comes back from a file where rounding has added up", function()
+    for seed = 1, 20 do
+      local u, experts = data.uniform(seed), { E.linear {}, E.constant {}, E.last_value {} }
+      local m = moe.mixture { experts = experts, gate = G.softmax { share = 0 } }
+      for _ = 1, 2000 do
+        local x = { u(), u() }
+        m:learn_one(x, 3 * x[1] - x[2])
+      end
+      assert(moe.undump(m:dump()))
+    end
+  end)
+
   it("leaves the shares of experts alone that were not asked", function()
     local gate = gate_of(0)
     learn(gate, { 0 }, { math.log(0.8), math.log(0.2), nan })

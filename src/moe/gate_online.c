@@ -32,6 +32,8 @@ static bool all_within(const double *x, size_t n, double low, double high) {
   return true;
 }
 
+/* Shares sum to 1 but for rounding, which a prior that shares nothing out adds
+   up. */
 bool moe_gate_stream_is_sound(const moe_gate_stream *s, const moe_fitted *f) {
   return s->steps >= 0 && s->rows >= 0 && isfinite(s->rows) &&
          (s->n_columns == f->n_features ||
@@ -41,7 +43,7 @@ bool moe_gate_stream_is_sound(const moe_gate_stream *s, const moe_fitted *f) {
          all_within(s->variance, s->n_columns, 0,
                     8 * MOE_GATE_LARGEST * MOE_GATE_LARGEST) &&
          all_within(s->factor, s->n_columns, 0, MOE_GATE_LARGEST) &&
-         all_within(s->prior, s->n_shares, 0, 1);
+         all_within(s->prior, s->n_shares, 0, 2);
 }
 
 /* ------------------------------------------------------------------ answers
