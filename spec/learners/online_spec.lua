@@ -1,6 +1,7 @@
 -- Small steps on linear models: the rules against another library's and against
 -- their formulas by hand, and what keeps them finite.
 local moe = require "moe"
+local data = require "spec.support.data"
 local near, each_near = require("spec.support.near").within(1e-9)
 
 local E = moe.experts
@@ -275,6 +276,17 @@ describe("in a stream", function()
         end
         assert(moe.undump(model:dump()))
       end
+    end
+  end)
+
+  it("rows of a huge weight leave columns of a scale that numbers have", function()
+    for seed = 1, 20 do
+      local u, model = data.uniform(seed), E.online { loss = "huber", step = "sgd" }
+      for _ = 1, 60 do
+        local weight = ({ 1e300, 10, 1e-10 })[1 + math.floor(7 * u())] or 1
+        model:learn_one({ (u() - 0.5) * 1e-10, u(), u() * 1e121 }, (u() - 0.5) * 1e95, weight)
+      end
+      assert(moe.undump(model:dump()))
     end
   end)
 

@@ -149,6 +149,7 @@ MOE_KERNEL void standardize_floats(const float *restrict x, size_t d,
 MOE_KERNEL void track(const double *restrict x, double share, double farthest,
                       double *restrict mean, double *restrict variance,
                       double *restrict factor, size_t n) {
+  double least = 1 / (farthest * farthest);
   for (size_t j = 0; j < n; j++) {
     double way = x[j] - mean[j];
     way = way > farthest ? farthest : way;
@@ -156,7 +157,7 @@ MOE_KERNEL void track(const double *restrict x, double share, double farthest,
     double moved = (1 - share) * (variance[j] + share * way * way);
     mean[j] += share * way;
     variance[j] = moved;
-    factor[j] = moved > 0 ? 1 / sqrt(moved) : 0;
+    factor[j] = moved > least ? 1 / sqrt(moved) : 0;
   }
 }
 

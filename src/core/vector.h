@@ -57,8 +57,8 @@ void moe_standardize_floats(const float *x, size_t d, const double *centre,
                             const double *factor, double *out);
 
 /* Counts x in running means and variances, where it has `share` of the weight
-   so far: factor is 1 over the deviation, 0 where that is 0.  What is
-   `farthest` from the mean, or more, counts as being there. */
+   so far: factor is 1 over the deviation, 0 where that is below 1 / `farthest`.
+   What is `farthest` from the mean, or more, counts as being there. */
 void moe_track(const double *x, double share, double farthest, double *mean,
                double *variance, double *factor, size_t n);
 
