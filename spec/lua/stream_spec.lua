@@ -263,6 +263,24 @@ describe("one sample at a time", function()
     assert.equal(before, m:predict_one(rows[1]))
   end)
 
+  it("of weight 0 may have a new label or level, and be one of many", function()
+    for _, make in ipairs { E.naive_bayes, E.logistic, E.hoeffding_tree, E.ar } do
+      local one, many = make {}, make {}
+      local a, s = { 1, 2, 3, 1 }, { "u", "v", "u", "w" }
+      local y = { "x", "y", "new", "x" }
+      for i = 1, 2 do
+        one:learn_one({ a = a[i], s = s[i] }, y[i])
+        many:learn_one({ a = a[i], s = s[i] }, y[i])
+      end
+      for i = 3, 4 do one:learn_one({ a = a[i], s = s[i] }, y[i], 0) end
+      local t = moe.data.table { columns = { a = { 3, 1 }, s = { "u", "w" } } }
+      many:learn_many(t, { "new", "x" }, { weights = { 0, 0 } })
+      assert.is_true(one:dump() == many:dump())
+      local p = one:predict_proba_one { a = 1, s = "w" }
+      assert.near(1, p.x + p.y + p.new, 1e-12)
+    end
+  end)
+
   it("is answered before anything was learned", function()
     assert.equal(0, E.linear({}):test_then_learn(rows[1], 3))
     assert.is_nil(E.naive_bayes({}):test_then_learn(rows[1], "a"))

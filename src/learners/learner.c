@@ -254,7 +254,8 @@ static moe_status check_targets(moe_call *call, const moe_batch *b) {
   return MOE_OK;
 }
 
-static moe_status check_weights(moe_call *call, const moe_batch *b) {
+static moe_status check_weights(moe_call *call, const moe_batch *b,
+                                bool begun) {
   double total = 0;
   for (size_t i = 0; i < b->x.n; i++) {
     double w = moe_batch_weight(b, i);
@@ -264,20 +265,20 @@ static moe_status check_weights(moe_call *call, const moe_batch *b) {
                       moe_rows_at(&b->x, i) + 1, w);
     total += w;
   }
-  if (total > 0 && isfinite(total)) return MOE_OK;
+  if ((total > 0 || begun) && isfinite(total)) return MOE_OK;
   return moe_fail(call, MOE_EDATA, "the weights of the %zu rows sum to %g",
                   b->x.n, total);
 }
 
 moe_status moe__check_batch(moe_call *call, const moe_object *o,
-                            const moe_batch *b) {
+                            const moe_batch *b, bool begun) {
   if (b->x.n == 0 || b->x.d == 0)
     return moe_fail(call, MOE_EDATA,
                     "%s needs data: X is %zu rows × %zu columns", o->type->name,
                     b->x.n, b->x.d);
   MOE_TRY(check_abilities(call, o, b));
   MOE_TRY(check_targets(call, b));
-  if (b->weight != NULL) return check_weights(call, b);
+  if (b->weight != NULL) return check_weights(call, b, begun);
   return MOE_OK;
 }
 
@@ -362,7 +363,7 @@ moe_status moe_job_begin(moe_call *call, moe_object *o, const moe_batch *batch,
   if (o->fitting)
     return moe_fail(call, MOE_EBUSY, "the %s is being fitted already",
                     o->type->name);
-  MOE_TRY(moe__check_batch(call, o, batch));
+  MOE_TRY(moe__check_batch(call, o, batch, false));
   MOE_TRY(moe__check_first_rows(call, o, &batch->x, is_stream(o)));
   MOE_TRY(moe_new_array(call, &job, 1, sizeof *job));
   job->object = moe_object_retain(o);

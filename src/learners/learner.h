@@ -419,8 +419,9 @@ moe_status moe__check_rows(moe_call *call, const moe_object *o,
                            const moe_rows *x);
 moe_status moe__check_first_rows(moe_call *call, const moe_object *o,
                                  const moe_rows *x, bool stream);
+/* Rows that all weigh 0 teach nothing; one that has `begun` lets them pass. */
 moe_status moe__check_batch(moe_call *call, const moe_object *o,
-                            const moe_batch *b);
+                            const moe_batch *b, bool begun);
 
 /* Fills in what is known of the data before anything is learned; of a stream
    with an intake. */

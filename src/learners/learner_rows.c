@@ -308,7 +308,7 @@ moe_status moe_learner_learn(moe_call *call, moe_object *o,
                              const moe_batch *batch) {
   bool fresh = o->state == NULL;
   MOE_TRY(moe__check_online(call, o));
-  MOE_TRY(moe__check_batch(call, o, batch));
+  MOE_TRY(moe__check_batch(call, o, batch, !fresh));
   if (fresh) MOE_TRY(moe__check_first_rows(call, o, &batch->x, true));
   MOE_TRY(moe_object_check_idle(call, o, true));
   if (fresh) MOE_TRY(moe_state_new(call, o->type, &o->state));
