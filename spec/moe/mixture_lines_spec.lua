@@ -74,6 +74,43 @@ describe("lines in a mixture", function()
     end
   end)
 
+  it("of a copy of a copy are its own", function()
+    local random = data.uniform(6)
+    local m, alone = lines()
+    learn(m, alone, random, 20)
+    local first = m:clone()
+    learn(first, alone, random, 20)
+    local second, x = first:clone(), draw(random)
+    local before = first:predict_one(x)
+    assert.equal(before, (second:predict_one(x)))
+    learn(first, {}, random, 20)
+    assert.is_true(first:predict_one(x) ~= before)
+    first:close()
+    assert.equal(before, (second:predict_one(x)))
+  end)
+
+  it("are asked where they are once one was fitted, assigned or set otherwise", function()
+    local random = data.uniform(7)
+    local rows, targets = {}, {}
+    for i = 1, 40 do rows[i], targets[i] = draw(random) end
+    for _, change in ipairs {
+      function(line) line:fit(rows, targets) end,
+      function(line) line:assign(E.linear({}):fit(rows, targets)) end,
+      function(line) line:set_params { penalty = "l1" } end,
+    } do
+      local m = lines()
+      learn(m, {}, random, 20)
+      for k = 1, #settings do change(m:expert(k)) end
+      local x, low, high = draw(random), math.huge, -math.huge
+      for k = 1, #settings do
+        local says = m:expert(k):predict_one(x)
+        low, high = math.min(low, says), math.max(high, says)
+      end
+      local says = m:predict_one(x)
+      assert.is_true(says >= low - 1e-9 and says <= high + 1e-9)
+    end
+  end)
+
   it("that have learned other columns since are refused, by predictions too", function()
     local random = data.uniform(5)
     local m, alone = lines()

@@ -519,7 +519,8 @@ moe_status moe__stream_advance(moe_call *call, moe_object *o,
    An expert of the host may predict with the mixture that it is in, so each
    prediction has a room of its own. */
 
-/* `aside` is for a stream whose settings have changed since it last learned. */
+/* `aside` is for a stream whose settings have changed since it last learned:
+   where the numbers of its lines are now is not known. */
 static moe_status begin(moe_call *call, const moe_object *o,
                         const moe_example *s, moe_stream *aside,
                         moe_step *out) {
