@@ -315,7 +315,9 @@ bool moe__stream_has_parts(const moe_object *o) {
   return is_taken(own, &gate);
 }
 
-/* A stream begins with the classes and levels that experts know already. */
+/* A stream begins with the classes and levels that experts know already; one
+   within another's, with its parts too, since it is asked and saved before it
+   has learned. */
 moe_status moe__stream_open(moe_call *call, moe_object *o) {
   const moe_mixture_params *p = params_of(o);
   moe_fitted *own = o->state;
@@ -328,5 +330,5 @@ moe_status moe__stream_open(moe_call *call, moe_object *o) {
     for (size_t k = 0; own->task == MOE_CLASSIFICATION && k < f->labels.n; k++)
       MOE_TRY(moe_learner_add_label(call, o, &f->labels.items[k], &id));
   }
-  return MOE_OK;
+  return own->n_outputs > 0 ? moe__stream_follow(call, o) : MOE_OK;
 }
