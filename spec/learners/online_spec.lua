@@ -301,6 +301,38 @@ describe("in a stream", function()
     assert.same(a:info().coefficients, b:info().coefficients)
   end)
 
+  it("a step set on the way begins with moments of its own", function()
+    for _, name in ipairs { "linear", "logistic", "online" } do
+      for _, steps in ipairs { { "adam", "adagrad" }, { "adagrad", "adam" } } do
+        local options = { step = steps[1], lr = 0.01, standardize = false }
+        if name == "online" then options.loss = "log" end
+        local m = E[name](options)
+        for i = 1, 100 do
+          m:learn_one({ i % 3, i % 5 }, name == "linear" and -1000 * i or i % 2 == 0)
+        end
+        local before = m:info().intercept
+        m:set_params { step = steps[2] }
+        m:learn_one({ 0, 0 }, name == "linear" and 1e6 or true)
+        assert.is_true(math.abs(m:info().intercept - before) <= 0.0201)
+        assert(moe.undump(m:dump()))
+      end
+    end
+  end)
+
+  it("a loss set on the way is of what was learned", function()
+    local classes, numbers = E.online {}, E.online {}
+    classes:learn_one({ 1 }, "a")
+    numbers:learn_one({ 1 }, 2)
+    for _, loss in ipairs { "squared", "huber", "epsilon_insensitive", "quantile" } do
+      classes:set_params { loss = loss }
+      assert.error_matches(function() classes:learn_one({ 1 }, "a") end, "classes.*" .. loss)
+    end
+    for _, loss in ipairs { "hinge", "log" } do
+      numbers:set_params { loss = loss }
+      assert.error_matches(function() numbers:learn_one({ 1 }, 2) end, "numbers.*" .. loss)
+    end
+  end)
+
   it("several targets are learned as each alone", function()
     local X, y = samples()
     for _, loss in ipairs { "squared", "passive_aggressive" } do

@@ -120,9 +120,23 @@ static moe_status calibrate(moe_call *call, online *o, const moe_example *s) {
   return MOE_OK;
 }
 
+/* A loss may be set after the first sample. */
+static moe_status check_loss(moe_call *call, const moe_object *o) {
+  const online_params *p = o->params;
+  bool classes = tells_classes(o);
+  bool fits =
+      p->loss == PASSIVE || (p->loss == HINGE || p->loss == LOG) == classes;
+  if (fits) return MOE_OK;
+  return moe_fail(call, MOE_ESTATE,
+                  "online: it has learned %s, which its loss '%s' is not of "
+                  "(reset forgets them)",
+                  classes ? "classes" : "numbers", loss_choices[p->loss]);
+}
+
 static moe_status learn_one(moe_call *call, moe_object *o,
                             const moe_example *s) {
   const moe_rule rule = rule_of(o);
+  MOE_TRY(check_loss(call, o));
   MOE_TRY(moe_online_prepare(call, o->state, rule.own));
   if (rule.loss == MOE_LOSS_HINGE) MOE_TRY(calibrate(call, o->state, s));
   return moe_online_learn_one(call, o, &rule, s);

@@ -45,19 +45,33 @@ static size_t work_size(const moe_online *o) {
   return 2 * f->n_outputs + (o->standardized ? f->n_features : 0);
 }
 
+/* Those of another step, which may have been set since, are of no use to it. */
+static moe_status prepare_moments(moe_call *call, moe_online *o, int moments,
+                                  size_t n) {
+  for (int k = 0; k < moments; k++)
+    MOE_TRY(new_if(call, true, &o->moment[k], n));
+  if (moments == 0 || o->n_moments == moments) return MOE_OK;
+  for (int k = moments; k < o->n_moments; k++) {
+    moe_free(o->moment[k]);
+    o->moment[k] = NULL;
+  }
+  for (int k = 0; k < moments; k++)
+    memset(o->moment[k], 0, n * sizeof *o->moment[k]);
+  o->n_moments = moments;
+  o->steps = 0;
+  return MOE_OK;
+}
+
 moe_status moe_online_prepare(moe_call *call, moe_online *o,
                               const moe_rule_params *p) {
   size_t m = o->affine.fitted.n_outputs, d = o->affine.fitted.n_features;
-  int moments = count_moments(p->step);
   bool fresh = o->affine.bias == NULL;
   MOE_TRY(moe_affine_prepare(call, &o->affine));
   if (fresh) o->standardized = p->standardize;
   if (o->standardized) MOE_TRY(moe_running_prepare(call, &o->scale, d));
   MOE_TRY(new_if(call, o->standardized, &o->own, moe_size(m, d)));
   MOE_TRY(new_if(call, o->standardized, &o->own_bias, m));
-  for (int k = 0; k < moments; k++)
-    MOE_TRY(new_if(call, true, &o->moment[k], moe_size(m, d + 1)));
-  if (o->n_moments < moments) o->n_moments = moments;
+  MOE_TRY(prepare_moments(call, o, count_moments(p->step), moe_size(m, d + 1)));
   return new_if(call, true, &o->work, work_size(o));
 }
 
@@ -96,6 +110,9 @@ static bool is_sound(const moe_online *o) {
   if (!counts || !moe_affine_is_finite(&o->affine)) return false;
   for (int k = 0; k < o->n_moments; k++)
     if (!all_finite(o->moment[k], m * (d + 1))) return false;
+  const double *squares = o->n_moments > 0 ? o->moment[o->n_moments - 1] : NULL;
+  for (size_t j = 0; squares != NULL && j < m * (d + 1); j++)
+    if (squares[j] < 0) return false;
   return all_finite(o->own, m * d) && all_finite(o->own_bias, m) &&
          moe_running_is_sound(&o->scale, o->standardized ? d : 0);
 }
