@@ -357,6 +357,14 @@ describe("a Hoeffding tree of values", function()
 end)
 
 describe("a Hoeffding tree that was saved in mid-stream", function()
+  it("comes back whatever the size of a column", function()
+    for exponent = -308, 308 do
+      local tree = E.hoeffding_tree {}
+      for i = 1, 3 do tree:learn_one({ 10 ^ exponent, -(i / 3) * 10 ^ exponent }, i) end
+      assert(moe.undump(tree:dump()))
+    end
+  end)
+
   -- Levels, classes and splits to come; a number where `task` is regression.
   local function mixed(task)
     local u = data.uniform(12)

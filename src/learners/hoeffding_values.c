@@ -171,7 +171,7 @@ static double first_width(double x) {
   int exponent;
   if (x == 0) return 0x1p-400;
   frexp(x, &exponent);
-  return ldexp(1, exponent < -340 ? -400 : exponent - 52);
+  return ldexp(1, exponent < -348 ? -400 : exponent - 52);
 }
 
 static void put(double *of, double x, double y, double weight) {
