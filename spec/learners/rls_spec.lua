@@ -262,6 +262,14 @@ describe("in a stream", function()
     end
   end)
 
+  it("is in numbers that a file may have, whatever weighs a row far out", function()
+    local u, m = data.uniform(1), E.rls {}
+    for i = 1, 60 do
+      m:learn_one({ i % 3 == 0 and 0 or u() * 1e111, u() * 1e64 }, u(), i % 4 == 0 and 1e300 or 1)
+      assert(moe.undump(m:dump()))
+    end
+  end)
+
   it("recovers from samples that were far from all others", function()
     local model = E.rls { forgetting = 0.95 }
     for i = 1, 1500 do

@@ -8,6 +8,8 @@
 #include "instructions.h"
 
 #define LEAST 1e-60
+/* No f whose square times that is finite is infinite over this. */
+#define LEAST_NOISE 1e-100
 #define KERNEL static inline __attribute__((always_inline))
 #define QUAD(x) (*(moe_quad *)(x))
 
@@ -298,6 +300,7 @@ MOE_COMPILE_KERNELS
 bool moe_recursive_learn(moe_recursive *r, const double *z, double noise,
                          double forgetting, double prior, double most,
                          double *gain, double *length) {
+  noise = noise > LEAST_NOISE ? noise : LEAST_NOISE;
   *length = best()->learn(r, z, noise, 1 / forgetting, most, gain);
   if (*length <= DBL_MAX) return true;
   moe_recursive_start(r, prior);
