@@ -1712,7 +1712,7 @@ function Learner:contributions(x) end
 ---Where the target of a sample will be, of learners that know how far off they are: `rls`, a mixture of what knows it, and a mixture that was fitted, by its experts' unseen errors.  The ends of an interval about what `predict_one` says.
 ---@param x table an array of numbers, or name → value
 ---@param options? table { level = 0.9 }, the share of targets that it holds, if errors are Gaussian
----@return any # the upper end
+---@return any # the lower end and the upper one: numbers, or arrays of several targets' ends; or nil, message, code where the learner does not know
 function Learner:predict_interval(x, options) end
 
 ---One sample of a stream: its prediction, made before learning from it.

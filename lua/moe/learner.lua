@@ -52,9 +52,8 @@ end
 -- @param x an array of numbers, or name → value
 -- @param[opt] options { level = 0.9 }, the share of targets that it holds, if errors are
 -- Gaussian
--- @return the lower end, a number, or an array of several targets' ends; or nil, message,
--- code where the learner does not know
--- @return the upper end
+-- @return the lower end and the upper one: numbers, or arrays of several targets' ends; or
+-- nil, message, code where the learner does not know
 -- @raise before anything was learned
 
 --- One sample of a stream: its prediction, made before learning from it.

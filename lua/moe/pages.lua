@@ -1837,7 +1837,9 @@ Learner:predict_interval(x [, options])
   x        an array of numbers, or name → value
   options  { level = 0.9 }, the share of targets that it holds, if errors are
            Gaussian
-  returns  the upper end
+  returns  the lower end and the upper one: numbers, or arrays of several
+           targets' ends; or nil, message, code where the learner does not
+           know
   raises   before anything was learned]] },
 { "Learner:test_then_learn", [[
 Learner:test_then_learn(x, y [, weight])
