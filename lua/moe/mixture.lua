@@ -199,8 +199,10 @@ local function largest(contributions, n)
 end
 
 -- What the features contribute to each output, or to the only one; nil of a
--- learner that cannot tell.
+-- learner that cannot tell, as one that has begun anew and learned nothing yet.
 local function contributions_of(learner, x)
+  local info = learner:info()
+  if info.n_seen == 0 and not info.program then return end
   local found = learner:contributions(x)
   if type(found) ~= "table" then return end
   local _, first = next(found)

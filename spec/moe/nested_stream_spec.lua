@@ -41,6 +41,23 @@ describe("a mixture within a stream's", function()
     assert.is_true(resets > 3)
   end)
 
+  it("explains with a line that begins anew", function()
+    local m = moe.mixture {
+      experts = { line = E.linear {}, mean = E.constant {} }, gate = G.uniform {},
+      stream = { revive = "reset", span = 1, dead_below = 1, dead_by = "probability" },
+    }
+    local told = {}
+    for i = 1, 20 do
+      m:learn_one({ i % 3, i % 5 }, i % 7)
+      for _, expert in ipairs(m:explain({ 1, 2 }).experts) do
+        if expert.name == "line" then
+          told[expert.features and #expert.features > 0 and "moved" or "nothing"] = true
+        end
+      end
+    end
+    assert.is_true(told.moved and told.nothing)
+  end)
+
   it("that was never taught is, too", function()
     local m = moe.mixture {
       experts = { busy = E.constant {}, inside = inner() }, gate = G.uniform {}, top_k = 1,
