@@ -216,14 +216,69 @@ static void list_below(moe_object *o, moe_object *const *items, size_t n) {
   for (size_t i = 0; i < n; i++) o->below[o->n_below++] = items[i];
 }
 
-void moe__object_gather(moe_object *o) {
-  o->n_below = 0;
+static bool is_learned(const moe_param *p) {
+  return (p->flags & MOE_LEARNED) != 0;
+}
+
+/* Those that were set, or those that go with the state. */
+static void gather(moe_object *o, bool learned) {
   for (const moe_param *p = o->type->params; p->name != NULL; p++) {
     void *const at = (char *)o->params + p->offset;
     const moe_children *many = at;
     moe_object *const *one = at;
+    if (is_learned(p) != learned) continue;
     if (p->kind == MOE_CHILD) list_below(o, one, *one != NULL);
     if (p->kind == MOE_CHILDREN) list_below(o, many->items, many->n);
+  }
+}
+
+void moe__object_gather(moe_object *o) {
+  o->n_below = 0;
+  gather(o, false);
+  gather(o, true);
+}
+
+/* Of the objects below, those that another of the same shape has too. */
+static size_t count_set(const moe_object *o) {
+  size_t n = o->n_below;
+  for (const moe_param *p = o->type->params; p->name != NULL; p++)
+    if (is_learned(p))
+      n -= ((moe_children *)(void *)((char *)o->params + p->offset))->n;
+  return n;
+}
+
+static void exchange_cells(const moe_param *p, moe_object *a, moe_object *b) {
+  void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
+  size_t size = moe__param_size(p->kind);
+  moe_cell held;
+  memcpy(&held, x, size);
+  memcpy(x, y, size);
+  memcpy(y, &held, size);
+}
+
+static void exchange_learned(moe_object *a, moe_object *b) {
+  moe_object **below = a->below;
+  size_t room = a->room_below;
+  for (const moe_param *p = a->type->params; p->name != NULL; p++)
+    if (is_learned(p)) exchange_cells(p, a, b);
+  a->below = b->below;
+  a->room_below = b->room_below;
+  b->below = below;
+  b->room_below = room;
+  moe__object_gather(a);
+  moe__object_gather(b);
+}
+
+static void forget_learned(moe_object *o) {
+  for (const moe_param *p = o->type->params; p->name != NULL; p++) {
+    void *at = (char *)o->params + p->offset;
+    moe_cell cell = {0};
+    if (!is_learned(p)) continue;
+    memcpy(&cell, at, moe__param_size(p->kind));
+    moe__cell_free(p, &cell);
+    moe__cell_absent(p, &cell);
+    memcpy(at, &cell, moe__param_size(p->kind));
+    moe__object_gather(o);
   }
 }
 
@@ -300,8 +355,10 @@ void *moe_object_swap_state(moe_object *o, void *state) {
 }
 
 void moe_object_exchange_states(moe_object *a, moe_object *b) {
+  size_t n = count_set(a);
   moe_object_swap_state(a, moe_object_swap_state(b, a->state));
-  for (size_t i = 0; i < a->n_below; i++)
+  if (n < a->n_below || count_set(b) < b->n_below) exchange_learned(a, b);
+  for (size_t i = 0; i < n; i++)
     moe_object_exchange_states(a->below[i], b->below[i]);
 }
 
@@ -311,7 +368,7 @@ static moe_status exchange_hosts(moe_call *call, moe_object *a, moe_object *b,
   if (*done == most) return MOE_OK;
   if (a->type->exchanged != NULL) MOE_TRY(a->type->exchanged(call, a, b));
   ++*done;
-  for (size_t i = 0; i < a->n_below; i++)
+  for (size_t i = 0, n = count_set(a); i < n; i++)
     MOE_TRY(exchange_hosts(call, a->below[i], b->below[i], most, done));
   return MOE_OK;
 }
@@ -342,6 +399,7 @@ static bool same_shape(const moe_object *a, const moe_object *b) {
   if (a->type != b->type) return false;
   for (const moe_param *p = a->type->params; p->name != NULL; p++) {
     void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
+    if (is_learned(p)) continue;
     if (p->kind == MOE_CHILD &&
         !same_shape(*(moe_object **)x, *(moe_object **)y))
       return false;
@@ -354,16 +412,9 @@ static bool same_shape(const moe_object *a, const moe_object *b) {
 static void exchange_settings(moe_object *a, moe_object *b) {
   a->changes++;
   b->changes++;
-  for (const moe_param *p = a->type->params; p->name != NULL; p++) {
-    void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
-    moe_cell held;
-    size_t size = moe__param_size(p->kind);
-    if (is_children(p->kind)) continue;
-    memcpy(&held, x, size);
-    memcpy(x, y, size);
-    memcpy(y, &held, size);
-  }
-  for (size_t i = 0; i < a->n_below; i++)
+  for (const moe_param *p = a->type->params; p->name != NULL; p++)
+    if (!is_children(p->kind)) exchange_cells(p, a, b);
+  for (size_t i = 0, n = count_set(a); i < n; i++)
     exchange_settings(a->below[i], b->below[i]);
 }
 
@@ -452,6 +503,7 @@ bool moe__object_place(moe_object *o, bool move) {
 
 static void reset(moe_object *o) {
   moe_state_free(o->type, moe_object_swap_state(o, NULL));
+  forget_learned(o);
   for (size_t i = 0; i < o->n_below; i++) reset(o->below[i]);
 }
 

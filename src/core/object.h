@@ -110,7 +110,8 @@ typedef struct moe_children {
 enum {
   MOE_OPTIONAL = 1,
   MOE_ABOVE_MIN = 2, /* min itself is refused */
-  MOE_OR_PLACE = 4   /* of a text: a number, counted from 1, may stand for it */
+  MOE_OR_PLACE = 4,  /* of a text: a number, counted from 1, may stand for it */
+  MOE_LEARNED = 8 /* of children: the object's own, which go with its state */
 };
 
 /* One user-visible setting. */
@@ -254,7 +255,8 @@ struct moe_object {
   int depth;          /* below MOE_DEEPEST */
   bool fitting;       /* a job is open on it */
   uint32_t changes;   /* of its parameters, and exchanges of its state */
-  moe_object **below; /* n_below: the objects in its parameters, in order */
+  moe_object **below; /* n_below: the objects in its parameters, in order, and
+                         behind them those that go with its state */
   size_t n_below, room_below;
   void *params, *state;
 };

@@ -81,7 +81,8 @@ static const moe_param params[] = {
     MOE_P_CHOICE(moe_streaming, measure, MOE_BEFORE_LEARNING, measures,
                  "whether utilisation and entropy are those of the gate before "
                  "it learns the sample, or after, in means that begin at 0"),
-    MOE_P_CHILD(moe_streaming, forks, MOE_CHILDREN, "learner", MOE_OPTIONAL,
+    MOE_P_CHILD(moe_streaming, forks, MOE_CHILDREN, "learner",
+                MOE_OPTIONAL | MOE_LEARNED,
                 "the forks that are learning, by their experts' names; the "
                 "mixture's own, empty at first"),
     {0}};
