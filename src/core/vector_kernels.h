@@ -309,11 +309,11 @@ MOE_KERNEL bool moe__limit(double *z, size_t m) {
   return whole;
 }
 
-/* moe_lines */
-MOE_KERNEL bool moe__lines(const double *restrict w,
-                           const double *restrict bias, double left, size_t m,
-                           const double *restrict x, size_t d,
-                           double *restrict z) {
+/* moe_lines; false, too, where one is infinite. */
+MOE_KERNEL bool moe__finite_lines(const double *restrict w,
+                                  const double *restrict bias, double left,
+                                  size_t m, const double *restrict x, size_t d,
+                                  double *restrict z) {
   moe_quad product, odd = {0}; /* 0, or NaN */
   double rest = 0;
   size_t c = 0;
@@ -327,7 +327,14 @@ MOE_KERNEL bool moe__lines(const double *restrict w,
     z[c] = moe__dot(x, w + c * d, d) * left + bias[c];
     rest += z[c] - z[c];
   }
-  return rest + moe_quad_sum(&odd) == 0 || moe__limit(z, m);
+  return rest + moe_quad_sum(&odd) == 0;
+}
+
+MOE_KERNEL bool moe__lines(const double *restrict w,
+                           const double *restrict bias, double left, size_t m,
+                           const double *restrict x, size_t d,
+                           double *restrict z) {
+  return moe__finite_lines(w, bias, left, m, x, d, z) || moe__limit(z, m);
 }
 
 #endif

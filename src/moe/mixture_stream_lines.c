@@ -31,11 +31,14 @@ MOE_KERNEL void add_all(double *restrict to, const double *restrict x,
   for (size_t e = 0; e < n; e++) to[e] += x[e];
 }
 
-/* False, and nothing is found, where no logit is finite. */
+/* False, and nothing is found, where a logit is not finite. */
 MOE_KERNEL bool route(const way *w, size_t k, size_t n) {
   const moe_linear_gate *g = w->st->gate;
+  const moe_affine *a = &g->affine;
   const double *prior = g->stream.prior;
-  moe__gate_find_logits(&g->affine, n, 1, w->sample.x, w->logits);
+  if (!moe__finite_lines(a->weights, a->bias, a->left, n, w->sample.x,
+                         w->sample.d, w->logits))
+    return false;
   if (w->bias != NULL) add_all(w->logits, w->bias, n);
   if (!moe__softmax_few(w->logits, n, w->q)) return false;
   if (prior != NULL) moe__gate_blend(prior, n, w->q, w->probs);
