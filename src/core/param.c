@@ -477,10 +477,11 @@ static bool place(const change *c, bool move) {
   return c->param->family == NULL || moe__object_place(c->object, move);
 }
 
-static void tell(const change *c) {
-  moe_object *o = c->object;
-  if (c->param->kind == MOE_CHILDREN && o->type->replaced != NULL)
-    o->type->replaced(o, c->param, &c->cell.children);
+static void settle(const change *c) {
+  const moe_type *type = c->object->type;
+  place(c, true);
+  if (c->param->kind == MOE_CHILDREN && type->replaced != NULL)
+    type->replaced(c->object, c->param, &c->cell.children);
 }
 
 /* Makes all changes, or takes them back where an object would be nested too
@@ -490,8 +491,7 @@ static moe_status apply(moe_call *call, change *changes, size_t n) {
   for (size_t i = 0; i < n; i++) exchange(&changes[i]);
   for (size_t i = 0; i < n && bad == NULL; i++)
     if (!place(&changes[i], false)) bad = &changes[i];
-  for (size_t i = 0; i < n && bad == NULL; i++) place(&changes[i], true);
-  for (size_t i = 0; i < n && bad == NULL; i++) tell(&changes[i]);
+  for (size_t i = 0; i < n && bad == NULL; i++) settle(&changes[i]);
   if (bad == NULL) return MOE_OK;
   for (size_t i = n; i > 0; i--) exchange(&changes[i - 1]);
   return moe_fail(call, MOE_EPARAM,
