@@ -116,8 +116,8 @@ end
 -- @param[opt] X rows as `predict` takes them; without it, the rows it was fitted to,
 -- or the stream that it learns from
 -- @return { load, importance, samples, dead }, which prints as lines: load and
--- importance are shares in [0, 1] by expert, samples the rows that each was
--- trained on, dead the names of those with load 0.  Of given rows also
+-- importance are shares in [0, 1] by the expert's name ("1", "2", … in a list), samples
+-- the rows that each was trained on, dead the names of those with load 0.  Of given rows also
 -- { rows, names, cv_load, cv_importance, maxvio, entropy, confidence }.
 -- On a stream, and without rows, running figures by expert: load, the share of the
 -- samples that selected it; utilisation, its mean probability since it was new; loss,

@@ -1890,23 +1890,23 @@ Learner:stats([X])
   X        rows as `predict` takes them; without it, the rows it was fitted
            to, or the stream that it learns from
   returns  { load, importance, samples, dead }, which prints as lines: load
-           and importance are shares in [0, 1] by expert, samples the rows
-           that each was trained on, dead the names of those with load 0. Of
-           given rows also { rows, names, cv_load, cv_importance, maxvio,
-           entropy, confidence }. On a stream, and without rows, running
-           figures by expert: load, the share of the samples that selected it;
-           utilisation, its mean probability since it was new; loss, −log p of
-           the class or squared error, of experts that were asked; learned,
-           the samples that it learned since it was new; warmup, the part of
-           its warm-up that is over; and bias, what the balance adds to it.
-           And of the whole: steps, the samples learned; disagreement, the
-           deviation between the experts' answers to the newest sample, and
-           mean_disagreement; entropy of the gate in [0, 1]; alignment, in
-           [-1, 1], whether the answer turns as it did; dead, the names of
-           experts whose share is below `dead_below`; and events, the newest
-           64, { at, kind, expert }: kind is "drift", "reset", "clone", "fork"
-           or "take_over", at the number of the sample; expert nil once it was
-           removed.
+           and importance are shares in [0, 1] by the expert's name ("1", "2",
+           … in a list), samples the rows that each was trained on, dead the
+           names of those with load 0. Of given rows also { rows, names,
+           cv_load, cv_importance, maxvio, entropy, confidence }. On a stream,
+           and without rows, running figures by expert: load, the share of the
+           samples that selected it; utilisation, its mean probability since
+           it was new; loss, −log p of the class or squared error, of experts
+           that were asked; learned, the samples that it learned since it was
+           new; warmup, the part of its warm-up that is over; and bias, what
+           the balance adds to it. And of the whole: steps, the samples
+           learned; disagreement, the deviation between the experts' answers
+           to the newest sample, and mean_disagreement; entropy of the gate in
+           [0, 1]; alignment, in [-1, 1], whether the answer turns as it did;
+           dead, the names of experts whose share is below `dead_below`; and
+           events, the newest 64, { at, kind, expert }: kind is "drift",
+           "reset", "clone", "fork" or "take_over", at the number of the
+           sample; expert nil once it was removed.
   raises   if this is no mixture; of given rows, as `route`]] },
 { "Learner:explain", [[
 Learner:explain(x [, options])

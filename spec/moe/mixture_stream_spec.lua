@@ -753,6 +753,16 @@ describe("what a mixture on a stream tells", function()
     near(2.5, m:predict_one { 7 }, 1e-12)
   end)
 
+  it("is used in no more than all samples, whatever span is set on the way", function()
+    local m = moe.mixture {
+      experts = { E.linear {}, E.linear {} }, top_k = 1, stream = { span = 10 },
+    }
+    for i = 1, 40 do m:learn_one({ i % 3, 1 }, i % 2) end
+    m:set_params { ["stream.span"] = 10000 }
+    m:learn_one({ 1, 1 }, 0)
+    for _, part in pairs(m:stats().utilisation) do assert.is_true(part >= 0 and part <= 1) end
+  end)
+
   -- −Σ p ln p over ln 3; the newest counts a hundredth in a mean that began at 0.
   it("has the gate's entropy, of shares and of logits", function()
     local function entropy(shares, balance)

@@ -153,7 +153,8 @@ static double over_all(const moe_object *o, size_t e) {
   return moe__stream_cover(o);
 }
 
-/* What is new or began anew is looked on since then. */
+/* What is new or began anew is looked on since then; a span that was set on the
+   way makes that a guess, and a mean of probabilities is none above 1. */
 static double over_its_own(const moe_object *o, size_t e) {
   const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   double age = (double)st->steps - st->run.born[e];
@@ -161,7 +162,7 @@ static double over_its_own(const moe_object *o, size_t e) {
   bool begins_at_0 =
       moe__streaming_of(moe_mixture_params_of(o)->stream)->measure ==
       MOE_AFTER_LEARNING;
-  return begins_at_0 || !(cover > 0) ? 1 : cover;
+  return begins_at_0 || !(cover > 0) ? 1 : fmax(cover, st->run.used[e]);
 }
 
 static double over_one(const moe_object *o, size_t e) {
