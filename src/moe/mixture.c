@@ -368,20 +368,26 @@ static moe_status predict_block(moe_call *call, const moe_object *o,
   return MOE_OK;
 }
 
-static moe_status predict(moe_call *call, const moe_object *o,
-                          const moe_rows *x, double *out) {
+moe_status moe__mixture_in_blocks(moe_call *call, const moe_object *o,
+                                  const moe_rows *x, moe_block_teller *tell,
+                                  double *out) {
   const moe_mixture *m = o->state;
-  if (is_streaming(o)) return moe_stream_predict(call, o, x, out);
-  MOE_TRY(check_experts(call, o));
   for (size_t first = 0; first < x->n; first += BLOCK) {
     size_t n = x->n - first < BLOCK ? x->n - first : BLOCK;
     moe_rows block = moe_rows_range(x, first, n);
     moe_scratch_mark mark = moe_scratch_now(call);
-    MOE_TRY(predict_block(call, o, &block, out + first * m->fitted.n_outputs));
+    MOE_TRY(tell(call, o, &block, out + first * m->fitted.n_outputs));
     moe_scratch_drop(call, mark);
     MOE_TRY(moe_call_check(call));
   }
   return MOE_OK;
+}
+
+static moe_status predict(moe_call *call, const moe_object *o,
+                          const moe_rows *x, double *out) {
+  if (is_streaming(o)) return moe_stream_predict(call, o, x, out);
+  MOE_TRY(check_experts(call, o));
+  return moe__mixture_in_blocks(call, o, x, predict_block, out);
 }
 
 /* -------------------------------------------------------------- single samples

@@ -95,6 +95,14 @@ const double *moe_mixture_bias(const moe_object *o);
 moe_status moe__mixture_map(moe_call *call, const moe_children *experts,
                             moe_mixture *m);
 
+/* Tells n_outputs numbers of each row, block by block, so that it needs no more
+   memory for many rows; between blocks the call may be cancelled. */
+typedef moe_status moe_block_teller(moe_call *call, const moe_object *o,
+                                    const moe_rows *block, double *out);
+moe_status moe__mixture_in_blocks(moe_call *call, const moe_object *o,
+                                  const moe_rows *x, moe_block_teller *tell,
+                                  double *out);
+
 /* p^a, made to sum to 1; what is impossible stays so. */
 void moe__sharpen(double *p, size_t n, double a);
 

@@ -12,8 +12,6 @@
 #include "mixture_fit.h"
 #include "responsibility.h"
 
-enum { BLOCK = 1024 }; /* rows routed at a time: bounds the scratch */
-
 /* What a row's weights are of their sum; equal shares where that is 0. */
 static void share_weights(moe_routing *r) {
   for (size_t i = 0; i < r->n; i++) {
@@ -106,12 +104,5 @@ moe_status moe__mixture_variance(moe_call *call, const moe_object *o,
     return moe_fail(call, MOE_EUNSUPPORTED,
                     "mixture: it predicts classes; how sure it is of them "
                     "predict_proba says");
-  for (size_t first = 0; first < x->n; first += BLOCK) {
-    size_t n = x->n - first < BLOCK ? x->n - first : BLOCK;
-    moe_rows block = moe_rows_range(x, first, n);
-    moe_scratch_mark mark = moe_scratch_now(call);
-    MOE_TRY(tell_block(call, o, &block, out + first * m->fitted.n_outputs));
-    moe_scratch_drop(call, mark);
-  }
-  return MOE_OK;
+  return moe__mixture_in_blocks(call, o, x, tell_block, out);
 }
