@@ -1,9 +1,8 @@
 /* A few lines behind a linear gate, with nothing else in the way of a sample:
    such a mixture answers and learns in one piece, compiled for each instruction
-   set.  Its steps are those of mixture_stream.c, and so are the bits; what they
-   wait for is another matter.  The order here is so that the long chains, each
-   softmax and each root, run beside what does not need them: nothing waits
-   within what a processor looks ahead. */
+   set.  Its steps are those of mixture_stream.c, and so are the bits.  Such a
+   step waits more than it computes, so what is long to wait for, each softmax
+   and each root, comes before wide work that does not need it. */
 #include "gate_kernels.h"
 #include "line_kernels.h"
 #include "mixture.h"
