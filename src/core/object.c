@@ -62,7 +62,7 @@ static bool is_children(moe_kind kind) {
 static moe_status visit_children(moe_object *o, moe_visitor *v) {
   for (const moe_param *p = o->type->params; p->name != NULL; p++) {
     if (!is_children(p->kind)) continue;
-    moe_field f = {.name = p->name, .at = (char *)o->params + p->offset};
+    moe_field f = {.name = p->name, .at = moe__param_field(o, p)};
     f.kind = p->kind == MOE_CHILD ? MOE_FIELD_CHILD : MOE_FIELD_CHILDREN;
     MOE_TRY(v->field(v, &f));
   }
@@ -188,7 +188,7 @@ moe_status moe_object_new(moe_call *call, const moe_type *type,
   for (const moe_param *p = type->params; p->name != NULL; p++) {
     moe_cell cell;
     moe__cell_default(p, &cell);
-    memcpy((char *)o->params + p->offset, &cell, moe__param_size(p->kind));
+    memcpy(moe__param_field(o, p), &cell, moe__param_size(p->kind));
   }
   *out = o;
   return MOE_OK;
@@ -204,7 +204,7 @@ void moe_object_release(moe_object *o) {
   moe_state_free(o->type, o->state);
   for (const moe_param *p = o->type->params; p->name != NULL; p++) {
     moe_cell cell = {0};
-    memcpy(&cell, (char *)o->params + p->offset, moe__param_size(p->kind));
+    memcpy(&cell, moe__param_field(o, p), moe__param_size(p->kind));
     moe__cell_free(p, &cell);
   }
   moe_free(o->below);
@@ -223,7 +223,7 @@ static bool is_learned(const moe_param *p) {
 /* Those that were set, or those that go with the state. */
 static void gather(moe_object *o, bool learned) {
   for (const moe_param *p = o->type->params; p->name != NULL; p++) {
-    void *const at = (char *)o->params + p->offset;
+    void *const at = moe__param_field(o, p);
     const moe_children *many = at;
     moe_object *const *one = at;
     if (is_learned(p) != learned) continue;
@@ -242,13 +242,12 @@ void moe__object_gather(moe_object *o) {
 static size_t count_set(const moe_object *o) {
   size_t n = o->n_below;
   for (const moe_param *p = o->type->params; p->name != NULL; p++)
-    if (is_learned(p))
-      n -= ((moe_children *)(void *)((char *)o->params + p->offset))->n;
+    if (is_learned(p)) n -= ((moe_children *)moe__param_field(o, p))->n;
   return n;
 }
 
 static void exchange_cells(const moe_param *p, moe_object *a, moe_object *b) {
-  void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
+  void *x = moe__param_field(a, p), *y = moe__param_field(b, p);
   size_t size = moe__param_size(p->kind);
   moe_cell held;
   memcpy(&held, x, size);
@@ -271,7 +270,7 @@ static void exchange_learned(moe_object *a, moe_object *b) {
 
 static void forget_learned(moe_object *o) {
   for (const moe_param *p = o->type->params; p->name != NULL; p++) {
-    void *at = (char *)o->params + p->offset;
+    void *at = moe__param_field(o, p);
     moe_cell cell = {0};
     if (!is_learned(p)) continue;
     memcpy(&cell, at, moe__param_size(p->kind));
@@ -326,7 +325,7 @@ static moe_status fill_clone(moe_call *call, const moe_object *from,
     if (value.kind == MOE_V_NIL && (p->flags & MOE_OPTIONAL)) {
       moe_cell absent;
       moe__cell_absent(p, &absent);
-      memcpy((char *)to->params + p->offset, &absent, moe__param_size(p->kind));
+      memcpy(moe__param_field(to, p), &absent, moe__param_size(p->kind));
     } else {
       MOE_TRY(clone_param(call, from, p, to));
     }
@@ -398,7 +397,7 @@ static bool same_shape(const moe_object *a, const moe_object *b) {
   if (a == NULL || b == NULL) return a == b;
   if (a->type != b->type) return false;
   for (const moe_param *p = a->type->params; p->name != NULL; p++) {
-    void *x = (char *)a->params + p->offset, *y = (char *)b->params + p->offset;
+    void *x = moe__param_field(a, p), *y = moe__param_field(b, p);
     if (is_learned(p)) continue;
     if (p->kind == MOE_CHILD &&
         !same_shape(*(moe_object **)x, *(moe_object **)y))

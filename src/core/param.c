@@ -1,6 +1,6 @@
-/* Parameters: from values into the params struct, and back.  A value becomes a
-   cell (what the field will hold, owned), and cells replace fields only when
-   all of them could be made. */
+/* Parameters: from values into the params struct; param_read.c has the way
+   back. A value becomes a cell (what the field will hold, owned), and cells
+   replace fields only when all of them could be made. */
 #include "param.h"
 
 #include <math.h>
@@ -9,10 +9,6 @@
 #include <string.h>
 
 #define MAX_INTEGER 0x1p53
-
-static void *field_of(const moe_object *o, const moe_param *p) {
-  return (char *)o->params + p->offset;
-}
 
 size_t moe__param_size(moe_kind kind) {
   static const size_t sizes[] = {[MOE_INT] = sizeof(int64_t),
@@ -164,8 +160,8 @@ bool moe_param_is_default(const moe_object *o, const moe_param *p) {
   moe_cell cell;
   moe__cell_default(p, &cell);
   if (p->kind == MOE_REAL && isnan(cell.r))
-    return isnan(*(const double *)field_of(o, p));
-  return memcmp(&cell, field_of(o, p), moe__param_size(p->kind)) == 0;
+    return isnan(*(const double *)moe__param_field(o, p));
+  return memcmp(&cell, moe__param_field(o, p), moe__param_size(p->kind)) == 0;
 }
 
 /* ------------------------------------------------------- value into a cell */
@@ -392,9 +388,9 @@ static moe_status refuse_name(moe_call *call, const moe_object *o,
 /* The child called by the path's first part of a children parameter. */
 static moe_object *step_into(const moe_object *o, const moe_param *p,
                              const char **rest) {
-  const moe_children *c = field_of(o, p);
+  const moe_children *c = moe__param_field(o, p);
   size_t length = strcspn(*rest, ".");
-  if (p->kind == MOE_CHILD) return *(moe_object **)field_of(o, p);
+  if (p->kind == MOE_CHILD) return *(moe_object **)moe__param_field(o, p);
   for (size_t i = 0; p->kind == MOE_CHILDREN && i < c->n; i++)
     if (strlen(c->names[i]) == length &&
         memcmp(c->names[i], *rest, length) == 0) {
@@ -423,7 +419,7 @@ moe_status moe_object_resolve(moe_call *call, moe_object **o, const char *path,
   }
 }
 
-/* --------------------------------------------------------- sets and reads */
+/* -------------------------------------------------------------------- sets */
 
 typedef struct change {
   moe_object *object;
@@ -465,7 +461,7 @@ static moe_status prepare(moe_call *call, moe_object *o, const moe_value *map,
 static void exchange(change *c) {
   moe_cell before = {0};
   size_t size = moe__param_size(c->param->kind);
-  void *field = field_of(c->object, c->param);
+  void *field = moe__param_field(c->object, c->param);
   memcpy(&before, field, size);
   memcpy(field, &c->cell, size);
   c->cell = before;
@@ -513,90 +509,4 @@ moe_status moe_object_set(moe_call *call, moe_object *o, const moe_value *map) {
   for (size_t i = 0; i < map->n && changes[i].param != NULL; i++)
     moe__cell_free(changes[i].param, &changes[i].cell);
   return status;
-}
-
-static moe_status get_reals(moe_call *call, const moe_reals *r,
-                            moe_value *out) {
-  if (r->items == NULL) return MOE_OK;
-  MOE_TRY(moe_list_value(call, r->n, out));
-  for (size_t i = 0; i < r->n; i++)
-    out->items[i] = moe_number_value(r->items[i]);
-  return MOE_OK;
-}
-
-static moe_status get_texts(moe_call *call, const moe_texts *t,
-                            moe_value *out) {
-  if (t->items == NULL) return MOE_OK;
-  MOE_TRY(moe_list_value(call, t->n, out));
-  for (size_t i = 0; i < t->n; i++) out->items[i] = moe_text_value(t->items[i]);
-  return MOE_OK;
-}
-
-static moe_status get_weights(moe_call *call, const moe_weights *w,
-                              moe_value *out) {
-  if (w->items == NULL) return MOE_OK;
-  MOE_TRY(moe_map_value(call, w->n, out));
-  for (size_t i = 0; i < w->n; i++) {
-    out->keys[i] = moe_label_value(&w->labels[i]);
-    out->items[i] = moe_number_value(w->items[i]);
-  }
-  return MOE_OK;
-}
-
-static moe_value object_value(moe_object *o) {
-  return (moe_value){.kind = o != NULL ? MOE_V_OBJECT : MOE_V_NIL, .object = o};
-}
-
-static moe_status get_children(moe_call *call, const moe_children *c,
-                               moe_value *out) {
-  if (c->items == NULL) return MOE_OK;
-  MOE_TRY(c->numbered ? moe_list_value(call, c->n, out)
-                      : moe_map_value(call, c->n, out));
-  for (size_t i = 0; i < c->n; i++) {
-    if (!c->numbered) out->keys[i] = moe_text_value(c->names[i]);
-    out->items[i] = object_value(c->items[i]);
-  }
-  return MOE_OK;
-}
-
-moe_status moe_object_get(moe_call *call, const moe_object *o,
-                          const moe_param *p, moe_value *out) {
-  moe_cell cell = {0}, *f = &cell;
-  memcpy(f, field_of(o, p), moe__param_size(p->kind));
-  *out = (moe_value){.kind = MOE_V_NIL};
-  switch (p->kind) {
-    case MOE_INT:
-      if (f->i != MOE_NO_INT) *out = moe_number_value((double)f->i);
-      return MOE_OK;
-    case MOE_REAL:
-      if (!isnan(f->r)) *out = moe_number_value(f->r);
-      return MOE_OK;
-    case MOE_CHOICE:
-      if (f->choice >= 0) *out = moe_text_value(p->choices[f->choice]);
-      return MOE_OK;
-    case MOE_FLAG: *out = moe_flag_value(f->flag); return MOE_OK;
-    case MOE_CALLBACK:
-      if (f->flag) out->kind = MOE_V_FUNCTION;
-      return MOE_OK;
-    case MOE_TEXT: *out = moe_text_value(f->text); return MOE_OK;
-    case MOE_INTS:
-    case MOE_REALS: return get_reals(call, &f->reals, out);
-    case MOE_TEXTS: return get_texts(call, &f->texts, out);
-    case MOE_WEIGHTS: return get_weights(call, &f->weights, out);
-    case MOE_CHILD: *out = object_value(f->child); return MOE_OK;
-    case MOE_CHILDREN: return get_children(call, &f->children, out);
-  }
-  return MOE_OK;
-}
-
-moe_status moe_object_get_all(moe_call *call, const moe_object *o,
-                              moe_value *out) {
-  size_t n = 0;
-  while (o->type->params[n].name != NULL) n++;
-  MOE_TRY(moe_map_value(call, n, out));
-  for (size_t i = 0; i < n; i++) {
-    out->keys[i] = moe_text_value(o->type->params[i].name);
-    MOE_TRY(moe_object_get(call, o, &o->type->params[i], &out->items[i]));
-  }
-  return MOE_OK;
 }

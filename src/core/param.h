@@ -19,6 +19,11 @@ typedef union moe_cell {
 } moe_cell;
 
 size_t moe__param_size(moe_kind kind);
+
+/* Where the object has the parameter. */
+static inline void *moe__param_field(const moe_object *o, const moe_param *p) {
+  return (char *)o->params + p->offset;
+}
 void moe__cell_default(const moe_param *p, moe_cell *cell);
 void moe__cell_absent(const moe_param *p, moe_cell *cell);
 void moe__cell_free(const moe_param *p, moe_cell *cell);
