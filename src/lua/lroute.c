@@ -8,60 +8,8 @@
 #include "tape.h"
 #include "vector.h"
 
-/* ------------------------------------------------------------------- results
+/* ----------------------------------------------------------------- the table
  */
-
-static moe_tensor *set_tensor(lua_State *L, lmoe_call *c, const char *name,
-                              moe_dtype dtype, int ndim, size_t rows,
-                              size_t columns) {
-  const int64_t shape[2] = {(int64_t)rows, (int64_t)columns};
-  moe_tensor *t;
-  LMOE_TRY(L, c, moe_tensor_new(&c->call, dtype, ndim, shape, &t));
-  lmoe_push_tensor(L, t);
-  lua_setfield(L, -2, name);
-  return t;
-}
-
-static void set_selection(lua_State *L, lmoe_call *c, const moe_routing *r) {
-  moe_tensor *indices, *weights;
-  indices = set_tensor(L, c, "indices", MOE_I32, 2, r->n, r->width);
-  weights = set_tensor(L, c, "weights", MOE_F32, 2, r->n, r->width);
-  for (size_t i = 0; i < r->n * r->width; i++) {
-    indices->i[i] = r->indices[i] < 0 ? 0 : r->indices[i] + 1;
-    weights->f[i] = (float)r->weights[i];
-  }
-  lua_pushnumber(L, (double)r->dropped);
-  lua_setfield(L, -2, "dropped");
-}
-
-static void set_probs(lua_State *L, lmoe_call *c, const moe_routing *r) {
-  moe_tensor *probs = set_tensor(L, c, "probs", MOE_F32, 2, r->n, r->experts);
-  for (size_t i = 0; i < r->n * r->experts; i++)
-    probs->f[i] = (float)r->probs[i];
-}
-
-void lmoe_push_routing(lua_State *L, lmoe_call *c, const moe_routing *r) {
-  lua_newtable(L);
-  set_selection(L, c, r);
-  set_probs(L, c, r);
-}
-
-/* The selections sorted by expert: counts of each, and then of each selection
-   its row, its choice (the column of `indices`), and its place among all. */
-static void set_dispatch(lua_State *L, lmoe_call *c, const lmoe_routed *w) {
-  const moe_dispatch *d = &w->by_expert;
-  size_t experts = w->r.experts, kept = (size_t)d->offsets[experts];
-  moe_tensor *counts = set_tensor(L, c, "counts", MOE_I32, 1, experts, 0);
-  moe_tensor *rows = set_tensor(L, c, "rows", MOE_I32, 1, kept, 0);
-  moe_tensor *choices = set_tensor(L, c, "choices", MOE_I32, 1, kept, 0);
-  moe_tensor *places = set_tensor(L, c, "places", MOE_I32, 1, kept, 0);
-  for (size_t e = 0; e < experts; e++) counts->i[e] = (int32_t)d->counts[e];
-  for (size_t s = 0; s < kept; s++) {
-    rows->i[s] = (int32_t)((size_t)d->slots[s] / w->r.width) + 1;
-    choices->i[s] = (int32_t)((size_t)d->slots[s] % w->r.width) + 1;
-    places->i[s] = (int32_t)d->slots[s] + 1;
-  }
-}
 
 /* Pushes the box behind the table at `index`. */
 static void push_box(lua_State *L, int index) {
@@ -125,9 +73,9 @@ static int l_index(lua_State *L) {
   c->call.pool = moe_pool_of(w);
   lua_pushvalue(L, 1);
   if (strcmp(name, "probs") == 0)
-    set_probs(L, c, &w->r);
+    lmoe_set_probs(L, c, &w->r);
   else
-    set_dispatch(L, c, w);
+    lmoe_set_dispatch(L, c, w);
   lmoe_end(L, c, MOE_OK);
   keep_fields(L, w);
   lua_settop(L, 2);
@@ -545,7 +493,7 @@ void lmoe_push_routed(lua_State *L, lmoe_call *c, const moe_rows *logits,
     lmoe_charge(L, lua_touserdata(L, box),
                 moe_size(moe_size(w->r.n, w->r.experts), 3 * sizeof(double)));
   lua_newtable(L);
-  set_selection(L, c, &w->r);
+  lmoe_set_selection(L, c, &w->r);
   set_methods(L, box);
   lua_remove(L, box);
 }

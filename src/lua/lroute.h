@@ -48,6 +48,13 @@ static inline const moe_route_config *lmoe_route_config(const lmoe_routed *w) {
   return &w->config;
 }
 
+/* Fields of the table on top: `indices`, `weights` and `dropped`; `probs`; and
+   the selections sorted by expert, `counts` of each and then of each selection
+   its row, its choice (the column of `indices`) and its place among all. */
+void lmoe_set_selection(lua_State *L, lmoe_call *c, const moe_routing *r);
+void lmoe_set_probs(lua_State *L, lmoe_call *c, const moe_routing *r);
+void lmoe_set_dispatch(lua_State *L, lmoe_call *c, const lmoe_routed *w);
+
 /* The routing behind the table at `index`; raises for any other value. */
 lmoe_routed *lmoe_check_routed(lua_State *L, int index);
 
