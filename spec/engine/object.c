@@ -67,13 +67,39 @@ static bool clones(void) {
   return true;
 }
 
+static bool tells_doings(void) {
+  moe_object *a, *child, *o = new_family(&a, &child);
+  uint64_t own = moe_object_doings(o), below = moe_object_doings_below(o);
+  EXPECT(own == moe_object_changes(o) && own == 2 * MOE_CHANGE && below == 0);
+  moe_object_use(o, 1);
+  moe_object_use_alone(a, (1 << 26) - 2);
+  moe_object_mark_fitting(o, true);
+  moe_object_mark_fitting(o, true);
+  EXPECT(moe_object_is_used(a) && moe_object_is_fitting(child));
+  EXPECT(moe_object_doings(o) != own && moe_object_doings_below(o) != below);
+  EXPECT(moe_object_changes(o) == own && moe_object_changes(a) == 0);
+  EXPECT(moe_object_changes_below(o) == below);
+  moe_object_mark_fitting(o, false);
+  EXPECT(moe_object_is_used(a) && !moe_object_is_fitting(child));
+  moe_object_use_alone(a, 2 - (1 << 26));
+  moe_object_use(o, -1);
+  EXPECT(moe_object_doings(o) == own && moe_object_doings_below(o) == below);
+  EXPECT(set(a, "count", number(4)) == MOE_OK);
+  moe_state_free(&thing, moe_object_swap_state(child, NULL));
+  EXPECT(moe_object_doings(o) == own);
+  EXPECT(moe_object_doings_below(o) == 2 * MOE_CHANGE);
+  moe_object_release(o);
+  EXPECT(clean());
+  return true;
+}
+
 static bool resets(void) {
   moe_object *a, *child, *o = new_family(&a, &child);
   learn(o);
   learn(a);
   set(o, "count", number(4));
   moe_object_use(o, 1);
-  EXPECT(atomic_load(&a->uses) == 1);
+  EXPECT(moe_object_is_used(a));
   EXPECT(moe_object_reset(&call, o) == MOE_EBUSY);
   EXPECT(moe_object_reset(&call, a) == MOE_EBUSY);
   EXPECT(set(child, "count", number(4)) == MOE_EBUSY);
@@ -268,6 +294,8 @@ static bool copies_survive(void) {
 
 static const promise promises[] = {
     {"has clones that share nothing with it", clones},
+    {"tells who is at work on it, and whether anything has changed",
+     tells_doings},
     {"forgets what it learned, unless it is in use", resets},
     {"exchanges what it learned with a clone", exchanges},
     {"exchanges all of it, or nothing where the host fails",

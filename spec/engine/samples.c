@@ -350,9 +350,9 @@ static bool refused(void) {
   EXPECT(says(MOE_EDATA, "weight", moe_learner_learn_one(&call, o, &bad)));
   bad.weight = (double)NAN;
   EXPECT(says(MOE_EDATA, "weight", moe_learner_learn_one(&call, o, &bad)));
-  o->fitting = true;
+  moe_object_mark_alone(o, true);
   EXPECT(says(MOE_EBUSY, "being fitted", moe_learner_learn_one(&call, o, &s)));
-  o->fitting = false;
+  moe_object_mark_alone(o, false);
   moe_object_use(o, 1);
   EXPECT(says(MOE_EBUSY, "in use", moe_learner_learn_one(&call, o, &s)));
   moe_object_use(o, -1);

@@ -349,7 +349,7 @@ moe_status moe_object_clone(moe_call *call, const moe_object *o,
 void *moe_object_swap_state(moe_object *o, void *state) {
   void *before = o->state;
   o->state = state;
-  o->changes++;
+  moe_object_count_change(o);
   return before;
 }
 
@@ -409,8 +409,8 @@ static bool same_shape(const moe_object *a, const moe_object *b) {
 }
 
 static void exchange_settings(moe_object *a, moe_object *b) {
-  a->changes++;
-  b->changes++;
+  moe_object_count_change(a);
+  moe_object_count_change(b);
   for (const moe_param *p = a->type->params; p->name != NULL; p++)
     if (!is_children(p->kind)) exchange_cells(p, a, b);
   for (size_t i = 0, n = count_set(a); i < n; i++)
@@ -435,8 +435,7 @@ moe_status moe_object_assign(moe_call *call, moe_object *o,
 /* -------------------------------------------------- walks over the children */
 
 static inline bool is_busy(const moe_object *o, bool for_change) {
-  return atomic_load_explicit(&o->uses, memory_order_relaxed) > 0 ||
-         (for_change && o->fitting);
+  return moe_object_is_used(o) || (for_change && moe_object_is_fitting(o));
 }
 
 static const moe_object *find_busy(const moe_object *o, bool for_change) {
@@ -450,40 +449,43 @@ static const moe_object *find_busy(const moe_object *o, bool for_change) {
   return NULL;
 }
 
-static inline unsigned tell_busy(const moe_object *o) {
-  return (unsigned)atomic_load_explicit(&o->uses, memory_order_relaxed) |
-         o->fitting;
-}
-
 /* All is idle, as it is for every sample of a stream, and nothing is in what is
    below: seen without a branch an object. */
 static bool is_quiet(const moe_object *o) {
-  unsigned busy = tell_busy(o);
+  uint64_t doings = moe_object_doings(o);
+  size_t more = 0;
   for (moe_object *const *at = o->below, *const *end = at + o->n_below;
-       at < end; at++)
-    busy |= tell_busy(*at) | (unsigned)(*at)->n_below;
-  return busy == 0;
+       at < end; at++) {
+    doings |= moe_object_doings(*at);
+    more |= (*at)->n_below;
+  }
+  return doings % MOE_CHANGE == 0 && more == 0;
 }
 
-moe_status moe_object_check_idle(moe_call *call, const moe_object *o,
-                                 bool for_change) {
-  if (is_quiet(o)) return MOE_OK;
+static MOE_RARE moe_status look_closely(moe_call *call, const moe_object *o,
+                                        bool for_change) {
   const moe_object *busy =
       is_busy(o, for_change) ? o : find_busy(o, for_change);
   if (busy == NULL) return MOE_OK;
   return moe_fail(call, MOE_EBUSY,
-                  busy->uses > 0 ? "the %s is in use by a running call"
-                                 : "the %s is being fitted",
+                  moe_object_is_used(busy)
+                      ? "the %s is in use by a running call"
+                      : "the %s is being fitted",
                   busy->type->name);
 }
 
+moe_status moe_object_check_idle(moe_call *call, const moe_object *o,
+                                 bool for_change) {
+  return is_quiet(o) ? MOE_OK : look_closely(call, o, for_change);
+}
+
 void moe_object_use(const moe_object *o, int by) {
-  atomic_fetch_add(&((moe_object *)o)->uses, by);
+  moe_object_use_alone(o, by);
   for (size_t i = 0; i < o->n_below; i++) moe_object_use(o->below[i], by);
 }
 
 void moe_object_mark_fitting(moe_object *o, bool fitting) {
-  o->fitting = fitting;
+  moe_object_mark_alone(o, fitting);
   for (size_t i = 0; i < o->n_below; i++)
     moe_object_mark_fitting(o->below[i], fitting);
 }

@@ -244,17 +244,25 @@ struct moe_type {
 
 enum { MOE_DEEPEST = 64 /* objects within objects */ };
 
+/* What goes on with an object, in one number: whether a job is open on it, the
+   calls in flight, and above those the changes of its parameters and exchanges
+   of its state.  Changes are never taken back, and there is room for more of
+   them, and for more calls, than anybody has time and memory for: so the same
+   number again, or the same sum of several objects', says that nothing has
+   changed, and that nobody is at work if nobody was. */
+#define MOE_FITTING UINT64_C(1)
+#define MOE_CALL UINT64_C(2)
+#define MOE_CHANGE (UINT64_C(1) << 28)
+
 /* Parameters are set by the user and survive a reset; the state is what was
-   learned, NULL before that.  `uses` counts the calls in flight on the object:
-   while it is not zero nothing may replace or free what they read.  Every
-   object is deeper than those that hold it, so that none holds itself and walks
-   down from it are short. */
+   learned, NULL before that.  While calls are in flight on the object nothing
+   may replace or free what they read.  Every object is deeper than those that
+   hold it, so that none holds itself and walks down from it are short. */
 struct moe_object {
   const moe_type *type;
-  atomic_int refs, uses;
-  int depth;          /* below MOE_DEEPEST */
-  bool fitting;       /* a job is open on it */
-  uint32_t changes;   /* of its parameters, and exchanges of its state */
+  atomic_int refs;
+  int depth; /* below MOE_DEEPEST */
+  _Atomic uint64_t doings;
   moe_object **below; /* n_below: the objects in its parameters, in order, and
                          behind them those that go with its state */
   size_t n_below, room_below;
@@ -312,19 +320,57 @@ moe_status moe_object_exchange(moe_call *call, moe_object *a, moe_object *b);
 moe_status moe_object_assign(moe_call *call, moe_object *o,
                              const moe_object *from);
 
-/* Changes of all objects in its parameters: as long as its own do not count,
-   this is the same only if none of theirs has. */
-static inline uint32_t moe_object_changes_below(const moe_object *o) {
-  uint32_t sum = 0;
+/* What goes on with an object, and its changes alone, in MOE_CHANGE. */
+static inline uint64_t moe_object_doings(const moe_object *o) {
+  return atomic_load_explicit(&o->doings, memory_order_relaxed);
+}
+static inline uint64_t moe_object_changes(const moe_object *o) {
+  return moe_object_doings(o) & -MOE_CHANGE;
+}
+static inline bool moe_object_is_used(const moe_object *o) {
+  return (moe_object_doings(o) & (MOE_CHANGE - MOE_CALL)) != 0;
+}
+static inline bool moe_object_is_fitting(const moe_object *o) {
+  return (moe_object_doings(o) & MOE_FITTING) != 0;
+}
+
+/* The sums of both for the objects in its parameters, which are the same as
+   long as its own changes do not count. */
+static inline uint64_t moe_object_doings_below(const moe_object *o) {
+  uint64_t sum = 0;
   moe_object *const *end = o->below + o->n_below;
-  for (moe_object *const *at = o->below; at < end; at++) sum += (*at)->changes;
+#pragma GCC unroll 2
+  for (moe_object *const *at = o->below; at != end; at++)
+    sum += moe_object_doings(*at);
+  return sum;
+}
+static inline uint64_t moe_object_changes_below(const moe_object *o) {
+  uint64_t sum = 0;
+  moe_object *const *end = o->below + o->n_below;
+  for (moe_object *const *at = o->below; at < end; at++)
+    sum += moe_object_changes(*at);
   return sum;
 }
 
-/* Counts a call that reads an object and its children, or (-1) its end. */
-void moe_object_use(const moe_object *o, int by);
+/* Counts a change of an object's parameters or state. */
+static inline void moe_object_count_change(moe_object *o) {
+  atomic_fetch_add(&o->doings, MOE_CHANGE);
+}
 
-/* Marks an object and its children as being fitted, or no longer so. */
+/* Counts a call that reads an object and its children, or (-1) its end; and one
+   that has to do with the object alone. */
+void moe_object_use(const moe_object *o, int by);
+static inline void moe_object_use_alone(const moe_object *o, int by) {
+  atomic_fetch_add(&((moe_object *)o)->doings, (uint64_t)by * MOE_CALL);
+}
+
+/* Marks an object as being fitted, or no longer so; and its children, too. */
+static inline void moe_object_mark_alone(moe_object *o, bool fitting) {
+  if (fitting)
+    atomic_fetch_or(&o->doings, MOE_FITTING);
+  else
+    atomic_fetch_and(&o->doings, ~MOE_FITTING);
+}
 void moe_object_mark_fitting(moe_object *o, bool fitting);
 
 /* Forgets what was learned, in children too. */

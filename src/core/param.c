@@ -465,7 +465,7 @@ static void exchange(change *c) {
   memcpy(&before, field, size);
   memcpy(field, &c->cell, size);
   c->cell = before;
-  c->object->changes++;
+  moe_object_count_change(c->object);
   if (c->param->family != NULL) moe__object_gather(c->object);
 }
 

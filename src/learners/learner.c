@@ -360,14 +360,14 @@ moe_status moe_job_begin(moe_call *call, moe_object *o, const moe_batch *batch,
                     "%s stays as another program trained it; "
                     "moe.experts.import(path) reads the model",
                     o->type->name);
-  if (o->fitting)
+  if (moe_object_is_fitting(o))
     return moe_fail(call, MOE_EBUSY, "the %s is being fitted already",
                     o->type->name);
   MOE_TRY(moe__check_batch(call, o, batch, false));
   MOE_TRY(moe__check_first_rows(call, o, &batch->x, is_stream(o)));
   MOE_TRY(moe_new_array(call, &job, 1, sizeof *job));
   job->object = moe_object_retain(o);
-  o->fitting = true;
+  moe_object_mark_alone(o, true);
   moe_status status = fill_job(call, job, batch);
   if (status != MOE_OK) {
     moe_job_end(job);
@@ -424,7 +424,7 @@ void moe_job_end(moe_job *job) {
   moe_free(job->notes);
   for (size_t i = 0; i < job->n_series; i++) moe_free(job->series[i].values);
   moe_free(job->series);
-  job->object->fitting = false;
+  moe_object_mark_alone(job->object, false);
   moe_object_release(job->object);
   moe_free(job);
 }

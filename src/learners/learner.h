@@ -343,7 +343,7 @@ moe_status moe_learner_reset_state(moe_call *call, moe_object *o);
 size_t moe_learner_context_window(const moe_object *o);
 
 /* For parents (a mixture, a wrapper), which have checked the sample, from
-   outside, and whose own `uses` protect the child: a child without a state
+   outside, and whose own calls protect the child: a child without a state
    becomes one that knows the parent's columns, levels and, of classes, labels;
    `outputs` and `labels` are those of a gate's experts (else 0 and NULL).  The
    levels that the parent has met since are handed on by moe__follow_levels.  To

@@ -40,9 +40,9 @@ static moe_status learn_row(moe_call *call, moe_object *o,
   moe_batch batch = {.x = moe_rows_of_doubles(s->x, 1, f->n_features),
                      .y = &y,
                      .weight = &s->weight};
-  atomic_fetch_add(&o->uses, 1);
+  moe_object_use_alone(o, 1);
   moe_status status = moe_learner_type_of(o)->learn(call, o, &batch);
-  atomic_fetch_sub(&o->uses, 1);
+  moe_object_use_alone(o, -1);
   return status;
 }
 

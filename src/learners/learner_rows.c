@@ -291,11 +291,11 @@ static moe_status learn_rows(moe_call *call, moe_object *o,
                     o->type->name);
   MOE_TRY(moe_rows_follow(call, &own.x, &f->schema));
   MOE_TRY(moe__check_rows(call, o, &own.x));
-  atomic_fetch_add(&o->uses, 1);
+  moe_object_use_alone(o, 1);
   moe_status status = f->task == MOE_CLASSIFICATION
                           ? learn_classes(call, o, &own)
                           : learn_run(call, o, &own);
-  atomic_fetch_sub(&o->uses, 1);
+  moe_object_use_alone(o, -1);
   return status;
 }
 

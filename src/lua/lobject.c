@@ -148,7 +148,8 @@ static int l_close(lua_State *L) {
   moe_object *o = box->pointer;
   box->closed = true;
   if (o == NULL || atomic_load(&o->refs) > 1) return 0;
-  if (atomic_load(&o->uses) > 0 || o->fitting || lmoe_is_amid(L, NULL))
+  if (moe_object_is_used(o) || moe_object_is_fitting(o) ||
+      lmoe_is_amid(L, NULL))
     return 0;
   lmoe_charge(L, box, 0);
   box->pointer = NULL;

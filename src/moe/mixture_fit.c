@@ -109,7 +109,7 @@ static moe_status check_params(moe_call *call, const moe_job *job) {
                     "mixture: objective 'subsets' asks whose row it is: give "
                     "fit the `subsets`");
   for (size_t e = 0; e < p->experts.n; e++)
-    if (p->experts.items[e]->fitting)
+    if (moe_object_is_fitting(p->experts.items[e]))
       return moe_fail(call, MOE_EBUSY,
                       "mixture: expert '%s' is being fitted already",
                       p->experts.names[e]);

@@ -418,11 +418,11 @@ static moe_status learn(moe_step *t) {
 /* Counts a call that changes an object, with what is below; but a mixture's own
    experts, gate and forks are its own to change. */
 static void hold(const moe_object *o, int by) {
-  atomic_fetch_add(&((moe_object *)o)->uses, by);
+  moe_object_use_alone(o, by);
   for (size_t i = 0; i < o->n_below; i++) {
     moe_object *child = o->below[i];
     if (child->type == &moe_mixture_of_experts.type)
-      atomic_fetch_add(&child->uses, by);
+      moe_object_use_alone(child, by);
     else
       hold(child, by);
   }

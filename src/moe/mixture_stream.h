@@ -148,7 +148,7 @@ typedef struct moe_stream {
   int32_t *everyone;   /* n: 0, 1, … */
   int32_t *ids;        /* n_ids: each expert's class of each of the mixture's */
   int64_t *places;     /* n: where each is among the experts now, or -1 */
-  uint32_t changes[2]; /* of the mixture and in what is in it, that count */
+  uint64_t changes[2]; /* of the mixture and in what is in it, that count */
   moe_line *lines;     /* n, where all are */
   struct moe_linear_gate *gate;     /* where samples are taken in one piece: */
   const struct moe_gate_rule *rule; /* the gate laid open, and its settings */
@@ -234,7 +234,7 @@ bool moe__stream_has_levels(const moe_object *o);
 /* Whether the state is up to date with experts, gate and settings. */
 static inline bool moe__stream_is_current(const moe_object *o,
                                           const moe_stream *st) {
-  return st->open && st->changes[0] == o->changes &&
+  return st->open && st->changes[0] == moe_object_changes(o) &&
          st->changes[1] == moe_object_changes_below(o) &&
          (!st->classes || moe__stream_has_classes(o)) &&
          (moe_learner_fitted(o)->intake.levels.n == 0 ||

@@ -196,7 +196,7 @@ void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   const moe_mixture *m = o->state;
   bool softmax = p->route.score == MOE_SOFTMAX && p->route.temperature == 1;
   bool penalty = st->has_warmup && options->warming == MOE_BY_PENALTY;
-  st->changes[0] = o->changes;
+  st->changes[0] = moe_object_changes(o);
   st->changes[1] = moe_object_changes_below(o);
   st->selects = moe_route_width(&p->route, st->n);
   st->mend_at = find_mending(options);
@@ -472,7 +472,7 @@ moe_status moe__stream_rebuild(moe_call *call, moe_object *o) {
   if (moe_route_check(call, &p->route, m->n_experts, false) != MOE_OK ||
       !moe__stream_has_sizes(o) || !moe__stream_has_parts(o) ||
       !moe__stream_has_names(o))
-    m->stream.changes[0] = ~o->changes;
+    m->stream.changes[0] = ~moe_object_changes(o);
   return MOE_OK;
 }
 
@@ -485,6 +485,6 @@ moe_status moe__stream_cloned(moe_call *call, const moe_object *from,
   if (m == NULL || !m->stream.open) return MOE_OK;
   if (moe__stream_is_current(from, &was->stream))
     return moe__stream_rebuild(call, to);
-  m->stream.changes[0] = ~to->changes;
+  m->stream.changes[0] = ~moe_object_changes(to);
   return MOE_OK;
 }

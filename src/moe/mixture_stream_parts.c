@@ -77,7 +77,7 @@ static bool fits(const moe_fitted *own, const part *child) {
 }
 
 static moe_status check_part(moe_call *call, const part *child) {
-  if (child->object->fitting)
+  if (moe_object_is_fitting(child->object))
     return moe_fail(call, MOE_EBUSY, "mixture: %s '%s' is being fitted",
                     child->kind, child->name);
   if (child->frozen && child->object->state == NULL)

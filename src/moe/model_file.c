@@ -90,9 +90,9 @@ static moe_status update_below(updater *u, moe_object *o) {
 
 static moe_status update(updater *u, moe_object *o) {
   moe_status status;
-  atomic_fetch_add(&o->uses, 1);
+  moe_object_use_alone(o, 1);
   status = update_below(u, o);
-  atomic_fetch_sub(&o->uses, 1);
+  moe_object_use_alone(o, -1);
   return status;
 }
 

@@ -351,14 +351,13 @@ static bool makes_sparse(const moe_object *o, const moe_rows *x) {
 static moe_status apply_span(moe_call *call, const moe_object *o,
                              const moe_shaped *shaped, const moe_rows *x,
                              moe_span span, moe_frame *out) {
-  moe_object *counted = (moe_object *)o;
   if (span.first == 0)
     MOE_TRY(
         moe_frame_new(call, x->n, shaped->output.n, makes_sparse(o, x), out));
-  atomic_fetch_add(&counted->uses, 1);
+  moe_object_use_alone(o, 1);
   moe_status status =
       moe_transform_type_of(o)->apply(call, o, shaped, x, span, out);
-  atomic_fetch_sub(&counted->uses, 1);
+  moe_object_use_alone(o, -1);
   if (status == MOE_OK && span.first + span.n == x->n) moe_frame_end(out);
   return status;
 }
