@@ -601,6 +601,9 @@ describe("a model of false statements", function()
     refuses(edited(dump, function(file)
       file.tensors.samples.bytes = (("\255"):rep(7) .. "\127"):rep(2)
     end), "not those that it was fitted with")
+    refuses(edited(dump, function(file) -- -1.35e308: finite, but not what is added to it
+      file.tensors.bias.bytes = (("\0"):rep(6) .. "\232\255"):rep(2)
+    end), "not those that it was fitted with")
     for _, name in ipairs { "prior", "factor" } do
       refuses(edited(dump, function(file)
         local t = file.tensors["gate." .. name]

@@ -427,6 +427,7 @@ static bool waits(const moe_object *o) {
 }
 
 static bool is_sound(const moe_object *o) {
+  const double bias_limit = 1e290; /* no finite logit is infinite with it */
   const moe_mixture_params *p = moe_mixture_params_of(o);
   const moe_mixture *m = o->state;
   if (waits(o)) return true;
@@ -437,7 +438,7 @@ static bool is_sound(const moe_object *o) {
             isfinite(m->noise[e]) && m->noise[e] >= 0 &&
             moe_is_count(m->samples[e]) && m->sharpness[e] > 0 &&
             isfinite(m->sharpness[e]) && isfinite(m->load[e]) &&
-            isfinite(m->importance[e]) && isfinite(m->bias[e]);
+            isfinite(m->importance[e]) && fabs(m->bias[e]) < bias_limit;
   return sound && moe__stream_is_sound(o);
 }
 
