@@ -153,13 +153,15 @@ static double find_respite(const moe_step *t, size_t e) {
   return fmax(fmax(falls, span - life.samples), 0);
 }
 
-/* Returns for how many samples nobody else can be dead. */
+/* Returns for how many samples nobody else can be dead; of those who have to
+   stay so that does not matter. */
 static moe_status raise_dead(const moe_step *t, double *respite) {
   *respite = MOST_RESPITE;
   for (size_t e = 0; e < t->n; e++) {
-    moe_life life = moe__life_of(t->options, t->st, e, t->st->selects);
-    if (!may_revive(t, e)) continue;
-    if (moe__is_dead(t->options, life)) MOE_TRY(revive(t, e));
+    bool dead = moe__is_dead(
+        t->options, moe__life_of(t->options, t->st, e, t->st->selects));
+    if (dead && !may_revive(t, e)) continue;
+    if (dead) MOE_TRY(revive(t, e));
     *respite = fmin(*respite, find_respite(t, e));
   }
   return MOE_OK;
