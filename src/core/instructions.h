@@ -7,6 +7,10 @@
 #ifndef MOE_INSTRUCTIONS_H
 #define MOE_INSTRUCTIONS_H
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* Four numbers at a time, wherever they lie. */
 typedef double moe_quad __attribute__((vector_size(4 * sizeof(double)),
                                        aligned(sizeof(double)), may_alias));
@@ -28,7 +32,38 @@ static inline __attribute__((always_inline)) double moe_quad_sum(
     const moe_quad *x) {
   moe_pair low = {(*x)[0], (*x)[1]}, high = {(*x)[2], (*x)[3]};
   moe_pair sum = low + high;
-  return sum[0] + sum[1];
+  return (sum + (moe_pair){sum[1], sum[0]})[0];
+}
+
+/* Of each place the larger, or b where one is NaN. */
+static inline __attribute__((always_inline)) moe_pair moe_pair_larger(
+    moe_pair a, moe_pair b) {
+#ifdef __SSE2__
+  return _mm_max_pd(a, b);
+#else
+  return (moe_pair){a[0] > b[0] ? a[0] : b[0], a[1] > b[1] ? a[1] : b[1]};
+#endif
+}
+
+/* The largest of four, none of which is NaN. */
+static inline __attribute__((always_inline)) double moe_quad_largest(
+    const moe_quad *x) {
+  moe_pair low = {(*x)[0], (*x)[1]}, high = {(*x)[2], (*x)[3]};
+  moe_pair both = moe_pair_larger(low, high);
+  return moe_pair_larger(both, (moe_pair){both[1], both[1]})[0];
+}
+
+/* Of a comparison: 1, 2, 4 and 8 where it is true. */
+static inline __attribute__((always_inline)) int moe_mask_bits(
+    const moe_mask *mask) {
+#ifdef __SSE2__
+  const moe_quad at = (moe_quad)*mask;
+  const moe_pair low = {at[0], at[1]}, high = {at[2], at[3]};
+  return _mm_movemask_pd(low) + 4 * _mm_movemask_pd(high);
+#else
+  return (int)(((*mask)[0] & 1) + ((*mask)[1] & 2) + ((*mask)[2] & 4) +
+               ((*mask)[3] & 8));
+#endif
 }
 
 /* The choice is made when the program or the library is loaded: short vectors

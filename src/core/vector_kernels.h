@@ -17,15 +17,20 @@
 enum { MOE_LANES = 8, MOE_FOUR = 4 };
 
 MOE_KERNEL double moe__dot(const double *a, const double *b, size_t n) {
-  moe_quad low = {0}, high = {0};
   double rest = 0;
-  size_t j = 0;
+  size_t j = MOE_LANES;
+  if (n < MOE_LANES) {
+    for (j = 0; j < n; j++) rest += a[j] * b[j];
+    return rest;
+  }
+  moe_quad low = MOE_QUAD(a) * MOE_QUAD(b),
+           high = MOE_QUAD(a + MOE_FOUR) * MOE_QUAD(b + MOE_FOUR);
   for (; j + MOE_LANES <= n; j += MOE_LANES) {
     low += MOE_QUAD(a + j) * MOE_QUAD(b + j);
     high += MOE_QUAD(a + j + MOE_FOUR) * MOE_QUAD(b + j + MOE_FOUR);
   }
-  for (; j < n; j++) rest += a[j] * b[j];
   low += high;
+  for (; j < n; j++) rest += a[j] * b[j];
   return moe_quad_sum(&low) + rest;
 }
 
@@ -69,11 +74,13 @@ MOE_KERNEL void moe__axpy_and_average(double a, double share,
                                       size_t n) {
   double rest = 1 - share;
   size_t j = 0;
-  for (; j + MOE_FOUR <= n; j += MOE_FOUR) {
-    moe_quad at = MOE_QUAD(x + j);
-    *(moe_quad *)(y + j) += a * at;
-    *(moe_quad *)(mean + j) = rest * MOE_QUAD(mean + j) + share * at;
-  }
+  for (; j + MOE_LANES <= n; j += MOE_LANES)
+#pragma GCC unroll 2
+    for (size_t l = j; l < j + MOE_LANES; l += MOE_FOUR) {
+      moe_quad at = MOE_QUAD(x + l);
+      *(moe_quad *)(y + l) += a * at;
+      *(moe_quad *)(mean + l) = rest * MOE_QUAD(mean + l) + share * at;
+    }
 #pragma GCC unroll 1
   for (; j < n; j++) {
     y[j] += a * x[j];
@@ -156,13 +163,35 @@ MOE_KERNEL double moe__log_of(double x) {
   return all[0];
 }
 
+MOE_KERNEL void moe__copy_few(const double *restrict from, size_t n,
+                              double *restrict to) {
+  size_t j = 0;
+  for (; j + MOE_FOUR <= n; j += MOE_FOUR)
+    *(moe_quad *)(to + j) = MOE_QUAD(from + j);
+  for (; j < n; j++) to[j] = from[j];
+}
+
+/* The sum of a few numbers, most often four. */
+MOE_KERNEL double moe__sum_few(const double *x, size_t n) {
+  double rest = 0;
+  size_t j = MOE_FOUR;
+  if (n < MOE_FOUR) {
+    for (j = 0; j < n; j++) rest += x[j];
+    return rest;
+  }
+  moe_quad sum = MOE_QUAD(x);
+  for (; j + MOE_FOUR <= n; j += MOE_FOUR) sum += MOE_QUAD(x + j);
+  if (j == n) return moe_quad_sum(&sum);
+  for (; j < n; j++) rest += x[j];
+  return moe_quad_sum(&sum) + rest;
+}
+
 MOE_KERNEL double moe__larger(double a, double b) { return a > b ? a : b; }
 
 /* What is NaN is passed over, or is the result. */
 MOE_KERNEL double moe__largest(const double *z, size_t m) {
   double most = -INFINITY;
-  if (m == MOE_FOUR)
-    return moe__larger(moe__larger(z[0], z[2]), moe__larger(z[1], z[3]));
+  if (m == MOE_FOUR) return moe_quad_largest((const moe_quad *)z);
   for (size_t c = 0; c < m; c++) most = z[c] > most ? z[c] : most;
   return most;
 }
@@ -226,17 +255,25 @@ MOE_KERNEL void moe__multiply_rows(const double *const *restrict row,
                                    const double *restrict x, size_t d,
                                    moe_quad *z) {
   const double *r0 = row[0], *r1 = row[1], *r2 = row[2], *r3 = row[3];
-  moe_quad low[MOE_FOUR] = {{0}}, high[MOE_FOUR] = {{0}}, rest = {0};
+  moe_quad low[MOE_FOUR], high[MOE_FOUR], rest = {0};
   size_t j = 0;
-  for (; j + MOE_LANES <= d; j += MOE_LANES)
+  *z = rest;
+  if (d >= MOE_LANES) {
 #pragma GCC unroll 4
     for (size_t c = 0; c < MOE_FOUR; c++) {
-      low[c] += MOE_QUAD(row[c] + j) * MOE_QUAD(x + j);
-      high[c] += MOE_QUAD(row[c] + j + MOE_FOUR) * MOE_QUAD(x + j + MOE_FOUR);
+      low[c] = MOE_QUAD(row[c]) * MOE_QUAD(x);
+      high[c] = MOE_QUAD(row[c] + MOE_FOUR) * MOE_QUAD(x + MOE_FOUR);
     }
+    for (j = MOE_LANES; j + MOE_LANES <= d; j += MOE_LANES)
 #pragma GCC unroll 4
-  for (int c = 0; c < MOE_FOUR; c++) low[c] += high[c];
-  moe__sum_quads(low, z);
+      for (size_t c = 0; c < MOE_FOUR; c++) {
+        low[c] += MOE_QUAD(row[c] + j) * MOE_QUAD(x + j);
+        high[c] += MOE_QUAD(row[c] + j + MOE_FOUR) * MOE_QUAD(x + j + MOE_FOUR);
+      }
+#pragma GCC unroll 4
+    for (int c = 0; c < MOE_FOUR; c++) low[c] += high[c];
+    moe__sum_quads(low, z);
+  }
   if (j == d) return;
 #pragma GCC unroll 1
   for (; j < d; j++) rest += x[j] * (moe_quad){r0[j], r1[j], r2[j], r3[j]};
@@ -309,25 +346,35 @@ MOE_KERNEL bool moe__limit(double *z, size_t m) {
   return whole;
 }
 
+/* Four rows' products with x, times `left` and with their biases, are z: 0, or
+   NaN where one of them is not finite. */
+MOE_KERNEL double moe__four_lines(const double *restrict w,
+                                  const double *restrict bias, double left,
+                                  const double *restrict x, size_t d,
+                                  double *restrict z) {
+  moe_quad product;
+  moe__multiply_quad(w, x, d, &product);
+  product = product * left + MOE_QUAD(bias);
+  *(moe_quad *)z = product;
+  product -= product;
+  return moe_quad_sum(&product);
+}
+
 /* moe_lines; false, too, where one is infinite. */
 MOE_KERNEL bool moe__finite_lines(const double *restrict w,
                                   const double *restrict bias, double left,
                                   size_t m, const double *restrict x, size_t d,
                                   double *restrict z) {
-  moe_quad product, odd = {0}; /* 0, or NaN */
-  double rest = 0;
+  double odd = 0; /* 0, or NaN */
   size_t c = 0;
-  for (; c + MOE_FOUR <= m; c += MOE_FOUR) {
-    moe__multiply_quad(w + c * d, x, d, &product);
-    product = product * left + MOE_QUAD(bias + c);
-    odd += product - product;
-    *(moe_quad *)(z + c) = product;
-  }
+  if (m == MOE_FOUR) return moe__four_lines(w, bias, left, x, d, z) == 0;
+  for (; c + MOE_FOUR <= m; c += MOE_FOUR)
+    odd += moe__four_lines(w + c * d, bias + c, left, x, d, z + c);
   for (; c < m; c++) {
     z[c] = moe__dot(x, w + c * d, d) * left + bias[c];
-    rest += z[c] - z[c];
+    odd += z[c] - z[c];
   }
-  return rest + moe_quad_sum(&odd) == 0;
+  return odd == 0;
 }
 
 MOE_KERNEL bool moe__lines(const double *restrict w,
