@@ -155,56 +155,70 @@ MOE_KERNEL moe_direction moe__gate_standardize(moe_linear_gate *g,
  */
 
 typedef struct moe_lesson {
-  size_t m, wide;    /* n_outputs, and in whole quads */
+  size_t m; /* n_outputs */
+  moe_direction to;
   const double *q;   /* softmax(z) */
   double *score;     /* y, -Inf of who was not asked */
   double *asked;     /* 1, or 0 */
   double *like;      /* exp(y − max y), 0 of who was not asked */
-  double most;       /* max y */
   double all, joint; /* Σ q over those asked; Σ q like */
-  double *slope, *moved;
+  double *slope;     /* of the loss by z; then the step, if it `goes` any way */
+  double *moved;     /* what that adds to the sample's z, if columns are as they
+                        come */
+  bool goes;
 } moe_lesson;
 
 /* One choice at a time, each of which is one instruction for a quad. */
 MOE_KERNEL void moe__gate_hear(const double *restrict y, moe_lesson *l) {
-  double *restrict score = l->score, *restrict asked = l->asked;
+  double *restrict score = l->score;
   size_t m = l->m;
-  for (size_t e = 0; e < m; e++) asked[e] = y[e] == y[e] ? 1 : 0;
   for (size_t e = 0; e < m; e++) score[e] = y[e] > -DBL_MAX ? y[e] : -DBL_MAX;
   for (size_t e = 0; e < m; e++)
     score[e] = score[e] < DBL_MAX ? score[e] : DBL_MAX;
-  for (size_t e = 0; e < m; e++)
-    score[e] = asked[e] != 0 ? score[e] : -INFINITY;
-  for (size_t e = m; e < l->wide; e++) score[e] = -INFINITY;
-  l->most = moe__gate_largest(score, l->wide);
+  for (size_t e = 0; e < m; e++) score[e] = y[e] == y[e] ? score[e] : -INFINITY;
 }
 
 MOE_KERNEL void moe__gate_weigh(moe_lesson *l) {
-  double *restrict like = l->like;
-  for (size_t e = 0; e < l->m; e++) like[e] = l->score[e] - l->most;
+  double *restrict like = l->like, *restrict asked = l->asked;
+  double most = moe__gate_largest(l->score, l->m);
+  for (size_t e = 0; e < l->m; e++) asked[e] = l->score[e] >= -DBL_MAX ? 1 : 0;
+  for (size_t e = 0; e < l->m; e++) like[e] = l->score[e] - most;
   moe__exp(like, l->m);
   l->all = moe__dot_few(l->q, l->asked, l->m);
   l->joint = moe__dot_few(l->q, like, l->m);
 }
 
-/* q less the hard target, the first of those that are best: its place, below 0,
-   is the largest of theirs. */
+/* The first of those that are best. */
+MOE_KERNEL size_t moe__gate_find_best(const double *score, size_t m,
+                                      double *most) {
+  size_t best = 0;
+  for (size_t e = 1; e < m; e++)
+    if (score[e] > score[best]) best = e;
+  *most = score[best];
+  return best;
+}
+
+MOE_KERNEL void moe__gate_find_best_of_four(const double *score, double *most,
+                                            double *target) {
+  *most = moe_quad_largest((const moe_quad *)score);
+  const moe_mask best = MOE_QUAD(score) == MOE_ALL(*most);
+  const long long bits = moe_mask_bits(&best);
+  const moe_mask first = (moe_mask){1, 2, 4, 8} == (bits & -bits);
+  for (int e = 0; e < MOE_FOUR; e++) target[e] = first[e] ? 1 : 0;
+}
+
+/* q less the hard target; false where nobody was asked. */
 MOE_KERNEL bool moe__gate_find_hard_slope(moe_lesson *l) {
-  const moe_quad none = {0}, place = {0, -1, -2, -3};
-  double *slope = l->slope;
-  double last = -(double)l->m;
-  for (size_t k = 0; k < l->m; k += MOE_FOUR) {
-    moe_mask best = MOE_QUAD(l->score + k) >= MOE_ALL(l->most);
-    *(moe_quad *)(slope + k) =
-        MOE_WHERE(best, place - (double)k, MOE_ALL(last));
+  double *restrict slope = l->slope, most;
+  if (l->m == MOE_FOUR) {
+    double target[MOE_FOUR];
+    moe__gate_find_best_of_four(l->score, &most, target);
+    *(moe_quad *)slope = MOE_QUAD(l->q) - MOE_QUAD(target);
+  } else {
+    size_t best = moe__gate_find_best(l->score, l->m, &most);
+    for (size_t e = 0; e < l->m; e++) slope[e] = l->q[e] - (e == best ? 1 : 0);
   }
-  double first = moe__gate_largest(slope, l->wide);
-  for (size_t k = 0; k < l->m; k += MOE_FOUR) {
-    moe_mask it = MOE_QUAD(slope + k) == MOE_ALL(first);
-    *(moe_quad *)(slope + k) = MOE_WHERE(it, none + 1, none);
-  }
-  for (size_t e = 0; e < l->m; e++) slope[e] = l->q[e] - slope[e];
-  return first > last;
+  return most >= -DBL_MAX;
 }
 
 /* q − h. */
@@ -221,31 +235,26 @@ MOE_KERNEL bool moe__gate_find_soft_slope(moe_lesson *l) {
  */
 
 /* How far a step goes. */
-MOE_KERNEL double moe__gate_find_length(const moe_gate_rule *r,
-                                        const moe_direction *to, double weight,
+MOE_KERNEL double moe__gate_find_length(const moe_gate_rule *r, double weight,
                                         const moe_lesson *l) {
+  double length = l->to.length;
   if (r->clip > 0) {
     double square = moe__dot_few(l->slope, l->slope, l->m);
-    square *= weight * weight * to->length;
+    square *= weight * weight * length;
     if (square > r->clip * r->clip) weight *= r->clip / sqrt(square);
   }
   double step = r->online_lr * weight;
   step = step < MOE_GATE_LARGEST ? step : MOE_GATE_LARGEST;
-  return r->implicit ? step / (1 + step * to->length / 2) : step;
+  return r->implicit ? step / (1 + step * length / 2) : step;
 }
 
-/* A step down the slope; `moved` becomes what it adds to the sample's z, if
-   columns are as they come. */
-MOE_KERNEL void moe__gate_descend(const moe_affine *a,
-                                  const moe_gate_rule *rule,
-                                  const moe_direction *to, double weight,
-                                  moe_lesson *l) {
+/* From the slope to a step down it. */
+MOE_KERNEL void moe__gate_find_step(const moe_gate_rule *rule, double weight,
+                                    moe_lesson *l) {
   double *restrict slope = l->slope, *restrict moved = l->moved;
-  double step = moe__gate_find_length(rule, to, weight, l);
+  double step = moe__gate_find_length(rule, weight, l);
   for (size_t e = 0; e < l->m; e++) slope[e] *= -step;
-  for (size_t e = 0; e < l->m; e++) moved[e] = slope[e] * to->length;
-  moe__axpy(to->bias, slope, a->bias, l->m);
-  moe__add_product(slope, l->m, to->u, a->fitted.n_features, a->weights);
+  for (size_t e = 0; e < l->m; e++) moved[e] = slope[e] * l->to.length;
 }
 
 /* Those hypotheses are compared that say something of the experts asked; the
@@ -277,40 +286,47 @@ MOE_KERNEL bool moe__gate_moves_only(const moe_linear_gate *g,
   return !rule->standardize && g->stream.prior == NULL && rule->decay == 0;
 }
 
-/* `power` is how far the prior believes the likelihoods; they stay on the desk
-   if somebody else `wants` them, too. */
-MOE_KERNEL void moe__gate_teach(moe_linear_gate *g, const moe_gate_rule *rule,
-                                const moe_example *e, const double *x,
-                                const double *q, size_t m, double power,
-                                bool wants) {
+/* A sample's lesson, up to the step that moves the weights.  `power` is how far
+   the prior believes the likelihoods, which are found if somebody else `wants`
+   them, too; `rows` has room for MOE_DESK_ROWS. */
+MOE_KERNEL moe_lesson moe__gate_study(moe_linear_gate *g,
+                                      const moe_gate_rule *rule,
+                                      const moe_example *e, const double *x,
+                                      const double *q, size_t m, double power,
+                                      bool wants, double *rows) {
   moe_gate_stream *s = &g->stream;
-  double *restrict rows = s->desk;
   size_t d = g->affine.fitted.n_features, wide = moe__desk_width(m);
   bool hard = rule->target == MOE_TARGET_BEST_EXPERT;
   moe_lesson l = {.m = m,
-                  .wide = wide,
                   .q = q,
                   .like = rows + MOE_DESK_LIKE * wide,
                   .score = rows + MOE_DESK_SCORE * wide,
                   .asked = rows + MOE_DESK_ASKED * wide,
                   .slope = rows + MOE_DESK_SLOPE * wide,
                   .moved = rows + MOE_DESK_MOVED * wide};
-  moe_direction to;
   if (rule->standardize)
-    to = moe__gate_standardize(g, x, e->weight,
-                               moe__desk_columns(g, MOE_DESK_U), l.like);
+    l.to = moe__gate_standardize(g, x, e->weight,
+                                 moe__desk_columns(g, MOE_DESK_U), l.like);
   else
-    to = (moe_direction){x, 1, 1 + (x == e->x ? e->norm : moe__dot(x, x, d))};
+    l.to = (moe_direction){x, 1, 1 + (x == e->x ? e->norm : moe__dot(x, x, d))};
   moe__gate_hear(e->y, &l);
   if (!hard || s->prior != NULL || wants) moe__gate_weigh(&l);
   bool told =
       hard ? moe__gate_find_hard_slope(&l) : moe__gate_find_soft_slope(&l);
-  told = told && rule->online_lr > 0;
-  if (told) moe__gate_descend(&g->affine, rule, &to, e->weight, &l);
-  s->moved = told && moe__gate_moves_only(g, rule) ? l.moved : NULL;
+  l.goes = told && rule->online_lr > 0;
+  for (size_t k = 0; k < m && !l.goes; k++) l.moved[k] = 0;
+  if (l.goes) moe__gate_find_step(rule, e->weight, &l);
   if (s->prior != NULL) moe__gate_follow(rule, power, &l, s->prior);
-  s->considered = NULL;
+  s->considered = s->moved = NULL;
   s->steps++;
+  return l;
+}
+
+MOE_KERNEL void moe__gate_move(moe_linear_gate *g, const moe_lesson *l) {
+  const moe_affine *a = &g->affine;
+  if (!l->goes) return;
+  moe__axpy(l->to.bias, l->slope, a->bias, l->m);
+  moe__add_product(l->slope, l->m, l->to.u, a->fitted.n_features, a->weights);
 }
 
 /* -------------------------------------------------------------- maintenance

@@ -44,7 +44,11 @@ typedef struct kernels {
   TARGET static moe_status teach_##SIZE##_##NAME(                             \
       moe_linear_gate *g, const moe_gate_rule *rule, const moe_example *e,    \
       const double *x, const double *q) {                                     \
-    moe__gate_teach(g, rule, e, x, q, M, POWER, false);                       \
+    const moe_lesson lesson =                                                 \
+        moe__gate_study(g, rule, e, x, q, M, POWER, false, g->stream.desk);   \
+    if (lesson.goes && moe__gate_moves_only(g, rule))                         \
+      g->stream.moved = lesson.moved;                                         \
+    moe__gate_move(g, &lesson);                                               \
     if (moe__gate_is_due(&g->stream)) maintain_##NAME(g, rule);               \
     return MOE_OK;                                                            \
   }

@@ -178,8 +178,12 @@ MOE_KERNEL void teach_gate(const moe_step *t, const double *q, size_t n) {
   const moe_example *s = t->s;
   const moe_example lesson = {
       .x = s->x, .y = t->merit, .weight = s->weight, .norm = s->norm};
-  moe__gate_teach(st->gate, st->rule, &lesson, s->x, q, n, 1,
-                  st->teach == MOE_TEACH_BY_SHARE);
+  moe_gate_stream *g = &st->gate->stream;
+  const moe_lesson l =
+      moe__gate_study(st->gate, st->rule, &lesson, s->x, q, n, 1,
+                      st->teach == MOE_TEACH_BY_SHARE, g->desk);
+  if (l.goes) g->moved = l.moved;
+  moe__gate_move(st->gate, &l);
 }
 
 static inline bool asks_all(const moe_step *t) {
