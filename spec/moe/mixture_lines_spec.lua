@@ -1,6 +1,7 @@
 -- Experts that are lines, which a mixture asks and teaches all at once.
 local moe = require "moe"
 local data = require "spec.support.data"
+local safetensors = require "spec.support.safetensors_reader"
 
 local E = moe.experts
 local COLUMNS = 11
@@ -142,7 +143,10 @@ describe("lines in a mixture", function()
   -- A chance so small that it never comes is in the way of the one piece.
   describe("behind a gate of logits take a sample in one piece", function()
     local plain = { target = "best_expert", prior = 0, decay = 0, standardize = false }
-    local gates = { {}, plain, { prior = 0 }, { target = "best_expert", implicit = false } }
+    local gates = {
+      {}, plain, { prior = 0 }, { target = "best_expert", implicit = false },
+      { online_lr = 0, prior = 0 }, -- whose logits are all the same
+    }
     local streams = {
       {},
       { feedback = "partial", teach = "chosen", balance = "logits", measure = "after" },
@@ -154,18 +158,20 @@ describe("lines in a mixture", function()
       { drift = "page_hinkley", on_drift = "reset" },
     }
 
-    local function mixture(n, k, gate, stream, explore)
+    local function mixture(n, k, gate, stream, explore, renormalize)
       local experts, own = {}, { explore = explore }
       for e = 1, n do experts[e] = E.linear(settings[(e - 1) % #settings + 1]) end
       for name, value in pairs(stream) do own[name] = value end
       return moe.mixture {
         experts = experts, top_k = k, gate = moe.gates.softmax(gate), stream = own, seed = 1,
+        renormalize = renormalize,
       }
     end
 
-    local function assert_same(n, k, gate, stream)
+    local function assert_same(n, k, gate, stream, renormalize)
       local random = data.uniform(n + k)
-      local piece, pieces = mixture(n, k, gate, stream), mixture(n, k, gate, stream, 1e-300)
+      local piece = mixture(n, k, gate, stream, nil, renormalize)
+      local pieces = mixture(n, k, gate, stream, 1e-300, renormalize)
       for i = 1, 120 do
         local x, y, weight = draw(random, i % 11 == 0)
         if i > 60 then y = -y end
@@ -184,8 +190,28 @@ describe("lines in a mixture", function()
           for _, size in ipairs { { 4, 2 }, { 2, 1 }, { 3, 3 }, { 5, 2 }, { 8, 4 } } do
             assert_same(size[1], size[2], gate, stream)
           end
+          assert_same(4, 2, gate, stream, false)
         end)
       end
     end
+
+    -- The gate's prior of a file may be anything small, and its rest too.
+    it("even where the gate leaves them nothing, and they answer evenly", function()
+      local random = data.uniform(8)
+      for _, size in ipairs { { 4, 2 }, { 5, 2 } } do
+        local m = mixture(size[1], size[2], {}, {})
+        learn(m, {}, random, 20)
+        local file = safetensors.read(m:dump())
+        file.metadata.checksum = nil
+        local prior = file.tensors["gate.prior"]
+        prior.bytes = ("\0"):rep(#prior.bytes)
+        m = assert(moe.undump(safetensors.pack(file)))
+        for _ = 1, 5 do
+          local x = draw(random)
+          local first, second = m:expert(1):predict_one(x), m:expert(2):predict_one(x)
+          assert.equal(0.5 * first + 0.5 * second, (m:predict_one(x)))
+        end
+      end
+    end)
   end)
 end)

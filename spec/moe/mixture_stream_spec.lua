@@ -788,6 +788,63 @@ describe("what a mixture on a stream tells", function()
     end
   end)
 
+  -- By hand: what the gate says once it has learned, in means that began at 0, the
+  -- newest by 2 / (span + 1) and by a hundredth.
+  it("measures what the gate has learned, whoever looks on the way", function()
+    for _, n in ipairs { 2, 4, 5, 9 } do
+      local X, y = lines(40, 11)
+      local function begin()
+        local experts = {}
+        for e = 1, n do experts[e] = E.linear { lr = 0.02 * e } end
+        return moe.mixture {
+          experts = experts, top_k = 2, gate = G.softmax { online_lr = 0.3, prior = 0 },
+          stream = { measure = "after", span = 9 },
+        }
+      end
+      local watched, other, used, entropy = begin(), begin(), {}, 0
+      for i = 1, #X do
+        watched:learn_one(X[i], y[i])
+        other:learn_one(X[i], y[i])
+        local p, sum = watched:get_params("gate"):forward_one(X[i]), 0
+        local stats = watched:stats()
+        for e = 1, n do
+          local before = used[e] or 0
+          used[e] = before + 0.2 * (p[e] - before)
+          sum = sum - p[e] * math.log(p[e])
+          near(used[e], stats.utilisation[tostring(e)], 1e-12)
+        end
+        entropy = entropy + 0.01 * (sum / math.log(n) - entropy)
+        near(entropy, stats.entropy, 1e-12)
+      end
+      assert.is_true(watched:dump() == other:dump())
+      watched:set_params { ["stream.measure"] = "before" }
+      watched:learn_one(X[1], y[1])
+      assert.is_true(watched:stats().entropy > 0)
+    end
+  end)
+
+  it("loses nothing of what is still to be measured where an expert comes or goes", function()
+    local X, y = lines(23, 11)
+    local m = moe.mixture {
+      experts = { a = E.linear {}, b = E.linear { lr = 0.1 } },
+      stream = { measure = "after", span = 9 }, gate = G.softmax { prior = 0 },
+    }
+    teach(m, X, y)
+    local before = m:stats()
+    m:add_expert("c", E.linear {})
+    local after = m:stats()
+    for _, name in ipairs { "a", "b" } do
+      assert.equal(before.utilisation[name], after.utilisation[name])
+    end
+    assert.equal(before.entropy, after.entropy)
+    m:learn_one(X[1], y[1])
+    m:remove_expert "c"
+    m:learn_one(X[2], y[2])
+    local parts = 0
+    for _, part in pairs(m:stats().utilisation) do parts = parts + part end
+    assert.is_true(parts > 0.9 and parts <= 1)
+  end)
+
   it("has the losses of classes as −log p", function()
     local m = moe.mixture {
       experts = { a = E.constant {} }, gate = G.uniform {}, stream = { span = 1 },

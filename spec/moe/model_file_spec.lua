@@ -613,6 +613,25 @@ describe("a model of false statements", function()
     end
   end)
 
+  it("about what a stream has still to measure is refused", function()
+    local m = moe.mixture {
+      experts = { a = E.linear {}, b = E.linear {} }, stream = { measure = "after" },
+    }
+    for i = 1, 9 do m:learn_one({ i % 3, i % 2 }, i) end
+    local dump = m:dump()
+    for _, number in ipairs { "-1", "2", "9223372036854775807" } do
+      refuses(with_tree(dump, '"waits":1', '"waits":' .. number))
+    end
+    for _, number in ipairs { "-1", "5", "9223372036854775807" } do
+      refuses(with_tree(dump, '"sums":%d', '"sums":' .. number))
+    end
+    for _, top in ipairs { "\240\127", "\248\255" } do -- of Inf and NaN
+      refuses(edited(dump, function(file)
+        file.tensors.waiting.bytes = (("\0"):rep(6) .. top):rep(17)
+      end))
+    end
+  end)
+
   it("about its children is refused", function()
     local experts = { a = E.constant {}, b = E.constant {} }
     local m = moe.mixture { experts = experts, gate = G.uniform {} }

@@ -1,8 +1,8 @@
-/* A line laid open: a learner of one number that answers left (w · x) + b and
-   learns from its squared error by steps along x alone (implicit or sgd, no
-   penalty: online_rule.h).  Who has many of them, as a mixture has, asks and
-   teaches them through their numbers, where a call to each would cost more than
-   what it does. */
+/* A line laid open: a learner of one number that answers w · x + b and learns
+   from its squared error by steps along x alone (implicit or sgd, no penalty:
+   online_rule.h).  Who has many of them, as a mixture has, asks and teaches
+   them through their numbers, where a call to each would cost more than what it
+   does. */
 #ifndef MOE_LINE_H
 #define MOE_LINE_H
 
@@ -12,7 +12,6 @@
 
 typedef struct moe_line {
   double *weights, *bias;
-  const double *left;
   double *rows;           /* that it has learned from; the same … */
   int64_t *n_seen;        /* … as every learner counts it */
   double *mean, *counted; /* of its intake; NULL where that keeps none */

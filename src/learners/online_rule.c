@@ -484,7 +484,6 @@ static moe_line line_of(moe_online *o, const moe_rule_params *p) {
   moe_affine *a = &o->affine;
   return (moe_line){.weights = a->weights,
                     .bias = a->bias,
-                    .left = &a->left,
                     .rows = &o->rows,
                     .n_seen = &a->fitted.n_seen,
                     .lr = p->lr,

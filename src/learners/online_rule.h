@@ -121,15 +121,15 @@ moe_status moe_online_open(moe_call *call, moe_object *o);
 moe_status moe_online_learn_one(moe_call *call, moe_object *o,
                                 const moe_rule *rule, const moe_example *s);
 
-/* One number, its squared error, steps that are implicit or sgd, and no
-   penalty: what is asked most often takes a shorter way to the same bits.
-   Whether the loss is that, and no l2 is spread over all rows, is for the
-   caller to see. */
+/* One number, its squared error, steps that are implicit or sgd, and no penalty
+   now or before that has left a factor of the weights: what is asked most often
+   takes a shorter way to the same bits. Whether the loss is that, and no l2 is
+   spread over all rows, is for the caller to see. */
 static inline bool moe_online_is_plain(const moe_online *o,
                                        const moe_rule_params *p) {
   return p->step <= MOE_STEP_SGD && p->penalty == MOE_PENALTY_NONE &&
          o->affine.fitted.n_outputs == 1 && o->affine.weights != NULL &&
-         !o->standardized;
+         o->affine.left == 1 && !o->standardized;
 }
 void moe_online_learn_plain(moe_online *o, const moe_rule_params *p,
                             const moe_example *s);

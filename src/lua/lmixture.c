@@ -131,16 +131,15 @@ static void set_for(lua_State *L, const moe_object *o, size_t e) {
 }
 
 /* What a mean of expert e is to be divided by. */
-typedef double (*divisor)(const moe_object *o, size_t e);
+typedef double (*divisor)(const moe_object *o, const moe_stream *st, size_t e);
 
 /* `field` of the table on top: what runs with each expert, without those that
    have not run yet. */
-static void set_running(lua_State *L, const moe_object *o, const char *field,
-                        const double *run, divisor of) {
-  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+static void set_running(lua_State *L, const moe_object *o, const moe_stream *st,
+                        const char *field, const double *run, divisor of) {
   lua_createtable(L, 0, (int)st->n);
   for (size_t e = 0; e < st->n; e++) {
-    double over = of(o, e);
+    double over = of(o, st, e);
     if (!(over > 0)) continue;
     lua_pushnumber(L, run[e] / over);
     set_for(L, o, e);
@@ -148,15 +147,15 @@ static void set_running(lua_State *L, const moe_object *o, const char *field,
   lua_setfield(L, -2, field);
 }
 
-static double over_all(const moe_object *o, size_t e) {
-  (void)e;
+static double over_all(const moe_object *o, const moe_stream *st, size_t e) {
+  (void)st, (void)e;
   return moe__stream_cover(o);
 }
 
 /* What is new or began anew is looked on since then; a span that was set on the
    way makes that a guess, and a mean of probabilities is none above 1. */
-static double over_its_own(const moe_object *o, size_t e) {
-  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
+static double over_its_own(const moe_object *o, const moe_stream *st,
+                           size_t e) {
   double age = (double)st->steps - st->run.born[e];
   double cover = -expm1(age * log1p(-st->share));
   bool begins_at_0 =
@@ -165,13 +164,14 @@ static double over_its_own(const moe_object *o, size_t e) {
   return begins_at_0 || !(cover > 0) ? 1 : fmax(cover, st->run.used[e]);
 }
 
-static double over_one(const moe_object *o, size_t e) {
-  (void)o, (void)e;
+static double over_one(const moe_object *o, const moe_stream *st, size_t e) {
+  (void)o, (void)st, (void)e;
   return 1;
 }
 
-static double over_asked(const moe_object *o, size_t e) {
-  return ((const moe_mixture *)o->state)->stream.run.cover[e];
+static double over_asked(const moe_object *o, const moe_stream *st, size_t e) {
+  (void)o;
+  return st->run.cover[e];
 }
 
 /* The samples that each has learned, and the shares of its warm-up that are
@@ -193,10 +193,9 @@ static void set_progress(lua_State *L, const moe_object *o) {
   lua_setfield(L, -2, "warmup");
 }
 
-static void set_dead(lua_State *L, const moe_object *o) {
+static void set_dead(lua_State *L, const moe_object *o, const moe_stream *st) {
   const moe_mixture_params *p = moe_mixture_params_of(o);
   const moe_streaming *options = moe__streaming_of(p->stream);
-  const moe_stream *st = &((const moe_mixture *)o->state)->stream;
   size_t selects = moe_route_width(&p->route, st->n);
   int n = 0;
   lua_newtable(L);
@@ -242,24 +241,24 @@ static int l_stream_stats(lua_State *L) {
   lua_settop(L, 1);
   if (m == NULL || !m->stream.open) return 0;
   lmoe_call *c = lmoe_begin(L);
-  const moe_run *run = &m->stream.run;
-  const moe_runs *runs = &m->stream.runs;
+  moe_stream st;
+  LMOE_TRY(L, c, moe__stream_settled(&c->call, &m->stream, &st));
   lua_newtable(L);
-  lmoe_push_number(L, (double)m->stream.steps);
+  lmoe_push_number(L, (double)st.steps);
   lua_setfield(L, -2, "steps");
-  set_running(L, o, "load", run->load, over_all);
-  set_running(L, o, "utilisation", run->used, over_its_own);
-  set_running(L, o, "loss", run->loss, over_asked);
-  set_running(L, o, "bias", m->bias, over_one);
+  set_running(L, o, &st, "load", st.run.load, over_all);
+  set_running(L, o, &st, "utilisation", st.run.used, over_its_own);
+  set_running(L, o, &st, "loss", st.run.loss, over_asked);
+  set_running(L, o, &st, "bias", m->bias, over_one);
   set_progress(L, o);
-  set_number(L, "disagreement", runs->disagreement);
+  set_number(L, "disagreement", st.runs.disagreement);
   set_number(L, "mean_disagreement",
-             runs->disagreement_cover > 0
-                 ? runs->mean_disagreement / runs->disagreement_cover
+             st.runs.disagreement_cover > 0
+                 ? st.runs.mean_disagreement / st.runs.disagreement_cover
                  : 0);
-  set_number(L, "entropy", runs->entropy);
-  set_number(L, "alignment", runs->alignment);
-  set_dead(L, o);
+  set_number(L, "entropy", st.runs.entropy);
+  set_number(L, "alignment", st.runs.alignment);
+  set_dead(L, o, &st);
   set_events(L, o);
   lmoe_end(L, c, MOE_OK);
   return 1;

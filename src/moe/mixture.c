@@ -516,7 +516,10 @@ static moe_status read_load(moe_call *call, const moe_object *o,
 static moe_status read_importance(moe_call *call, const moe_object *o,
                                   moe_value *out) {
   const moe_mixture *m = o->state;
-  return name_means(call, o, m->importance, m->stream.run.used, out);
+  moe_stream settled;
+  if (!is_streaming(o)) return name_numbers(call, o, m->importance, out);
+  MOE_TRY(moe__stream_settled(call, &m->stream, &settled));
+  return name_means(call, o, m->importance, settled.run.used, out);
 }
 
 static moe_status read_noise(moe_call *call, const moe_object *o,

@@ -70,13 +70,14 @@ typedef struct moe_run {
 
 /* Numbers of the whole. */
 typedef struct moe_runs {
-  double disagreement; /* of the newest sample that two or more answered, … */
-  double mean_disagreement, disagreement_cover; /* … and of all */
+  double disagreement; /* of the newest sample that two or more answered */
+  /* Four means, which move together: */
+  double mean_disagreement, disagreement_cover; /* of all of those, and … */
+  double error;   /* … the mean squared error of the answers */
+  double cover;   /* what a mean over all samples would be of ones */
   double entropy; /* of the gate, over the largest that there is */
   double alignment;
   double answer, change, turn; /* the last, its change, the sign of that's */
-  double error;                /* mean squared error of the answers */
-  double cover; /* what a mean over all samples would be of ones */
 } moe_runs;
 
 enum {
@@ -92,6 +93,13 @@ enum moe_event {
   MOE_E_TAKE_OVER
 };
 enum { MOE_MOST_EVENTS = 64, MOE_WINDOW = 128 /* rows of a quantile */ };
+enum { MOE_WAITING = 4, MOE_WAITING_WIDTH = 8 };
+
+/* What a sample leaves to the next ones, which wait for it less: logits, their
+   share in a mean, and of MOE_WAITING entropies the sum and the mean. */
+typedef struct moe_waiting {
+  double logits[MOE_WAITING_WIDTH], share, sum[MOE_WAITING], mean[MOE_WAITING];
+} moe_waiting;
 
 /* One sample on its way through a mixture. */
 typedef struct moe_step {
@@ -132,13 +140,15 @@ typedef struct moe_stream {
   moe_runs runs;
   int32_t detector; /* moe_detector */
   size_t detector_size;
-  double *detectors;  /* n × detector_size */
-  int64_t n_events;   /* ever; kept are the newest, at number % MOST */
-  int64_t *event_at;  /* MOE_MOST_EVENTS: steps */
-  int32_t *event;     /* moe_event */
-  int32_t *event_of;  /* expert, or -1 where it was removed */
-  size_t window_rows; /* MOE_WINDOW where balanced by quantile, else 0 */
-  double *window;     /* the newest probabilities, window_rows × n */
+  double *detectors;   /* n × detector_size */
+  int64_t n_events;    /* ever; kept are the newest, at number % MOST */
+  int64_t *event_at;   /* MOE_MOST_EVENTS: steps */
+  int32_t *event;      /* moe_event */
+  int32_t *event_of;   /* expert, or -1 where it was removed */
+  size_t window_rows;  /* MOE_WINDOW where balanced by quantile, else 0 */
+  double *window;      /* the newest probabilities, window_rows × n */
+  int64_t waits, sums; /* whether logits are to be measured, and how many … */
+  moe_waiting *waiting; /* … of their sums wait for a logarithm */
 
   /* Not saved, but made again. */
   size_t room_size, n_ids;
@@ -310,6 +320,13 @@ bool moe__stream_has_tables(const moe_object *o, const ptrdiff_t *was);
 
 /* After this the sample counts among the steps. */
 moe_status moe__track(moe_step *t);
+
+/* Logits are measured with the next sample: brings `used` and the entropy up to
+   date; and a copy in which they are, for who may only read, with `used` in the
+   call's scratch. */
+void moe__stream_settle(moe_stream *st);
+moe_status moe__stream_settled(moe_call *call, const moe_stream *st,
+                               moe_stream *out);
 
 /* What divides running means of all samples, that they are as if they had not
    begun at 0: but where the options say that they do. */

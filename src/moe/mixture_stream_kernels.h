@@ -5,6 +5,8 @@
 #ifndef MOE_MIXTURE_STREAM_KERNELS_H
 #define MOE_MIXTURE_STREAM_KERNELS_H
 
+#include <stddef.h>
+
 #include "mixture_stream.h"
 #include "vector_kernels.h"
 
@@ -54,10 +56,6 @@ MOE_KERNEL void moe__follow_all(double *restrict mean, const double *restrict x,
 }
 
 /* Who was not asked has no loss. */
-MOE_KERNEL bool moe__was_asked(double loss, bool all) {
-  return all || loss == loss;
-}
-
 MOE_KERNEL void moe__follow_losses(double *restrict mean,
                                    double *restrict cover,
                                    const double *restrict loss, double share,
@@ -65,49 +63,48 @@ MOE_KERNEL void moe__follow_losses(double *restrict mean,
   for (size_t e = 0; e < n; e++) {
     double step = share * (loss[e] - mean[e]);
     double grown = share * (1 - cover[e]);
-    mean[e] += moe__was_asked(loss[e], all) ? step : 0;
-    cover[e] += moe__was_asked(loss[e], all) ? grown : 0;
+    bool asked = all || loss[e] == loss[e];
+    step = asked ? step : 0;
+    mean[e] += step;
+    cover[e] += asked ? grown : 0;
   }
 }
 
-/* The squares of what those say who were asked, about their mean. */
+/* The squares of what those say who were asked, about their mean; there is room
+   for what they said. */
 MOE_KERNEL double moe__spread(const double *answers, const double *loss,
-                              size_t asked, size_t n) {
-  moe_quad sum = {0}, squares = {0};
-  double mean = 0, rest = 0;
-  size_t e = 0;
-  for (; e + MOE_FOUR <= n; e += MOE_FOUR)
-    sum += MOE_WHERE(MOE_QUAD(loss + e) == MOE_QUAD(loss + e),
-                     MOE_QUAD(answers + e), (moe_quad){0});
-  for (size_t i = e; i < n; i++) mean += loss[i] == loss[i] ? answers[i] : 0;
-  mean = (moe_quad_sum(&sum) + mean) / (double)(int64_t)asked;
-  for (e = 0; e + MOE_FOUR <= n; e += MOE_FOUR) {
-    moe_quad apart = MOE_QUAD(answers + e) - mean;
-    squares += MOE_WHERE(MOE_QUAD(loss + e) == MOE_QUAD(loss + e),
-                         apart * apart, (moe_quad){0});
-  }
-  for (; e < n; e++) {
-    double apart = loss[e] == loss[e] ? answers[e] - mean : 0;
-    rest += apart * apart;
-  }
-  return moe_quad_sum(&squares) + rest;
+                              size_t asked, size_t n, double *restrict said) {
+  for (size_t e = 0; e < n; e++) said[e] = loss[e] == loss[e] ? answers[e] : 0;
+  double mean = moe__sum_few(said, n) / (double)(int64_t)asked;
+  for (size_t e = 0; e < n; e++) said[e] = answers[e] - mean;
+  for (size_t e = 0; e < n; e++)
+    said[e] = loss[e] == loss[e] ? said[e] * said[e] : 0;
+  return moe__sum_few(said, n);
 }
 
-/* The deviation of what they say. */
-MOE_KERNEL void moe__follow_disagreement(moe_stream *st, double squares,
-                                         size_t asked) {
+_Static_assert(offsetof(moe_runs, cover) ==
+                   offsetof(moe_runs, mean_disagreement) + 3 * sizeof(double),
+               "four means are a quad");
+
+/* The error of the mixture, and the deviation of what experts say, if there
+   were two or more: what is not told leaves its mean where it is. */
+MOE_KERNEL void moe__follow_answers(moe_stream *st, double squares,
+                                    size_t asked, double error) {
   moe_runs *runs = &st->runs;
+  moe_quad *means = (moe_quad *)&runs->mean_disagreement;
   double apart = sqrt(squares / (double)(int64_t)(asked - 1));
-  if (!(apart < 1e300)) return;
-  runs->disagreement = apart;
-  moe__follow(&runs->mean_disagreement, apart, st->share);
-  moe__follow(&runs->disagreement_cover, 1, st->share);
+  bool told = asked > 1 && apart < 1e300;
+  if (told) runs->disagreement = apart;
+  const moe_quad now = {told ? apart : runs->mean_disagreement,
+                        told ? 1 : runs->disagreement_cover, error, 1};
+  *means += st->share * (now - *means);
 }
 
 /* 1 upwards, −1 downwards, 0 for what is next to nothing. */
 MOE_KERNEL double moe__sign_of(double x) {
   const double least = 1e-15;
-  return (double)((x > least) - (x < -least));
+  double up = x > least ? 1 : 0, down = x < -least ? 1 : 0;
+  return up - down;
 }
 
 /* Whether the mixture's answers turn as they turned before: the sign of the
@@ -121,17 +118,21 @@ MOE_KERNEL void moe__follow_turns(moe_runs *runs, double answer) {
   runs->turn = moe__sign_of(turn);
 }
 
-/* Towards a load of 1 / n, however many are selected. */
+/* Towards a load of 1 / n, however many are selected: biases and what logits
+   have moved by. */
 MOE_KERNEL void moe__follow_load(const double *restrict load, double rate,
-                                 double *restrict bias, double *restrict logits,
+                                 double *restrict bias, double *restrict moved,
                                  size_t n) {
   double target = 1 / (double)n;
   for (size_t e = 0; e < n; e++) {
     double step = rate * (target - load[e]);
     bias[e] += step;
-    logits[e] += step;
+    moved[e] += step;
   }
 }
+
+/* -------------------------------------------------------------- the entropy
+ */
 
 /* −Σ p log p. */
 MOE_KERNEL double moe__entropy(const double *p, size_t n) {
@@ -147,21 +148,63 @@ MOE_KERNEL double moe__entropy(const double *p, size_t n) {
   return sum;
 }
 
-/* Logits, with the largest of them, become probabilities: their entropy,
-   log Σ e^z − Σ p z; NaN where one is -Inf. */
-MOE_KERNEL double moe__soften_logits(const double *restrict z, double most,
-                                     size_t n, double *restrict p) {
-  double sum = moe__soften(z, n, most, p), mean = 0;
-  for (size_t e = 0; e < n; e++) mean += p[e] * (z[e] - most);
-  return moe__log_of(sum) - mean;
+MOE_KERNEL void moe__follow_entropy(moe_stream *st, double entropy) {
+  double part = entropy * st->entropy_unit;
+  moe__follow(&st->runs.entropy, part < 1 ? part : 1, 0.01);
 }
 
 MOE_KERNEL void moe__follow_routing(moe_stream *st, const double *probs,
-                                    double entropy, size_t n) {
-  double part = entropy * st->entropy_unit;
+                                    size_t n) {
   moe__follow_all(st->run.used, probs, st->share, n);
-  moe__follow(&st->runs.cover, 1, st->share);
-  moe__follow(&st->runs.entropy, part < 1 ? part : 1, 0.01);
+  moe__follow_entropy(st, moe__entropy(probs, n));
+}
+
+/* log Σ e^z − Σ p z of softmax p of z, whose sums wait: one logarithm of four
+   numbers takes no longer than that of one. */
+MOE_KERNEL void moe__settle_sums(moe_stream *st) {
+  moe_quad logs = MOE_QUAD(st->waiting->sum);
+  moe__log_quad(&logs);
+  logs -= MOE_QUAD(st->waiting->mean);
+  for (int i = 0; i < MOE_WAITING; i++)
+    if (i < st->sums) moe__follow_entropy(st, logs[i]);
+  st->sums = 0;
+}
+
+/* Of logits, one of which is infinite. */
+static MOE_RARE void moe__measure_extreme(moe_stream *st, size_t n) {
+  double *p = st->waiting->logits;
+  moe__settle_sums(st);
+  moe_softmax(p, 1, n);
+  moe__follow_all(st->run.used, p, st->waiting->share, n);
+  moe__follow_entropy(st, moe__entropy(p, n));
+}
+
+/* The probabilities of the logits that wait, of n experts.  What was stored
+   lately by ones is not loaded by fours yet. */
+MOE_KERNEL void moe__measure(moe_stream *st, size_t n) {
+  const double *z = st->waiting->logits;
+  double p[MOE_LANES], apart[MOE_LANES], most = moe__largest(z, n);
+  if (st->sums == MOE_WAITING) moe__settle_sums(st);
+  double sum = moe__soften(z, n, most, p);
+  for (size_t e = 0; e < n; e++) apart[e] = z[e] - most;
+  double mean = moe__dot_few(p, apart, n);
+  st->waits = 0;
+  if (mean != mean) {
+    moe__measure_extreme(st, n);
+    return;
+  }
+  st->waiting->sum[st->sums] = sum;
+  st->waiting->mean[st->sums++] = mean;
+  moe__follow_all(st->run.used, p, st->waiting->share, n);
+}
+
+/* Logits z + moved of n experts, at most MOE_LANES, are to be measured. */
+MOE_KERNEL void moe__await(moe_stream *st, const double *z, const double *moved,
+                           size_t n) {
+  if (st->waits) moe__measure(st, n);
+  for (size_t e = 0; e < n; e++) st->waiting->logits[e] = z[e] + moved[e];
+  st->waiting->share = st->share;
+  st->waits = 1;
 }
 
 #endif

@@ -1,8 +1,9 @@
 /* A few lines behind a linear gate, with nothing else in the way of a sample:
    such a mixture answers and learns in one piece, compiled for each instruction
    set.  Its steps are those of mixture_stream.c, and so are the bits.  Such a
-   step waits more than it computes, so what is long to wait for, each softmax
-   and each root, comes before wide work that does not need it. */
+   step waits more than it computes: so what is long to wait for, each softmax
+   and each root, stands before wide work that does not need it, and what no
+   later step asks for waits for company (moe_waiting). */
 #include "gate_kernels.h"
 #include "line_kernels.h"
 #include "mixture.h"
@@ -12,41 +13,42 @@
 /* ---------------------------------------------------------------- the answer
  */
 
-/* What leads to an answer: n numbers each, of the sample. */
+/* A sample on its way to an answer, with n numbers of each kind: kept in
+   registers, as nobody else sees them. */
 typedef struct way {
   const moe_stream *st;
   const double *bias; /* of the logits, or NULL */
   moe_line_sample sample;
-  double *logits;
-  double *q;       /* their softmax */
-  double *probs;   /* what the gate's prior makes of it: the same without one */
-  double *answers; /* of all lines */
-  double *weights; /* k: of those who are … */
-  int32_t *chosen; /* … chosen */
+  double logits[MOE_LANES];
+  double q[MOE_LANES];       /* their softmax */
+  double probs[MOE_LANES];   /* what the gate's prior makes of it */
+  double answers[MOE_LANES]; /* of all lines */
+  double marks[MOE_LANES];   /* 1 of those who are chosen, else 0 */
 } way;
 
-MOE_KERNEL void add_all(double *restrict to, const double *restrict x,
-                        size_t n) {
-  for (size_t e = 0; e < n; e++) to[e] += x[e];
+static inline void begin(const moe_stream *st, const moe_streaming *options,
+                         const moe_mixture *m, const moe_example *s, way *out) {
+  out->st = st;
+  out->bias = options->balance == MOE_IN_LOGITS ? m->bias : NULL;
+  out->sample = (moe_line_sample){s->x, m->fitted.n_features, s->norm};
 }
 
-/* False, and nothing is found, where a logit is not finite. */
-MOE_KERNEL bool route(const way *w, size_t k, size_t n) {
+/* False where a logit is not finite. */
+MOE_KERNEL bool find_probs(way *w, size_t n) {
   const moe_linear_gate *g = w->st->gate;
   const moe_affine *a = &g->affine;
   const double *prior = g->stream.prior;
   if (!moe__finite_lines(a->weights, a->bias, a->left, n, w->sample.x,
                          w->sample.d, w->logits))
     return false;
-  if (w->bias != NULL) add_all(w->logits, w->bias, n);
+  for (size_t e = 0; w->bias != NULL && e < n; e++) w->logits[e] += w->bias[e];
   if (!moe__softmax_few(w->logits, n, w->q)) return false;
+  moe__copy_few(w->q, n, w->probs);
   if (prior != NULL) moe__gate_blend(prior, n, w->q, w->probs);
-  moe__choose_row(w->st->plain ? w->probs : w->logits, w->probs, n, k,
-                  w->st->renormalizes, w->chosen, w->weights);
   return true;
 }
 
-MOE_KERNEL void ask_all(const way *w, size_t n) {
+MOE_KERNEL void ask_all(way *w, size_t n) {
   const moe_line *lines = w->st->lines;
   if (n == MOE_FOUR)
     moe__four_lines_answer(lines, &w->sample, w->answers);
@@ -54,35 +56,49 @@ MOE_KERNEL void ask_all(const way *w, size_t n) {
     moe__lines_answer(lines, w->st->everyone, n, &w->sample, w->answers);
 }
 
-MOE_KERNEL bool answer(const way *w, size_t k, size_t n, double *out) {
-  double sum = 0;
-  if (!route(w, k, n)) return false;
-  ask_all(w, n);
-  for (size_t i = 0; i < k; i++)
-    sum += w->weights[i] * w->answers[w->chosen[i]];
-  *out = sum;
-  return true;
+static inline const double *keys_of(const way *w) {
+  return w->st->plain ? w->probs : w->logits;
 }
 
-static inline const double *bias_of(const moe_streaming *options,
-                                    const moe_mixture *m) {
-  return options->balance == MOE_IN_LOGITS ? m->bias : NULL;
+/* What those say together who are chosen, added up from the best on. */
+MOE_KERNEL double answer_in_order(way *w, size_t k, size_t n) {
+  double sum = 0, weights[MOE_LANES];
+  int32_t chosen[MOE_LANES];
+  moe__choose_row(keys_of(w), w->probs, n, k, w->st->renormalizes, chosen,
+                  weights);
+  ask_all(w, n);
+  for (size_t e = 0; e < n; e++) w->marks[e] = 0;
+  for (size_t i = 0; i < k; i++) w->marks[chosen[i]] = 1;
+  for (size_t i = 0; i < k; i++) sum += weights[i] * w->answers[chosen[i]];
+  return sum;
+}
+
+/* The same of two of four, from where they are. */
+MOE_KERNEL double answer_in_place(way *w) {
+  const moe_quad none = {0};
+  moe_mask chosen;
+  moe_quad weights;
+  moe__choose_two(keys_of(w), &chosen);
+  moe__weigh_two(w->probs, &chosen, w->st->renormalizes, &weights);
+  ask_all(w, MOE_FOUR);
+  *(moe_quad *)w->marks = MOE_WHERE(chosen, none + 1, none);
+  weights = MOE_WHERE(chosen, weights * MOE_QUAD(w->answers), none);
+  return moe_quad_sum(&weights);
+}
+
+static inline bool are_two_of_four(size_t k, size_t n) {
+  return k == 2 && n == MOE_FOUR;
+}
+
+/* False where a logit is not finite. */
+MOE_KERNEL bool answer(way *w, size_t k, size_t n, double *out) {
+  if (!find_probs(w, n)) return false;
+  *out = are_two_of_four(k, n) ? answer_in_place(w) : answer_in_order(w, k, n);
+  return true;
 }
 
 /* -------------------------------------------------------- the experts' lesson
  */
-
-/* 1 of those who are chosen, 0 of the others. */
-MOE_KERNEL void mark(const int32_t *chosen, size_t k, size_t n,
-                     double *restrict marks) {
-  const moe_mask ones = (moe_mask)MOE_ALL(1.0);
-  for (size_t e = 0; e < n; e += MOE_FOUR) {
-    const moe_mask places = (moe_mask){0, 1, 2, 3} + (long long)e;
-    moe_mask hit = {0};
-    for (size_t i = 0; i < k; i++) hit |= places == (long long)chosen[i];
-    *(moe_quad *)(marks + e) = (moe_quad)(hit & ones);
-  }
-}
 
 /* Who was not asked has said nothing. */
 MOE_KERNEL void judge(const moe_step *t, const double *marks, bool all,
@@ -96,94 +112,108 @@ MOE_KERNEL void judge(const moe_step *t, const double *marks, bool all,
                      t->merit);
 }
 
-/* What the sample counts for each; the gate has likelihoods on its desk. */
-MOE_KERNEL void weigh(const moe_step *t, size_t n) {
-  const double *desk = t->st->gate->stream.desk;
+/* What the sample counts for each, by the likelihoods that the gate has found.
+ */
+MOE_KERNEL void weigh(const moe_step *t, const double *like, size_t n) {
   double *weights = t->scores, weight = t->s->weight;
   if (t->st->teach == MOE_TEACH_BY_SHARE)
-    moe__share_out(desk + MOE_DESK_LIKE * moe__desk_width(n), t->probs, weight,
-                   n, weights);
+    moe__share_out(like, t->probs, weight, n, weights);
   else
     for (size_t e = 0; e < n; e++) weights[e] = weight;
 }
 
-MOE_KERNEL void teach_all(const moe_step *t, const moe_line_sample *s,
-                          size_t n) {
-  const moe_stream *st = t->st;
-  const double *weights = t->scores;
+/* How far four go is known before they do. */
+MOE_KERNEL void plan(const moe_step *t, const moe_line_sample *s, size_t n,
+                     double *changes) {
   if (n == MOE_FOUR)
-    moe__four_lines_learn(st->lines, s, *t->s->y, weights, t->answers);
-  else
-    moe__lines_learn(st->lines, st->everyone, n, s, *t->s->y, weights,
-                     t->answers);
-  for (size_t e = 0; e < n; e++) {
-    bool learned = weights[e] > 0;
-    st->run.taught[e] += learned;
-    t->m->samples[e] += learned;
-  }
+    moe__four_lines_plan(t->st->lines, s, *t->s->y, &MOE_QUAD(t->scores),
+                         t->answers, changes);
 }
 
-MOE_KERNEL void teach_chosen(const moe_step *t, const moe_line_sample *s,
-                             size_t k) {
-  const moe_stream *st = t->st;
-  for (size_t i = 0; i < k; i++) {
-    size_t e = (size_t)t->chosen[i];
-    const moe_line *line = &st->lines[e];
-    moe__line_learn(line, s, t->s->weight, t->answers[e] - *t->s->y);
-    ++*line->n_seen;
-    st->run.taught[e]++;
-    t->m->samples[e]++;
-  }
+MOE_KERNEL void teach(const moe_step *t, const moe_line_sample *s, size_t e,
+                      const double *changes, size_t n) {
+  const moe_line *line = &t->st->lines[e];
+  if (n == MOE_FOUR)
+    moe__line_move(line, s, changes[e]);
+  else
+    moe__line_learn(line, s, t->scores[e], t->answers[e] - *t->s->y);
+  ++*line->n_seen;
+}
+
+MOE_KERNEL void count_taught(const moe_step *t, size_t n) {
+  double *restrict taught = t->st->run.taught;
+  int64_t *restrict samples = t->m->samples;
+  for (size_t e = 0; e < n; e++) taught[e] += t->scores[e] > 0 ? 1 : 0;
+  for (size_t e = 0; e < n; e++) samples[e] += t->scores[e] > 0 ? 1 : 0;
+}
+
+MOE_KERNEL void teach_all(const moe_step *t, const moe_line_sample *s,
+                          const double *changes, size_t n) {
+#pragma GCC unroll 4
+  for (size_t e = 0; e < n; e++)
+    if (t->scores[e] > 0) teach(t, s, e, changes, n);
+  count_taught(t, n);
+}
+
+/* Two of four without a look at the others. */
+MOE_KERNEL void teach_two(const moe_step *t, const way *w,
+                          const double *changes) {
+  const moe_mask hit = MOE_QUAD(w->marks) > (moe_quad){0};
+  unsigned bits = (unsigned)moe_mask_bits(&hit);
+  teach(t, &w->sample, (size_t)__builtin_ctz(bits), changes, MOE_FOUR);
+  bits &= bits - 1;
+  teach(t, &w->sample, (size_t)__builtin_ctz(bits), changes, MOE_FOUR);
+  count_taught(t, MOE_FOUR);
+}
+
+/* As logits and biases are finite, there are k. */
+MOE_KERNEL void teach_chosen(const moe_step *t, const way *w, double *changes,
+                             size_t k, size_t n) {
+  for (size_t e = 0; e < n; e++) t->scores[e] = w->marks[e] * t->s->weight;
+  plan(t, &w->sample, n, changes);
+  if (are_two_of_four(k, n))
+    teach_two(t, w, changes);
+  else
+    teach_all(t, &w->sample, changes, n);
 }
 
 /* ------------------------------------------------------------ the bookkeeping
  */
 
-/* The probabilities that are measured; their entropy. */
-MOE_KERNEL double measure(const moe_step *t, size_t n) {
-  const double *moved = t->st->gate->stream.moved;
-  if (t->options->measure != MOE_AFTER_LEARNING)
-    return moe__entropy(t->probs, n);
-  if (moved != NULL) add_all(t->logits, moved, n);
-  return moe__soften_logits(t->logits, moe__largest(t->logits, n), n, t->probs);
-}
-
 MOE_KERNEL void track_routing(const moe_step *t, const double *marks,
-                              size_t n) {
+                              double *moved, size_t n) {
   moe_stream *st = t->st;
   moe__follow_all(st->run.load, marks, st->share, n);
   if (t->options->balance == MOE_IN_LOGITS)
-    moe__follow_load(st->run.load, t->options->balance_rate, t->m->bias,
-                     t->logits, n);
-  moe__follow_routing(st, t->probs, measure(t, n), n);
+    moe__follow_load(st->run.load, t->options->balance_rate, t->m->bias, moved,
+                     n);
+  if (t->options->measure == MOE_AFTER_LEARNING)
+    moe__await(st, t->logits, moved, n);
+  else
+    moe__follow_routing(st, t->probs, n);
 }
 
 MOE_KERNEL void track_answers(const moe_step *t, size_t asked, size_t n) {
   moe_stream *st = t->st;
-  double apart = *t->s->y - *t->mixed, square = apart * apart;
-  if (asked > 1)
-    moe__follow_disagreement(st, moe__spread(t->answers, t->loss, asked, n),
-                             asked);
+  double apart = *t->s->y - *t->mixed, square = apart * apart, squares = 0;
+  if (asked > 1) squares = moe__spread(t->answers, t->loss, asked, n, t->merit);
+  moe__follow_answers(st, squares, asked, square < 1e300 ? square : 1e300);
   moe__follow_turns(&st->runs, *t->mixed);
   moe__follow_losses(st->run.loss, st->run.cover, t->loss, st->share,
                      asked == n, n);
-  moe__follow(&st->runs.error, square < 1e300 ? square : 1e300, st->share);
 }
 
 /* ------------------------------------------------------------------- a sample
  */
 
-MOE_KERNEL void teach_gate(const moe_step *t, const double *q, size_t n) {
+MOE_KERNEL moe_lesson study(const moe_step *t, const double *q, size_t n,
+                            double *desk) {
   const moe_stream *st = t->st;
   const moe_example *s = t->s;
   const moe_example lesson = {
       .x = s->x, .y = t->merit, .weight = s->weight, .norm = s->norm};
-  moe_gate_stream *g = &st->gate->stream;
-  const moe_lesson l =
-      moe__gate_study(st->gate, st->rule, &lesson, s->x, q, n, 1,
-                      st->teach == MOE_TEACH_BY_SHARE, g->desk);
-  if (l.goes) g->moved = l.moved;
-  moe__gate_move(st->gate, &l);
+  return moe__gate_study(st->gate, st->rule, &lesson, s->x, q, n, 1,
+                         st->teach == MOE_TEACH_BY_SHARE, desk);
 }
 
 static inline bool asks_all(const moe_step *t) {
@@ -194,40 +224,49 @@ static inline bool teaches_some(const moe_step *t) {
   return t->st->teach == MOE_TEACH_CHOSEN;
 }
 
-/* `all` are asked; `some`, those who are chosen, are taught. */
-MOE_KERNEL bool learn(const moe_step *t, bool all, bool some, size_t k,
+/* What learning finds out besides. */
+typedef struct rows {
+  double loss[MOE_LANES], merit[MOE_LANES], weights[MOE_LANES],
+      changes[MOE_LANES], desk[MOE_DESK_ROWS * MOE_LANES];
+} rows;
+
+/* `all` are asked; `some`, those who are chosen, are taught.  The step's own
+   rows get what is asked for later. */
+MOE_KERNEL bool learn(const moe_step *given, bool all, bool some, size_t k,
                       size_t n) {
-  moe_stream *st = t->st;
-  const moe_gate_stream *g = &st->gate->stream;
-  double marks[MOE_LANES];
-  const way w = {.st = st,
-                 .bias = bias_of(t->options, t->m),
-                 .sample = {t->s->x, t->m->fitted.n_features, t->s->norm},
-                 .logits = t->logits,
-                 .q = g->prior != NULL ? g->desk : t->probs,
-                 .probs = t->probs,
-                 .answers = t->answers,
-                 .weights = t->weights,
-                 .chosen = t->chosen};
-  if (!answer(&w, k, n, t->mixed)) return false;
-  mark(t->chosen, k, n, marks);
-  judge(t, marks, all, n);
-  teach_gate(t, w.q, n);
-  if (!some) weigh(t, n);
-  track_routing(t, marks, n);
+  moe_step own = *given, *t = &own;
+  double mixed;
+  rows r;
+  way w;
+  begin(t->st, t->options, t->m, t->s, &w);
+  t->logits = w.logits;
+  t->probs = w.probs;
+  t->answers = w.answers;
+  t->loss = r.loss;
+  t->merit = r.merit;
+  t->scores = r.weights;
+  t->mixed = &mixed;
+  if (t->st->waits) moe__measure(t->st, n);
+  if (!answer(&w, k, n, &mixed)) return false;
+  judge(t, w.marks, all, n);
+  if (some) teach_chosen(t, &w, r.changes, k, n);
+  const moe_lesson lesson = study(t, w.q, n, r.desk);
+  if (!some) weigh(t, lesson.like, n);
+  if (!some) plan(t, &w.sample, n, r.changes);
+  track_routing(t, w.marks, lesson.moved, n);
   track_answers(t, all ? n : k, n);
-  if (some)
-    teach_chosen(t, &w.sample, k);
-  else
-    teach_all(t, &w.sample, n);
-  st->steps++;
+  moe__gate_move(t->st->gate, &lesson);
+  if (!some) teach_all(t, &w.sample, r.changes, n);
+  moe__copy_few(r.loss, n, given->loss);
+  *given->mixed = mixed;
+  t->st->steps++;
   return true;
 }
 
 /* Four lines, two of which answer, have code of their own, in which few loops
    are left: where all learn what all have answered, and where the two do. */
 typedef bool learner(const moe_step *t);
-typedef bool answerer(const way *w, double *out);
+typedef bool answerer(way *w, double *out);
 typedef struct kernels {
   learner *learn, *learn_all_of_four, *learn_two_of_four;
   answerer *answer, *answer_by_two_of_four;
@@ -250,10 +289,10 @@ typedef struct kernels {
                   t->st->selects, t->n)                             \
   COMPILE_LEARNER(NAME, all, TARGET, true, false, 2, MOE_FOUR)      \
   COMPILE_LEARNER(NAME, two, TARGET, false, true, 2, MOE_FOUR)      \
-  TARGET static bool answer_any_##NAME(const way *w, double *out) { \
+  TARGET static bool answer_any_##NAME(way *w, double *out) {       \
     return answer(w, w->st->selects, w->st->n, out);                \
   }                                                                 \
-  TARGET static bool answer_two_##NAME(const way *w, double *out) { \
+  TARGET static bool answer_two_##NAME(way *w, double *out) {       \
     return answer(w, 2, MOE_FOUR, out);                             \
   }                                                                 \
   static const kernels NAME = {learn_any_##NAME, learn_all_##NAME,  \
@@ -262,18 +301,16 @@ typedef struct kernels {
 
 MOE_COMPILE_QUAD_KERNELS
 
-static bool are_two_of_four(const moe_stream *st) {
-  return st->n == MOE_FOUR && st->selects == 2;
-}
-
 static learner *find_learner(const moe_step *t) {
   bool all = asks_all(t), some = teaches_some(t);
-  if (!are_two_of_four(t->st) || all == some) return best()->learn;
+  if (!are_two_of_four(t->st->selects, t->st->n) || all == some)
+    return best()->learn;
   return all ? best()->learn_all_of_four : best()->learn_two_of_four;
 }
 
 static answerer *find_answerer(const moe_stream *st) {
-  return are_two_of_four(st) ? best()->answer_by_two_of_four : best()->answer;
+  return are_two_of_four(st->selects, st->n) ? best()->answer_by_two_of_four
+                                             : best()->answer;
 }
 
 /* Whether the gate has begun; logits that something is added to leave no place
@@ -305,17 +342,7 @@ bool moe__lines_predict_one(const moe_object *o, const moe_example *s,
                             double *out) {
   const moe_mixture_params *p = o->params;
   const moe_mixture *m = o->state;
-  const moe_linear_gate *g = m->stream.gate;
-  double room[5][MOE_LANES];
-  int32_t order[MOE_LANES];
-  const way w = {.st = &m->stream,
-                 .bias = bias_of(moe__streaming_of(p->stream), m),
-                 .sample = {s->x, m->fitted.n_features, s->norm},
-                 .logits = room[0],
-                 .q = room[g->stream.prior != NULL ? 1 : 2],
-                 .probs = room[2],
-                 .answers = room[3],
-                 .weights = room[4],
-                 .chosen = order};
+  way w;
+  begin(&m->stream, moe__streaming_of(p->stream), m, s, &w);
   return may_answer(w.st) && find_answerer(w.st)(&w, out);
 }

@@ -21,6 +21,7 @@ void moe__note_event(const moe_step *t, size_t e, enum moe_event event) {
 /* --------------------------------------------------------------- beginnings */
 
 static void forget(const moe_step *t, size_t e) {
+  moe__stream_settle(t->st);
   size_t size = t->st->detector_size;
   moe_run *run = &t->st->run;
   double load = run->load[e];
@@ -146,24 +147,30 @@ static bool may_revive(const moe_step *t, size_t e) {
 /* For so many samples an expert cannot be dead: it has had one more after each,
    and a mean falls by no more than its newest sample's weight s, where
    (1 − s)^k ≥ 1 − k s. */
-static double find_respite(const moe_step *t, size_t e) {
-  moe_life life = moe__life_of(t->options, t->st, e, t->st->selects);
+static double find_respite(const moe_step *t, moe_life life) {
   double least = t->options->dead_below, span = (double)t->options->span;
   double falls = (1 - least / life.share) / t->st->share - 1;
   return fmax(fmax(falls, span - life.samples), 0);
 }
 
-/* Returns for how many samples nobody else can be dead; of those who have to
-   stay so that does not matter. */
+/* Returns for how many samples nobody else can be dead.  To look is not to
+   settle: what a stream does depends on no look at it. */
 static moe_status raise_dead(const moe_step *t, double *respite) {
+  moe_scratch_mark mark = moe_scratch_now(t->call);
+  moe_stream settled;
+  MOE_TRY(moe__stream_settled(t->call, t->st, &settled));
   *respite = MOST_RESPITE;
   for (size_t e = 0; e < t->n; e++) {
-    bool dead = moe__is_dead(
-        t->options, moe__life_of(t->options, t->st, e, t->st->selects));
+    moe_life life = moe__life_of(t->options, &settled, e, t->st->selects);
+    bool dead = moe__is_dead(t->options, life);
     if (dead && !may_revive(t, e)) continue;
-    if (dead) MOE_TRY(revive(t, e));
-    *respite = fmin(*respite, find_respite(t, e));
+    if (dead) {
+      MOE_TRY(revive(t, e));
+      life = moe__life_of(t->options, t->st, e, t->st->selects);
+    }
+    *respite = fmin(*respite, find_respite(t, life));
   }
+  moe_scratch_drop(t->call, mark);
   return MOE_OK;
 }
 

@@ -25,13 +25,13 @@ static moe_status visit_runs(moe_runs *runs, moe_visitor *v) {
   static const char *const names[MOE_RUNS] = {"disagreement",
                                               "mean_disagreement",
                                               "disagreement_cover",
+                                              "error",
+                                              "cover",
                                               "entropy",
                                               "alignment",
                                               "answer",
                                               "change",
-                                              "turn",
-                                              "error",
-                                              "cover"};
+                                              "turn"};
   for (size_t i = 0; i < MOE_RUNS; i++)
     MOE_TRY(moe_visit_scalar(v, names[i], MOE_F64, (double *)runs + i));
   return MOE_OK;
@@ -62,6 +62,10 @@ moe_status moe__stream_visit(moe_stream *st, moe_visitor *v) {
   MOE_TRY(moe_visit_scalar(v, "window_rows", MOE_I64, &st->window_rows));
   MOE_TRY(moe_visit_array(v, "window", MOE_F64, &st->window,
                           moe_size(st->window_rows, st->n)));
+  MOE_TRY(moe_visit_scalar(v, "waits", MOE_I64, &st->waits));
+  MOE_TRY(moe_visit_scalar(v, "sums", MOE_I64, &st->sums));
+  MOE_TRY(moe_visit_array(v, "waiting", MOE_F64, &st->waiting,
+                          sizeof *st->waiting / sizeof(double)));
   MOE_TRY(moe_visit_derived(v, "room", MOE_F64, &st->room, st->room_size));
   MOE_TRY(moe_visit_derived(v, "lists", MOE_I32, &st->lists, 3 * st->n));
   MOE_TRY(moe_visit_derived(v, "everyone", MOE_I32, &st->everyone, st->n));
@@ -250,6 +254,7 @@ static void fill_derived(const moe_object *o, size_t classes) {
   const moe_streaming *options = moe__streaming_of(p->stream);
   moe_mixture *m = o->state;
   moe_stream *st = &m->stream;
+  if (options->measure == MOE_BEFORE_LEARNING) moe__stream_settle(st);
   find_ids(m, classes, st->ids);
   st->has_warmup = st->remembers = st->has_frozen = false;
   st->nests = options->forks.n > 0;
@@ -427,6 +432,16 @@ static bool run_is_sound(const moe_stream *st) {
   return true;
 }
 
+static bool waiting_is_sound(const moe_stream *st) {
+  const moe_waiting *w = st->waiting;
+  for (size_t i = 0; i < MOE_WAITING_WIDTH; i++)
+    if (!(w->logits[i] < INFINITY)) return false;
+  return (st->waits == 0 || (st->waits == 1 && st->n <= MOE_WAITING_WIDTH)) &&
+         w->share >= 0 && w->share <= 1 && st->sums >= 0 &&
+         st->sums <= MOE_WAITING && all_finite(w->sum, MOE_WAITING) &&
+         all_finite(w->mean, MOE_WAITING);
+}
+
 static bool events_are_sound(const moe_stream *st) {
   if (!moe_is_count(st->n_events)) return false;
   for (size_t i = 0; i < MOE_MOST_EVENTS; i++)
@@ -455,12 +470,12 @@ bool moe__stream_is_sound(const moe_object *o) {
   if (st->n != m->n_experts || st->names.n != st->n ||
       !moe_is_count(st->steps) || st->detectors == NULL ||
       st->event_at == NULL || st->event == NULL || st->event_of == NULL ||
-      st->window == NULL)
+      st->window == NULL || st->waiting == NULL)
     return false;
   return run_is_sound(st) && all_finite((const double *)&st->runs, MOE_RUNS) &&
          all_finite(st->detectors, st->detector_size * st->n) &&
          all_finite(st->window, st->window_rows * st->n) &&
-         events_are_sound(st) && detectors_are_sound(o);
+         waiting_is_sound(st) && events_are_sound(st) && detectors_are_sound(o);
 }
 
 /* A file may have parts that were exchanged after the last sample, or were

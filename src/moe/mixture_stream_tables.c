@@ -173,6 +173,7 @@ static moe_status begin_stream(moe_call *call, const moe_object *o,
   MOE_TRY(moe_new_array(call, &st->event_at, most, sizeof *st->event_at));
   MOE_TRY(moe_new_array(call, &st->event, most, sizeof *st->event));
   MOE_TRY(moe_new_array(call, &st->event_of, most, sizeof *st->event_of));
+  MOE_TRY(moe_new_array(call, &st->waiting, 1, sizeof *st->waiting));
   for (size_t i = 0; i < most; i++) st->event_of[i] = -1;
   moe_random_seed(
       &st->random,
@@ -185,8 +186,10 @@ static void free_begun(moe_stream *st) {
   moe_free(st->event_at);
   moe_free(st->event);
   moe_free(st->event_of);
+  moe_free(st->waiting);
   st->event_at = NULL;
   st->event = st->event_of = NULL;
+  st->waiting = NULL;
 }
 
 /* Puts the tables' new arrays in the place of the old ones. */
@@ -197,6 +200,7 @@ static void renew(moe_object *o, const table *tables, void **fresh,
   size_t width = tables[DETECTORS].next_width;
   int kind = moe__streaming_of(params_of(o)->stream)->drift.kind;
   bool kept = width == st->detector_size && kind == st->detector;
+  moe__stream_settle(st);
   for (size_t i = 0; i < TABLES; i++) {
     carry(&tables[i], m->n_experts, was, names->n, fresh[i]);
     moe_free(read_pointer(tables[i].at));

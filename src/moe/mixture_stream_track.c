@@ -16,31 +16,26 @@ static double answer_of(const moe_step *t, size_t e, size_t k) {
 
 /* The same, summed over many outputs. */
 static MOE_RARE double spread_of_many(const moe_step *t) {
-  double sum = 0, *answers = t->scores; /* not needed any more */
+  double sum = 0, *answers = t->scores, *said = t->merit; /* not in use now */
   for (size_t k = 0; k < t->width; k++) {
     for (size_t e = 0; e < t->n; e++) answers[e] = answer_of(t, e, k);
-    sum += moe__spread(answers, t->loss, t->n_asked, t->n);
+    sum += moe__spread(answers, t->loss, t->n_asked, t->n, said);
   }
   return sum;
 }
 
-MOE_KERNEL void track_disagreement(const moe_step *t, size_t n) {
-  if (t->n_asked < 2) return;
-  double squares = t->st->is_number
-                       ? moe__spread(t->answers, t->loss, t->n_asked, n)
-                       : spread_of_many(t);
-  moe__follow_disagreement(t->st, squares, t->n_asked);
-}
-
 MOE_KERNEL void track_answers(const moe_step *t, size_t n) {
   moe_stream *st = t->st;
-  track_disagreement(t, n);
+  double error = st->classes ? st->runs.error
+                             : moe__squared_error(t->s->y, t->mixed, t->width);
+  double squares = t->n_asked < 2     ? 0
+                   : t->st->is_number ? moe__spread(t->answers, t->loss,
+                                                    t->n_asked, n, t->merit)
+                                      : spread_of_many(t);
+  moe__follow_answers(st, squares, t->n_asked, error);
   moe__follow_turns(&st->runs, t->mixed[st->classes ? t->s->id : 0]);
   moe__follow_losses(st->run.loss, st->run.cover, t->loss, st->share,
                      t->n_asked == n, n);
-  if (st->classes) return;
-  moe__follow(&st->runs.error, moe__squared_error(t->s->y, t->mixed, t->width),
-              st->share);
 }
 
 /* ------------------------------------------------------------------ the load
@@ -98,11 +93,13 @@ static MOE_RARE moe_status balance_selection(const moe_step *t) {
   return MOE_OK;
 }
 
-MOE_KERNEL moe_status balance(const moe_step *t, size_t n) {
+/* `moved` begins as what this adds to the logits. */
+MOE_KERNEL moe_status balance(const moe_step *t, double *moved, size_t n) {
   int kind = t->options->balance;
+  for (size_t e = 0; e < n; e++) moved[e] = 0;
   if (kind == MOE_IN_LOGITS)
     moe__follow_load(t->st->run.load, t->options->balance_rate, t->m->bias,
-                     t->logits, n);
+                     moved, n);
   else if (kind != MOE_LEAVE_LOAD)
     return balance_selection(t);
   return MOE_OK;
@@ -110,11 +107,6 @@ MOE_KERNEL moe_status balance(const moe_step *t, size_t n) {
 
 /* --------------------------------------------------------------- the routing
  */
-
-MOE_KERNEL void add_all(double *restrict to, const double *restrict x,
-                        size_t n) {
-  for (size_t e = 0; e < n; e++) to[e] += x[e];
-}
 
 /* By how much the gate has moved the logits of this sample since it was asked;
    NULL where it cannot tell. */
@@ -127,40 +119,35 @@ MOE_KERNEL const double *find_moved(const moe_step *t) {
   return type->moved(gate);
 }
 
-/* The probabilities, now that the gate has learned and the balance has moved;
-   and their entropy. */
-MOE_KERNEL moe_status measure_again(moe_step *t, size_t n, double *entropy) {
-  const double *moved = find_moved(t);
-  if (moved == NULL)
-    MOE_TRY(moe__ask_gate_again(t));
-  else
-    add_all(t->logits, moved, n);
-  double most = moe__largest(t->logits, n);
-  if (n <= MOE_LANES && most - most == 0) {
-    *entropy = moe__soften_logits(t->logits, most, n, t->probs);
-    if (*entropy == *entropy) return MOE_OK;
-  } else {
-    memcpy(t->probs, t->logits, n * sizeof(double));
-    moe_softmax(t->probs, 1, n);
+/* The logits, now that the gate has learned and the balance has moved, or the
+   probabilities of many. */
+MOE_KERNEL moe_status measure_again(moe_step *t, double *moved, size_t n) {
+  const double *more = find_moved(t);
+  if (more == NULL) MOE_TRY(moe__ask_gate_again(t));
+  for (size_t e = 0; e < n; e++)
+    moved[e] = more != NULL ? moved[e] + more[e] : 0;
+  if (n <= MOE_LANES) {
+    moe__await(t->st, t->logits, moved, n);
+    return MOE_OK;
   }
-  *entropy = moe__entropy(t->probs, n);
+  for (size_t e = 0; e < n; e++) t->probs[e] = t->logits[e] + moved[e];
+  moe_softmax(t->probs, 1, n);
+  moe__follow_routing(t->st, t->probs, n);
   return MOE_OK;
 }
 
-MOE_KERNEL moe_status track_routing(moe_step *t, size_t n) {
-  double entropy;
+MOE_KERNEL moe_status track_routing(moe_step *t, double *moved, size_t n) {
   if (t->options->measure == MOE_AFTER_LEARNING)
-    MOE_TRY(measure_again(t, n, &entropy));
-  else
-    entropy = moe__entropy(t->probs, n);
-  moe__follow_routing(t->st, t->probs, entropy, n);
+    return measure_again(t, moved, n);
+  moe__follow_routing(t->st, t->probs, n);
   return MOE_OK;
 }
 
 MOE_KERNEL moe_status track(moe_step *t, size_t n) {
+  double *moved = t->scores; /* not needed any more */
   track_load(t, n);
-  MOE_TRY(balance(t, n));
-  MOE_TRY(track_routing(t, n));
+  MOE_TRY(balance(t, moved, n));
+  MOE_TRY(track_routing(t, moved, n));
   track_answers(t, n);
   t->st->steps++;
   return MOE_OK;
@@ -179,6 +166,26 @@ typedef struct kernels {
 MOE_COMPILE_QUAD_KERNELS
 
 moe_status moe__track(moe_step *t) { return best()->track(t); }
+
+void moe__stream_settle(moe_stream *st) {
+  if (st->waits) moe__measure(st, st->n);
+  if (st->sums > 0) moe__settle_sums(st);
+}
+
+moe_status moe__stream_settled(moe_call *call, const moe_stream *st,
+                               moe_stream *out) {
+  double *used;
+  moe_waiting *waiting;
+  MOE_SCRATCH(call, used, st->n);
+  MOE_SCRATCH(call, waiting, 1);
+  memcpy(used, st->run.used, st->n * sizeof *used);
+  *out = *st;
+  *waiting = *st->waiting;
+  out->run.used = used;
+  out->waiting = waiting;
+  moe__stream_settle(out);
+  return MOE_OK;
+}
 
 double moe__stream_cover(const moe_object *o) {
   const moe_mixture *m = o->state;

@@ -9,33 +9,39 @@
 
 typedef int64_t moe_places __attribute__((vector_size(sizeof(moe_quad))));
 
-/* The places of the four keys from `first` on, among all `length`: highest
-   first, equal ones by index.  What is -Inf or NaN is in none, but beyond all.
- */
-MOE_KERNEL void moe__find_places(const double *keys, int length, int first,
-                                 moe_places *out) {
+/* How many of `length` come before each of the four keys from `first` on, with
+   a minus: those that are higher, and equal ones of a lower index. */
+MOE_KERNEL void moe__count_before(const double *keys, int length, int first,
+                                  moe_places *out) {
   const moe_quad own = MOE_QUAD(keys + first);
-  const moe_places index = (moe_places){0, 1, 2, 3} + first,
-                   beyond = (moe_places){0} + MOE_LANES;
-  moe_places place = {0};
+  const moe_places index = (moe_places){0, 1, 2, 3} + first;
+  moe_places before = {0};
 #pragma GCC unroll 8
   for (int i = 0; i < length; i++) {
     const double key = keys[i];
     const moe_quad other = {key, key, key, key};
-    place -=
+    before +=
         (moe_places)(other > own) | ((moe_places)(other == own) & (index > i));
   }
-  const moe_places counts = (moe_places)(own > -INFINITY);
-  *out = (place & counts) | (beyond & ~counts);
+  *out = before;
 }
 
-/* The experts in the order of their places; -1 where there is none. */
+/* What is -Inf or NaN is never chosen. */
+MOE_KERNEL void moe__find_countable(const double *keys, moe_places *out) {
+  *out = (moe_places)(MOE_QUAD(keys) > -INFINITY);
+}
+
+/* The experts in the order of their places; -1 where there is none.  Who is in
+   none is put beyond all. */
 MOE_KERNEL void moe__order_run(const double *keys, size_t n, int length,
                                int32_t *order) {
-  moe_places place[MOE_LANES / MOE_FOUR];
-  for (int i = 0; i < length; i += MOE_FOUR)
-    moe__find_places(keys, length, i, &place[i / MOE_FOUR]);
-  for (int i = 0; i <= MOE_LANES; i++) order[i] = -1;
+  moe_places place[MOE_LANES / MOE_FOUR], before, countable;
+  for (int i = 0; i < length; i += MOE_FOUR) {
+    moe__count_before(keys, length, i, &before);
+    moe__find_countable(keys + i, &countable);
+    place[i / MOE_FOUR] = -before | (~countable & MOE_LANES);
+  }
+  for (int i = 0; i < MOE_LANES; i++) order[i] = -1;
   for (size_t i = 0; i < n; i++)
     order[place[i / MOE_FOUR][i % MOE_FOUR]] = (int32_t)i;
 }
@@ -52,7 +58,7 @@ MOE_KERNEL void moe__order_few(const double *keys, size_t n, int32_t *order) {
 
 MOE_KERNEL size_t moe__select_row(const double *keys, size_t n, size_t k,
                                   int32_t *held) {
-  int32_t order[MOE_LANES + 1];
+  int32_t order[2 * MOE_LANES];
   size_t count = 0;
   moe__order_few(keys, n, order);
   for (size_t i = 0; i < k; i++) {
@@ -89,7 +95,7 @@ MOE_KERNEL void moe__weigh_row(const double *probs, const int32_t *order,
 MOE_KERNEL void moe__choose_row(const double *keys, const double *probs,
                                 size_t n, size_t k, bool renormalizes,
                                 int32_t *indices, double *weights) {
-  int32_t order[MOE_LANES + 1];
+  int32_t order[2 * MOE_LANES];
   moe__order_few(keys, n, order);
   if (k == 1)
     moe__weigh_row(probs, order, 1, renormalizes, indices, weights);
@@ -106,6 +112,38 @@ MOE_KERNEL bool moe__route_row(const double *restrict logits, size_t n,
   if (!moe__softmax_few(logits, n, probs)) return false;
   moe__choose_row(logits, probs, n, k, renormalizes, indices, weights);
   return true;
+}
+
+/* ----------------------------------------------------------- two of four
+   The sum of two has the same bits whichever comes first: so the two that are
+   chosen need no order, and stay where they are among the four. */
+
+MOE_KERNEL void moe__choose_two(const double *keys, moe_mask *chosen) {
+  moe_places before, countable;
+  moe__count_before(keys, MOE_FOUR, 0, &before);
+  moe__find_countable(keys, &countable);
+  *chosen = (moe_mask)(before > countable << 1);
+}
+
+/* moe_quad_sum, in each of the four. */
+MOE_KERNEL void moe__sum_across(const moe_quad *x, moe_quad *out) {
+  const moe_quad a = *x, b = a + (moe_quad){a[2], a[3], a[0], a[1]};
+  *out = b + (moe_quad){b[1], b[0], b[3], b[2]};
+}
+
+/* The weights of moe__weigh_row, and 0 of the others. */
+MOE_KERNEL void moe__weigh_two(const double *probs, const moe_mask *chosen,
+                               bool renormalizes, moe_quad *weights) {
+  const moe_quad none = {0};
+  moe_quad sum, own = MOE_WHERE(*chosen, MOE_QUAD(probs), none);
+  *weights = own;
+  if (!renormalizes) return;
+  moe__sum_across(&own, &sum);
+  if (!(sum[0] > sum[0] - sum[0])) { /* 0 of what is finite, or NaN */
+    own = MOE_WHERE(*chosen, none + 1, none);
+    moe__sum_across(&own, &sum);
+  }
+  *weights = own / sum;
 }
 
 #endif
