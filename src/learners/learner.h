@@ -122,6 +122,12 @@ typedef struct moe_learner_type {
                             const double *x, double *out);
   moe_status (*learn_one)(moe_call *call, moe_object *o, const moe_example *s);
 
+  /* moe_learner_learn_one, or with an `out` moe_learner_test_then_learn, for
+     types that see sooner whether anything is in a sample's way; if so,
+     moe__learn_with_care.  NULL: always that. */
+  moe_status (*take_one)(moe_call *call, moe_object *o, moe_example *s,
+                         double *out);
+
   /* Both at once, for types that find their answer out on the way to learning:
      what predict_one says goes to `out`.  NULL: one is called after the other.
    */
@@ -361,10 +367,18 @@ moe_status moe__advance(moe_call *call, moe_object *o, const moe_example *s);
 moe_status moe__logits_one(moe_call *call, const moe_object *o,
                            const moe_example *s, double *out);
 
-/* The sample has been learned from, whether as it came or encoded. */
+/* Any sample from outside, of which nothing is known: see take_one. */
+moe_status moe__learn_with_care(moe_call *call, moe_object *o, moe_example *s,
+                                double *out);
+
+/* The sample has been learned from, whether as it came or encoded; and whether
+   more than its number is counted. */
+static inline bool moe__counts_columns(const moe_fitted *f) {
+  return f->intake.open && !f->intake.keeps_holes;
+}
 static inline void moe__count_sample(moe_fitted *f, const moe_example *s,
                                      bool as_is) {
-  if (f->intake.open && !f->intake.keeps_holes)
+  if (moe__counts_columns(f))
     (as_is ? moe_intake_count_whole : moe_intake_count)(&f->intake, s->x);
   f->n_seen++;
 }

@@ -216,7 +216,7 @@ static moe_status check_sample(moe_call *call, const moe_object *o,
                                const moe_example *s) {
   const moe_fitted *f = o->state;
   MOE_TRY(check_features(call, o, s));
-  if (!(s->weight >= 0) || isinf(s->weight))
+  if (!(s->weight >= 0 && s->weight < INFINITY))
     return moe_fail(call, MOE_EDATA,
                     "the weight must be a number of at least 0, got %g",
                     s->weight);
@@ -244,27 +244,39 @@ static moe_status take_in(moe_call *call, const moe_object *o, moe_example *s) {
   return moe_object_check_idle(call, o, true);
 }
 
-static moe_status learn(moe_call *call, moe_object *o, const moe_example *s) {
+static moe_status tell_and_learn(moe_call *call, moe_object *o,
+                                 const moe_example *s, double *out) {
+  MOE_TRY(moe_learner_type_of(o)->test_then_learn(call, o, s, out));
+  moe__count_sample(o->state, s, true);
+  return MOE_OK;
+}
+
+moe_status moe__learn_with_care(moe_call *call, moe_object *o, moe_example *s,
+                                double *out) {
+  MOE_TRY(take_in(call, o, s));
+  if (out != NULL) {
+    if (tells(o, s)) return tell_and_learn(call, o, s, out);
+    MOE_TRY(moe__predict_one(call, o, s, out));
+    s->answer = out;
+  }
   return s->weight > 0 ? learn_one(call, o, s) : moe__advance(call, o, s);
+}
+
+static inline moe_status take_one(moe_call *call, moe_object *o, moe_example *s,
+                                  double *out) {
+  const moe_learner_type *type = moe_learner_type_of(o);
+  return type->take_one != NULL ? type->take_one(call, o, s, out)
+                                : moe__learn_with_care(call, o, s, out);
 }
 
 moe_status moe_learner_learn_one(moe_call *call, moe_object *o,
                                  moe_example *s) {
-  MOE_TRY(take_in(call, o, s));
-  return learn(call, o, s);
+  return take_one(call, o, s, NULL);
 }
 
 moe_status moe_learner_test_then_learn(moe_call *call, moe_object *o,
                                        moe_example *s, double *out) {
-  MOE_TRY(take_in(call, o, s));
-  if (tells(o, s)) {
-    MOE_TRY(moe_learner_type_of(o)->test_then_learn(call, o, s, out));
-    moe__count_sample(o->state, s, true);
-    return MOE_OK;
-  }
-  MOE_TRY(moe__predict_one(call, o, s, out));
-  s->answer = out;
-  return learn(call, o, s);
+  return take_one(call, o, s, out);
 }
 
 moe_status moe_learner_predict_one(moe_call *call, const moe_object *o,

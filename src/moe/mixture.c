@@ -586,6 +586,7 @@ const moe_learner_type moe_mixture_of_experts = {
     .end = moe__mixture_end,
     .learn = learn,
     .learn_one = moe__stream_learn_one,
+    .take_one = moe__lines_take_one,
     .test_then_learn = moe__stream_test_then_learn,
     .predict_one = predict_one,
     .advance = moe__stream_advance,

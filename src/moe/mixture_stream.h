@@ -161,11 +161,12 @@ typedef struct moe_stream {
   uint64_t changes[2]; /* of the mixture and in what is in it, that count */
   moe_line *lines;     /* n, where all are */
   struct moe_linear_gate *gate;     /* where samples are taken in one piece: */
-  const struct moe_gate_rule *rule; /* the gate laid open, and its settings */
-  double *warmup;                   /* n: samples */
-  uint8_t *frozen, *warms;          /* n */
-  size_t levels;                    /* of the intake that the experts know */
-  size_t selects;                   /* experts, at most */
+  const struct moe_gate_rule *rule; /* the gate laid open, and its settings; */
+  bool (*at_once)(const moe_step *t); /* what does it, once that is settled */
+  double *warmup;                     /* n: samples */
+  uint8_t *frozen, *warms;            /* n */
+  size_t levels;                      /* of the intake that the experts know */
+  size_t selects;                     /* experts, at most */
   int64_t mend_at;      /* in fewer steps there is nothing to mend */
   double share;         /* of the newest sample in a mean */
   double entropy_unit;  /* 1 / log n; 0 of one alone */
@@ -221,6 +222,10 @@ bool moe__lines_learn_one(const moe_step *t);
 bool moe__lines_predict_one(const moe_object *o, const moe_example *s,
                             double *out);
 
+/* The type's `take_one`: in one piece, as long as nothing is in the way. */
+moe_status moe__lines_take_one(moe_call *call, moe_object *o, moe_example *s,
+                               double *out);
+
 /* ---------------------------------------------- mixture_stream_shares.c */
 
 /* Losses and merits of the experts that were asked for one number each. */
@@ -241,11 +246,13 @@ bool moe__stream_is_sound(const moe_object *o);
 bool moe__stream_has_classes(const moe_object *o);
 bool moe__stream_has_levels(const moe_object *o);
 
-/* Whether the state is up to date with experts, gate and settings. */
+/* Whether the state is up to date with experts, gate and settings; it may have
+   been another object's.  All calls in flight are less than a change. */
 static inline bool moe__stream_is_current(const moe_object *o,
                                           const moe_stream *st) {
-  return st->open && st->changes[0] == moe_object_changes(o) &&
-         st->changes[1] == moe_object_changes_below(o) &&
+  return st->open && st->step.object == o &&
+         moe_object_doings(o) - st->changes[0] < MOE_CHANGE &&
+         moe_object_doings_below(o) - st->changes[1] < MOE_CHANGE &&
          (!st->classes || moe__stream_has_classes(o)) &&
          (moe_learner_fitted(o)->intake.levels.n == 0 ||
           moe__stream_has_levels(o));

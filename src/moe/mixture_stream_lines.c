@@ -320,22 +320,80 @@ static bool may_answer(const moe_stream *st) {
   return g->affine.fitted.n_seen > 0 && (st->plain || g->stream.prior == NULL);
 }
 
-/* Whether it sees the sample as it comes, and does with it what is done here.
- */
-static bool may_learn(const moe_step *t) {
+/* Whether it has begun, and does with a sample what is done here. */
+static bool has_begun(const moe_step *t) {
   const moe_linear_gate *g = t->st->gate;
-  const moe_gate_rule *rule = t->st->rule;
   bool again = t->options->measure == MOE_AFTER_LEARNING;
-  return may_answer(t->st) && moe__gate_sees(t->s) &&
-         moe__gate_has_room(&g->stream, rule) &&
-         (g->stream.prior == NULL || rule->prior * t->s->weight == 1) &&
-         (!again || moe__gate_moves_only(g, rule));
+  return may_answer(t->st) && moe__gate_has_room(&g->stream, t->st->rule) &&
+         (!again || moe__gate_moves_only(g, t->st->rule));
+}
+
+/* Whether its prior believes a sample of that weight as it is. */
+static bool believes(const moe_stream *st, double weight) {
+  return st->gate->stream.prior == NULL || st->rule->prior * weight == 1;
 }
 
 bool moe__lines_learn_one(const moe_step *t) {
-  if (!may_learn(t) || !find_learner(t)(t)) return false;
+  if (!has_begun(t) || !moe__gate_sees(t->s) ||
+      !believes(t->st, t->s->weight) || !find_learner(t)(t))
+    return false;
   moe__count_sample(&t->st->gate->affine.fitted, t->s, true);
   return true;
+}
+
+/* ------------------------------------------------------------ samples at once
+   Whatever may be in the way of samples that weigh 1 is looked for once; then
+   it is enough that nothing has changed, and nobody is at work. */
+
+static bool is_settled(const moe_object *o, const moe_stream *st) {
+  return st->at_once != NULL && st->step.object == o &&
+         moe_object_doings(o) == st->changes[0] &&
+         moe_object_doings_below(o) == st->changes[1];
+}
+
+static bool has_parts_below(const moe_object *o) {
+  size_t more = 0;
+  for (size_t i = 0; i < o->n_below; i++) more += o->below[i]->n_below;
+  return more > 0;
+}
+
+/* Of a learner that has begun: whether it sees samples as they come, and all
+   that it counts is them. */
+static bool counts_samples(const moe_fitted *f) {
+  return f->n_seen > 0 && !f->intake.spreads && !moe__counts_columns(f);
+}
+
+/* Settles it where nothing is in the way; deeper down nobody would look. */
+static bool settle(const moe_object *o, moe_stream *st) {
+  if (st->gate == NULL || !moe__stream_is_current(o, st) ||
+      has_parts_below(o) || !counts_samples(o->state) ||
+      !counts_samples(&st->gate->affine.fitted) || !has_begun(&st->step) ||
+      !believes(st, 1))
+    return false;
+  st->at_once = find_learner(&st->step);
+  return is_settled(o, st);
+}
+
+static inline bool take(moe_mixture *m, moe_example *s, double *out) {
+  moe_stream *st = &m->stream;
+  s->norm = moe_dot(s->x, s->x, m->fitted.n_features);
+  st->step.s = s;
+  if (!isfinite(*s->y) || !moe__gate_sees(s) || !st->at_once(&st->step))
+    return false;
+  st->gate->affine.fitted.n_seen++;
+  m->fitted.n_seen++;
+  if (out != NULL) *out = *st->step.mixed;
+  return true;
+}
+
+moe_status moe__lines_take_one(moe_call *call, moe_object *o, moe_example *s,
+                               double *out) {
+  moe_mixture *m = o->state;
+  bool goes = m != NULL && s->weight == 1 &&
+              m->stream.steps + 1 < m->stream.mend_at &&
+              (is_settled(o, &m->stream) || settle(o, &m->stream));
+  return goes && take(m, s, out) ? MOE_OK
+                                 : moe__learn_with_care(call, o, s, out);
 }
 
 bool moe__lines_predict_one(const moe_object *o, const moe_example *s,

@@ -220,6 +220,7 @@ void moe__stream_find_way(const moe_object *o, moe_stream *st) {
   st->few = !st->biased && moe__route_is_few(&p->route, st->n);
   st->renormalizes = moe__route_renormalizes(&p->route);
   st->gate = lay_open_gate(o, st);
+  st->at_once = NULL;
 }
 
 moe_step moe__step_of(const moe_object *o, moe_stream *st, size_t width,
@@ -487,7 +488,7 @@ moe_status moe__stream_rebuild(moe_call *call, moe_object *o) {
   if (moe_route_check(call, &p->route, m->n_experts, false) != MOE_OK ||
       !moe__stream_has_sizes(o) || !moe__stream_has_parts(o) ||
       !moe__stream_has_names(o))
-    m->stream.changes[0] = ~moe_object_changes(o);
+    m->stream.changes[0] = moe_object_changes(o) - MOE_CHANGE;
   return MOE_OK;
 }
 
@@ -500,6 +501,6 @@ moe_status moe__stream_cloned(moe_call *call, const moe_object *from,
   if (m == NULL || !m->stream.open) return MOE_OK;
   if (moe__stream_is_current(from, &was->stream))
     return moe__stream_rebuild(call, to);
-  m->stream.changes[0] = ~moe_object_changes(to);
+  m->stream.changes[0] = moe_object_changes(to) - MOE_CHANGE;
   return MOE_OK;
 }
