@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vector.h"
+#include "vector_kernels.h"
 
 /* ------------------------------------------------------------------ schema */
 
@@ -112,8 +113,48 @@ static bool is_run(const moe_rows *r) {
   return dense && r->stride == r->d && r->pick == NULL && r->map == NULL;
 }
 
+/* ------------------------------------------------------- floats as they lie
+   Most rows are: these loops are compiled for each instruction set. */
+
+MOE_KERNEL void widen(const float *restrict x, size_t n, double *restrict out) {
+  for (size_t j = 0; j < n; j++) out[j] = (double)x[j];
+}
+
+MOE_KERNEL bool are_finite(const float *x, size_t n) {
+  int other = 0;
+  for (size_t j = 0; j < n; j++) other |= !(fabsf(x[j]) <= FLT_MAX);
+  return !other;
+}
+
+typedef struct kernels {
+  void (*widen)(const float *, size_t, double *);
+  bool (*are_finite)(const float *, size_t);
+} kernels;
+
+#define COMPILE_FOR(NAME, TARGET)                                          \
+  TARGET static void widen_##NAME(const float *x, size_t n, double *out) { \
+    widen(x, n, out);                                                      \
+  }                                                                        \
+  TARGET static bool are_finite_##NAME(const float *x, size_t n) {         \
+    return are_finite(x, n);                                               \
+  }                                                                        \
+  static const kernels NAME = {widen_##NAME, are_finite_##NAME};
+
+MOE_COMPILE_KERNELS
+
+/* ------------------------------------------------------------------ gathering
+ */
+
+static void take_doubles(const float *x, size_t n, double *out) {
+  best()->widen(x, n, out);
+}
+
+static void take_floats(const float *x, size_t n, float *out) {
+  memcpy(out, x, n * sizeof *out);
+}
+
 /* The three dense sources and the sparse one, gathered as the type T. */
-#define DEFINE_GATHER(NAME, T)                                             \
+#define DEFINE_GATHER(NAME, T, TAKE)                                       \
   void NAME(const moe_rows *r, size_t first, size_t n, T *out) {           \
     bool run = is_run(r) && n > 0;                                         \
     size_t rows = run ? 1 : n, d = run ? n * r->d : r->d;                  \
@@ -126,8 +167,9 @@ static bool is_run(const moe_rows *r) {
       moe_entries e;                                                       \
       switch (r->source) {                                                 \
         case MOE_FROM_FLOATS:                                              \
-          for (size_t j = 0; j < d; j++)                                   \
-            out[j] = (T)floats[start + column_of(map, j)];                 \
+          if (map == NULL) TAKE(floats + start, d, out);                   \
+          for (size_t j = 0; map != NULL && j < d; j++)                    \
+            out[j] = (T)floats[start + (size_t)map[j]];                    \
           break;                                                           \
         case MOE_FROM_DOUBLES:                                             \
           for (size_t j = 0; j < d; j++)                                   \
@@ -147,8 +189,8 @@ static bool is_run(const moe_rows *r) {
       }                                                                    \
     }                                                                      \
   }
-DEFINE_GATHER(moe_rows_doubles, double)
-DEFINE_GATHER(moe_rows_floats, float)
+DEFINE_GATHER(moe_rows_doubles, double, take_doubles)
+DEFINE_GATHER(moe_rows_floats, float, take_floats)
 
 moe_entries moe_rows_entries(const moe_rows *r, size_t i) {
   size_t at = moe_rows_at(r, i);
@@ -171,19 +213,14 @@ static moe_status refuse_cell(moe_call *call, const moe_rows *r, size_t row,
   return moe_fail(call, MOE_EDATA, "row %zu, %s is infinite", row + 1, name);
 }
 
-static bool are_finite(const float *x, size_t n) {
-  int other = 0;
-  for (size_t j = 0; j < n; j++) other |= !(fabsf(x[j]) <= FLT_MAX);
-  return !other;
-}
-
 /* Whether a look at the source shows it: rows of floats, all of them finite. */
 static bool are_plainly_finite(const moe_rows *r) {
   bool finite = r->source == MOE_FROM_FLOATS && r->map == NULL;
   if (finite && is_run(r))
-    return are_finite(r->floats + r->origin * r->d, r->n * r->d);
+    return best()->are_finite(r->floats + r->origin * r->d, r->n * r->d);
   for (size_t i = 0; finite && i < r->n; i++)
-    finite = are_finite(r->floats + moe_rows_at(r, i) * r->stride, r->d);
+    finite =
+        best()->are_finite(r->floats + moe_rows_at(r, i) * r->stride, r->d);
   return finite;
 }
 
