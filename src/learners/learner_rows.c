@@ -8,8 +8,8 @@
 
 enum {
   BLOCK = 1024, /* rows encoded at a time: bounds the scratch */
-  WINDOW = 2048 /* numbers read at a time where rows are learned from singly:
-                   they stay in the cache */
+  WINDOW = 256  /* numbers read at a time where rows are learned from singly:
+                    they stay in the cache */
 };
 
 /* -------------------------------------------------------------- row by row */
@@ -176,6 +176,7 @@ static moe_status learn_singly(moe_call *call, moe_object *o,
                                const moe_batch *run) {
   moe_intake *in = &((moe_fitted *)o->state)->intake;
   moe_scratch_mark mark = moe_scratch_now(call);
+  bool mixed = run->x.source == MOE_FROM_COLUMNS;
   int32_t **codes;
   window w;
   MOE_SCRATCH(call, codes, run->x.d);
@@ -184,7 +185,8 @@ static moe_status learn_singly(moe_call *call, moe_object *o,
   for (size_t i = 0; i < run->x.n; i++) {
     double *x = find_row(&w, i);
     moe_example s = example_at(run, i, x);
-    MOE_TRY(translate_row(call, in, &run->x, codes, s.weight > 0, x));
+    if (mixed)
+      MOE_TRY(translate_row(call, in, &run->x, codes, s.weight > 0, x));
     s.norm = moe_example_of(x, run->x.d).norm;
     MOE_TRY(s.weight > 0 ? moe__learn_one(call, o, &s)
                          : moe__advance(call, o, &s));
