@@ -476,10 +476,15 @@ static inline moe_status follow(moe_call *call, moe_object *o) {
              : moe__stream_follow(call, o);
 }
 
-moe_status moe__stream_learn_one(moe_call *call, moe_object *o,
-                                 const moe_example *s) {
+static MOE_RARE moe_status follow_and_learn(moe_call *call, moe_object *o,
+                                            const moe_example *s) {
   MOE_TRY(follow(call, o));
   return finish(take_step(call, o, s));
+}
+
+moe_status moe__stream_learn_one(moe_call *call, moe_object *o,
+                                 const moe_example *s) {
+  return moe__lines_learn_at_once(o, s) ? MOE_OK : follow_and_learn(call, o, s);
 }
 
 /* Noise is of learning alone, and before a stream has begun a fit answers. */

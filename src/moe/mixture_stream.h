@@ -222,7 +222,10 @@ bool moe__lines_learn_one(const moe_step *t);
 bool moe__lines_predict_one(const moe_object *o, const moe_example *s,
                             double *out);
 
-/* The type's `take_one`: in one piece, as long as nothing is in the way. */
+/* A sample whose parent or batch holds the object, as long as nothing is in the
+   way; false, and nothing is done, where something is.  And the type's
+   `take_one`. */
+bool moe__lines_learn_at_once(const moe_object *o, const moe_example *s);
 moe_status moe__lines_take_one(moe_call *call, moe_object *o, moe_example *s,
                                double *out);
 

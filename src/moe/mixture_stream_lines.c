@@ -345,9 +345,11 @@ bool moe__lines_learn_one(const moe_step *t) {
    Whatever may be in the way of samples that weigh 1 is looked for once; then
    it is enough that nothing has changed, and nobody is at work. */
 
-static bool is_settled(const moe_object *o, const moe_stream *st) {
+/* Who `holds` the object is at work on it himself. */
+static bool is_settled(const moe_object *o, const moe_stream *st, bool holds) {
+  uint64_t own = moe_object_doings(o) - st->changes[0];
   return st->at_once != NULL && st->step.object == o &&
-         moe_object_doings(o) == st->changes[0] &&
+         (holds ? own < MOE_CHANGE : own == 0) &&
          moe_object_doings_below(o) == st->changes[1];
 }
 
@@ -364,36 +366,44 @@ static bool counts_samples(const moe_fitted *f) {
 }
 
 /* Settles it where nothing is in the way; deeper down nobody would look. */
-static bool settle(const moe_object *o, moe_stream *st) {
+static bool settle(const moe_object *o, moe_stream *st, bool holds) {
   if (st->gate == NULL || !moe__stream_is_current(o, st) ||
       has_parts_below(o) || !counts_samples(o->state) ||
       !counts_samples(&st->gate->affine.fitted) || !has_begun(&st->step) ||
       !believes(st, 1))
     return false;
   st->at_once = find_learner(&st->step);
-  return is_settled(o, st);
+  return is_settled(o, st, holds);
 }
 
-static inline bool take(moe_mixture *m, moe_example *s, double *out) {
-  moe_stream *st = &m->stream;
-  s->norm = moe_dot(s->x, s->x, m->fitted.n_features);
+static inline bool goes(const moe_object *o, moe_stream *st, double weight,
+                        bool holds) {
+  return weight == 1 && st->steps + 1 < st->mend_at &&
+         (is_settled(o, st, holds) || settle(o, st, holds));
+}
+
+static inline bool take(moe_stream *st, const moe_example *s) {
   st->step.s = s;
-  if (!isfinite(*s->y) || !moe__gate_sees(s) || !st->at_once(&st->step))
-    return false;
+  if (!moe__gate_sees(s) || !st->at_once(&st->step)) return false;
   st->gate->affine.fitted.n_seen++;
-  m->fitted.n_seen++;
-  if (out != NULL) *out = *st->step.mixed;
   return true;
+}
+
+bool moe__lines_learn_at_once(const moe_object *o, const moe_example *s) {
+  moe_stream *st = &((moe_mixture *)o->state)->stream;
+  return goes(o, st, s->weight, true) && take(st, s);
 }
 
 moe_status moe__lines_take_one(moe_call *call, moe_object *o, moe_example *s,
                                double *out) {
   moe_mixture *m = o->state;
-  bool goes = m != NULL && s->weight == 1 &&
-              m->stream.steps + 1 < m->stream.mend_at &&
-              (is_settled(o, &m->stream) || settle(o, &m->stream));
-  return goes && take(m, s, out) ? MOE_OK
-                                 : moe__learn_with_care(call, o, s, out);
+  if (m == NULL || !goes(o, &m->stream, s->weight, false) || !isfinite(*s->y))
+    return moe__learn_with_care(call, o, s, out);
+  s->norm = moe_dot(s->x, s->x, m->fitted.n_features);
+  if (!take(&m->stream, s)) return moe__learn_with_care(call, o, s, out);
+  m->fitted.n_seen++;
+  if (out != NULL) *out = *m->stream.step.mixed;
+  return MOE_OK;
 }
 
 bool moe__lines_predict_one(const moe_object *o, const moe_example *s,
