@@ -150,6 +150,7 @@ describe("lines in a mixture", function()
     local streams = {
       {},
       { feedback = "partial", teach = "chosen", balance = "logits", measure = "after" },
+      { feedback = "partial", teach = "all" }, -- what they were not asked, too
       { feedback = "partial", teach = "responsibility" },
       { teach = "chosen" },
       { teach = "all", balance = "logits" },

@@ -157,16 +157,19 @@ static bool are_lines(const moe_object *o, moe_line *lines) {
 }
 
 /* The gate laid open, where nothing is in the way of a sample but a few lines
-   and it: no noise, no chance, nobody who waits or stays as he is. */
+   and it: no noise, no chance, nobody who waits, stays as he is, or learns what
+   he was not asked. */
 static moe_linear_gate *lay_open_gate(const moe_object *o, moe_stream *st) {
   const moe_mixture_params *p = params_of(o);
   const moe_streaming *options = moe__streaming_of(p->stream);
   const moe_fitted *own = o->state, *f = moe_learner_fitted(p->gate);
   bool again = options->measure == MOE_AFTER_LEARNING;
+  bool unasked = st->teach == MOE_TEACH_ALL && !st->teaches_asked;
   if (!st->of_lines || !st->few || !(st->plain || st->in_logits) ||
       st->has_warmup || st->has_frozen || st->gate_frozen || st->calls_host ||
       options->noise > 0 || options->explore > 0 || (again && st->plain) ||
-      f == NULL || f->n_features != own->n_features || f->intake.spreads)
+      unasked || f == NULL || f->n_features != own->n_features ||
+      f->intake.spreads)
     return NULL;
   return moe_softmax_gate_lay_open(p->gate, &st->rule);
 }
