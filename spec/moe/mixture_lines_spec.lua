@@ -169,13 +169,18 @@ describe("lines in a mixture", function()
       }
     end
 
-    local function assert_same(n, k, gate, stream, renormalize)
+    -- The gate of the second half may be another.
+    local function assert_same(n, k, gate, stream, renormalize, later)
       local random = data.uniform(n + k)
       local piece = mixture(n, k, gate, stream, nil, renormalize)
       local pieces = mixture(n, k, gate, stream, 1e-300, renormalize)
       for i = 1, 120 do
         local x, y, weight = draw(random, i % 11 == 0)
         if i > 60 then y = -y end
+        if i == 60 and later then
+          piece:set_params(later)
+          pieces:set_params(later)
+        end
         weight = i % 3 == 0 and weight or 1
         assert.equal((pieces:test_then_learn(x, y, weight)),
           (piece:test_then_learn(x, y, weight)))
@@ -195,6 +200,13 @@ describe("lines in a mixture", function()
         end)
       end
     end
+
+    it("where the gate has learned, and learns no more", function()
+      local stream, later = { balance = "logits", measure = "after" }, { ["gate.online_lr"] = 0 }
+      for _, size in ipairs { { 4, 2 }, { 5, 2 } } do
+        assert_same(size[1], size[2], plain, stream, nil, later)
+      end
+    end)
 
     -- The gate's prior of a file may be anything small, and its rest too.
     it("even where the gate leaves them nothing, and they answer evenly", function()

@@ -46,8 +46,7 @@ typedef struct kernels {
       const double *x, const double *q) {                                     \
     const moe_lesson lesson =                                                 \
         moe__gate_study(g, rule, e, x, q, M, POWER, false, g->stream.desk);   \
-    if (lesson.goes && moe__gate_moves_only(g, rule))                         \
-      g->stream.moved = lesson.moved;                                         \
+    if (moe__gate_moves_only(g, rule)) g->stream.moved = lesson.moved;        \
     moe__gate_move(g, &lesson);                                               \
     if (moe__gate_is_due(&g->stream)) maintain_##NAME(g, rule);               \
     return MOE_OK;                                                            \
