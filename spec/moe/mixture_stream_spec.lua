@@ -823,6 +823,21 @@ describe("what a mixture on a stream tells", function()
     end
   end)
 
+  it("measures what waits where a copy or a file is to measure no more", function()
+    local X, y = lines(23, 11)
+    local m = moe.mixture {
+      experts = { a = E.linear {}, b = E.linear { lr = 0.1 } },
+      stream = { measure = "after", span = 9 }, gate = G.softmax { prior = 0 },
+    }
+    teach(m, X, y, 1, 22)
+    local told = m:stats()
+    m:set_params { ["stream.measure"] = "before" }
+    local copies = { m, m:clone(), assert(moe.undump(m:dump())) }
+    for _, copy in ipairs(copies) do assert.equal(told.entropy, copy:stats().entropy) end
+    for _, copy in ipairs(copies) do copy:learn_one(X[23], y[23]) end
+    for _, copy in ipairs(copies) do assert.is_true(m:dump() == copy:dump()) end
+  end)
+
   it("loses nothing of what is still to be measured where an expert comes or goes", function()
     local X, y = lines(23, 11)
     local m = moe.mixture {

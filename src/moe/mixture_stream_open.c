@@ -258,7 +258,6 @@ static void fill_derived(const moe_object *o, size_t classes) {
   const moe_streaming *options = moe__streaming_of(p->stream);
   moe_mixture *m = o->state;
   moe_stream *st = &m->stream;
-  if (options->measure == MOE_BEFORE_LEARNING) moe__stream_settle(st);
   find_ids(m, classes, st->ids);
   st->has_warmup = st->remembers = st->has_frozen = false;
   st->nests = options->forks.n > 0;
@@ -276,6 +275,7 @@ static void fill_derived(const moe_object *o, size_t classes) {
   st->of_lines = are_lines(o, st->lines);
   st->levels = m->fitted.intake.levels.n;
   moe__stream_find_way(o, st);
+  if (options->measure == MOE_BEFORE_LEARNING) moe__stream_settle(st);
   st->step = moe__step_of(o, st, classes, st->room, st->lists);
 }
 
