@@ -630,6 +630,15 @@ describe("a model of false statements", function()
         file.tensors.waiting.bytes = (("\0"):rep(6) .. top):rep(17)
       end))
     end
+    for _, top in ipairs { "\239\127", "\239\255" } do -- sums and means of 1.4e308
+      for _, from in ipairs { 9, 13 } do
+        refuses(edited(dump, function(file)
+          local waiting = file.tensors.waiting
+          waiting.bytes = waiting.bytes:sub(1, 8 * from) .. (("\0"):rep(6) .. top):rep(4)
+            .. waiting.bytes:sub(8 * from + 33)
+        end))
+      end
+    end
   end)
 
   it("about its children is refused", function()

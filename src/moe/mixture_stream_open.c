@@ -437,13 +437,16 @@ static bool run_is_sound(const moe_stream *st) {
 }
 
 static bool waiting_is_sound(const moe_stream *st) {
+  const double most = MOE_WAITING_WIDTH; /* a place adds 1 to them at most */
   const moe_waiting *w = st->waiting;
   for (size_t i = 0; i < MOE_WAITING_WIDTH; i++)
     if (!(w->logits[i] < INFINITY)) return false;
+  for (size_t i = 0; i < MOE_WAITING; i++)
+    if (!(w->sum[i] >= 0 && w->sum[i] <= most && fabs(w->mean[i]) <= most))
+      return false;
   return (st->waits == 0 || (st->waits == 1 && st->n <= MOE_WAITING_WIDTH)) &&
          w->share >= 0 && w->share <= 1 && st->sums >= 0 &&
-         st->sums <= MOE_WAITING && all_finite(w->sum, MOE_WAITING) &&
-         all_finite(w->mean, MOE_WAITING);
+         st->sums <= MOE_WAITING;
 }
 
 static bool events_are_sound(const moe_stream *st) {
