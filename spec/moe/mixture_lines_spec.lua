@@ -208,6 +208,28 @@ describe("lines in a mixture", function()
       end
     end)
 
+    -- The gate gives the first all, the second was right, and the others were not asked.
+    it("and who was not asked learns nothing where the gate leaves the best one nothing", function()
+      for _, explore in ipairs { 0, 1e-300 } do
+        local experts = {}
+        for e = 1, 4 do experts[e] = E.linear {} end
+        local weights = { 0, 0, 0, 0, 1000, 0, -5, -5 }
+        local gate = moe.gates.softmax { online_lr = 0, prior = 0, weights = weights }
+        local m = moe.mixture {
+          experts = experts, top_k = 2, gate = gate,
+          stream = { feedback = "partial", explore = explore },
+        }
+        for _ = 1, 5 do m:learn_one({ 1 }, 0) end
+        m:expert(2):fit({ { 1 }, { 2 } }, { 1, 2 })
+        local before = m:stats().learned
+        m:learn_one({ 1 }, 1)
+        local after = m:stats().learned
+        for e, more in ipairs { 0, 1, 0, 0 } do
+          assert.equal(before[tostring(e)] + more, after[tostring(e)])
+        end
+      end
+    end)
+
     -- The gate's prior of a file may be anything small, and its rest too.
     it("even where the gate leaves them nothing, and they answer evenly", function()
       local random = data.uniform(8)

@@ -29,17 +29,18 @@ MOE_KERNEL void moe__judge_answers(const double *restrict answers, double y,
 }
 
 /* The shares that p gives to likelihoods, which may lie in the same place: of
-   the best, the whole weight; what is below a billionth is nothing. */
+   the best, the whole weight; what is below a billionth is nothing.  Where p
+   leaves nothing, likelihoods are all there is: who was not asked has none. */
 MOE_KERNEL void moe__share_out(const double *like, const double *p,
                                double weight, size_t n, double *out) {
   const double least = 1e-9;
   size_t e = 0;
   for (; e + MOE_FOUR <= n; e += MOE_FOUR)
-    *(moe_quad *)(out + e) = MOE_QUAD(like + e) * MOE_QUAD(p + e);
-  for (; e < n; e++) out[e] = like[e] * p[e];
+    *(moe_quad *)(out + e) = MOE_QUAD(like + e) * (MOE_QUAD(p + e) + DBL_MIN);
+  for (; e < n; e++) out[e] = like[e] * (p[e] + DBL_MIN);
   double most = moe__largest(out, n);
   for (e = 0; e < n; e++) {
-    double part = most > 0 ? out[e] / most : 1;
+    double part = out[e] / most;
     out[e] = part > least ? part * weight : 0;
   }
 }
