@@ -613,6 +613,19 @@ describe("a model of false statements", function()
     end
   end)
 
+  it("about what runs with the experts of a stream is refused", function()
+    local m = moe.mixture { experts = { a = E.linear {}, b = E.linear {} }, stream = {} }
+    for i = 1, 9 do m:learn_one({ i % 3, i % 2 }, i) end
+    for _, name in ipairs { "run_used", "run_loss", "run_taught" } do
+      refuses(edited(m:dump(), function(file) -- -1.4e308
+        file.tensors[name].bytes = (("\0"):rep(6) .. "\239\255"):rep(2)
+      end), "not those that it was fitted with")
+    end
+    refuses(edited(m:dump(), function(file) -- -1 sample
+      file.tensors.run_taught.bytes = (("\0"):rep(6) .. "\240\191"):rep(2)
+    end), "not those that it was fitted with")
+  end)
+
   it("about what a stream has still to measure is refused", function()
     local m = moe.mixture {
       experts = { a = E.linear {}, b = E.linear {} }, stream = { measure = "after" },

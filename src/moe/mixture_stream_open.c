@@ -427,12 +427,23 @@ static bool all_finite(const double *x, size_t n) {
   return true;
 }
 
+/* Of what runs: losses are 1e300 at most, means of them but for rounding. */
+static const double LARGEST = 1e301;
+
+static bool all_within(const double *x, size_t n, double most) {
+  for (size_t i = 0; i < n; i++)
+    if (!(fabs(x[i]) <= most)) return false;
+  return true;
+}
+
 static bool run_is_sound(const moe_stream *st) {
   moe_run run = st->run;
   for (size_t i = 0; i < MOE_RUN; i++)
     if (*moe__run_at(&run, i) == NULL ||
-        !all_finite(*moe__run_at(&run, i), st->n))
+        !all_within(*moe__run_at(&run, i), st->n, LARGEST))
       return false;
+  for (size_t e = 0; e < st->n; e++)
+    if (run.taught[e] < 0) return false;
   return true;
 }
 
@@ -442,11 +453,11 @@ static bool waiting_is_sound(const moe_stream *st) {
   for (size_t i = 0; i < MOE_WAITING_WIDTH; i++)
     if (!(w->logits[i] < INFINITY)) return false;
   for (size_t i = 0; i < MOE_WAITING; i++)
-    if (!(w->sum[i] >= 0 && w->sum[i] <= most && fabs(w->mean[i]) <= most))
-      return false;
+    if (w->sum[i] < 0) return false;
   return (st->waits == 0 || (st->waits == 1 && st->n <= MOE_WAITING_WIDTH)) &&
          w->share >= 0 && w->share <= 1 && st->sums >= 0 &&
-         st->sums <= MOE_WAITING;
+         st->sums <= MOE_WAITING && all_within(w->sum, MOE_WAITING, most) &&
+         all_within(w->mean, MOE_WAITING, most);
 }
 
 static bool events_are_sound(const moe_stream *st) {
