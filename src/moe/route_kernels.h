@@ -118,6 +118,8 @@ MOE_KERNEL bool moe__route_row(const double *restrict logits, size_t n,
    The sum of two has the same bits whichever comes first: so the two that are
    chosen need no order, and stay where they are among the four. */
 
+/* Those before whom there are none or one, 0 or −1 above −2; nothing is above
+   0 of what is not countable. */
 MOE_KERNEL void moe__choose_two(const double *keys, moe_mask *chosen) {
   moe_places before, countable;
   moe__count_before(keys, MOE_FOUR, 0, &before);
