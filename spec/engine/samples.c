@@ -4,14 +4,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "catalog.h"
 #include "learner.h"
 #include "model_file.h"
+#include "objects.h"
 #include "promises.h"
 
 enum { ROWS = 300, COLUMNS = 4 };
 
-static moe_call call;
 static double x[ROWS][COLUMNS], values[ROWS], weights[ROWS];
 static float floats[ROWS][COLUMNS + 2];
 static int32_t ids[ROWS];
@@ -35,20 +34,6 @@ static void fill(void) {
 
 /* ------------------------------------------------------------------- learners
  */
-
-static moe_object *new_object(const char *family, const char *name) {
-  moe_object *o = NULL;
-  moe_object_new(&call, moe_catalog_find(family, name), &o);
-  return o;
-}
-
-static bool set(moe_object *o, const char *name, moe_value value) {
-  moe_value map;
-  if (moe_map_value(&call, 1, &map) != MOE_OK) return false;
-  map.keys[0] = moe_text_value(name);
-  map.items[0] = value;
-  return moe_object_set(&call, o, &map) == MOE_OK;
-}
 
 static moe_value object_value(moe_object *o) {
   return (moe_value){.kind = MOE_V_OBJECT, .object = o};

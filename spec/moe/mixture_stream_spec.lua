@@ -823,12 +823,16 @@ describe("what a mixture on a stream tells", function()
     end
   end)
 
-  it("measures what waits where a copy or a file is to measure no more", function()
-    local X, y = lines(23, 11)
-    local m = moe.mixture {
+  local function measured()
+    return moe.mixture {
       experts = { a = E.linear {}, b = E.linear { lr = 0.1 } },
       stream = { measure = "after", span = 9 }, gate = G.softmax { prior = 0 },
     }
+  end
+
+  it("measures what waits where a copy or a file is to measure no more", function()
+    local X, y = lines(23, 11)
+    local m = measured()
     teach(m, X, y, 1, 22)
     local told = m:stats()
     m:set_params { ["stream.measure"] = "before" }
@@ -840,10 +844,7 @@ describe("what a mixture on a stream tells", function()
 
   it("loses nothing of what is still to be measured where an expert comes or goes", function()
     local X, y = lines(23, 11)
-    local m = moe.mixture {
-      experts = { a = E.linear {}, b = E.linear { lr = 0.1 } },
-      stream = { measure = "after", span = 9 }, gate = G.softmax { prior = 0 },
-    }
+    local m = measured()
     teach(m, X, y)
     local before = m:stats()
     m:add_expert("c", E.linear {})
