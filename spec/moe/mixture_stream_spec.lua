@@ -812,6 +812,7 @@ describe("what a mixture on a stream tells", function()
           used[e] = before + 0.2 * (p[e] - before)
           sum = sum - p[e] * math.log(p[e])
           near(used[e], stats.utilisation[tostring(e)], 1e-12)
+          near(used[e], watched:info().importance[tostring(e)], 1e-12)
         end
         entropy = entropy + 0.01 * (sum / math.log(n) - entropy)
         near(entropy, stats.entropy, 1e-12)

@@ -417,7 +417,7 @@ static moe_status learn(moe_call *call, moe_object *o, const moe_batch *batch) {
   return moe_stream_learn(call, o, batch);
 }
 
-/* ----------------------------------------------------------- files and figures
+/* ---------------------------------------------------------------------- files
  */
 
 /* It is an expert of a stream, and was taught nothing yet. */
@@ -481,85 +481,6 @@ static moe_status rebuild(moe_call *call, moe_object *o) {
                         "not");
 }
 
-static moe_status name_numbers(moe_call *call, const moe_object *o,
-                               const double *numbers, moe_value *out) {
-  const moe_mixture *m = o->state;
-  const moe_children *experts = &moe_mixture_params_of(o)->experts;
-  size_t n = m->n_experts < experts->n ? m->n_experts : experts->n;
-  MOE_TRY(moe_map_value(call, n, out));
-  for (size_t e = 0; e < n; e++) {
-    out->keys[e] = moe_text_value(experts->names[e]);
-    out->items[e] = moe_number_value(numbers[e]);
-  }
-  return MOE_OK;
-}
-
-/* What was counted when it was fitted, or of a stream what runs with it. */
-static moe_status name_means(moe_call *call, const moe_object *o,
-                             const double *fitted, const double *running,
-                             moe_value *out) {
-  const moe_mixture *m = o->state;
-  double *numbers;
-  if (!is_streaming(o)) return name_numbers(call, o, fitted, out);
-  MOE_SCRATCH(call, numbers, m->n_experts);
-  for (size_t e = 0; e < m->n_experts; e++)
-    numbers[e] = running[e] / moe__stream_cover(o);
-  return name_numbers(call, o, numbers, out);
-}
-
-static moe_status read_load(moe_call *call, const moe_object *o,
-                            moe_value *out) {
-  const moe_mixture *m = o->state;
-  return name_means(call, o, m->load, m->stream.run.load, out);
-}
-
-static moe_status read_importance(moe_call *call, const moe_object *o,
-                                  moe_value *out) {
-  const moe_mixture *m = o->state;
-  moe_stream settled;
-  if (!is_streaming(o)) return name_numbers(call, o, m->importance, out);
-  MOE_TRY(moe__stream_settled(call, &m->stream, &settled));
-  return name_means(call, o, m->importance, settled.run.used, out);
-}
-
-static moe_status read_noise(moe_call *call, const moe_object *o,
-                             moe_value *out) {
-  return name_numbers(call, o, ((const moe_mixture *)o->state)->noise, out);
-}
-
-static moe_status read_sharpness(moe_call *call, const moe_object *o,
-                                 moe_value *out) {
-  return name_numbers(call, o, ((const moe_mixture *)o->state)->sharpness, out);
-}
-
-static moe_status read_samples(moe_call *call, const moe_object *o,
-                               moe_value *out) {
-  const moe_mixture *m = o->state;
-  double *numbers;
-  MOE_SCRATCH(call, numbers, m->n_experts);
-  for (size_t e = 0; e < m->n_experts; e++) numbers[e] = (double)m->samples[e];
-  return name_numbers(call, o, numbers, out);
-}
-
-static moe_status read_bias(moe_call *call, const moe_object *o,
-                            moe_value *out) {
-  return name_numbers(call, o, ((const moe_mixture *)o->state)->bias, out);
-}
-
-static const moe_gauge gauges[] = {
-    {"load", "share of the selections on the training rows", read_load},
-    {"importance", "share of the gate's probability there", read_importance},
-    {"samples", "rows that each expert was trained on", read_samples},
-    {"noise", "standard deviation of each expert's unseen errors (regression)",
-     read_noise},
-    {"sharpness", "the power of each expert's probabilities (classification)",
-     read_sharpness},
-    {"bias",
-     "what is added to each expert's scores in the selection, where "
-     "`balance` says so",
-     read_bias},
-    {0}};
-
 const moe_learner_type moe_mixture_of_experts = {
     .type = {.name = "mixture",
              .family = "learner",
@@ -568,7 +489,7 @@ const moe_learner_type moe_mixture_of_experts = {
              .params_size = sizeof(moe_mixture_params),
              .state_size = sizeof(moe_mixture),
              .params = params,
-             .gauges = gauges,
+             .gauges = moe__mixture_gauges,
              .visit = visit,
              .check = check,
              .cloned = moe__stream_cloned,

@@ -68,6 +68,9 @@ typedef struct moe_mixture {
 
 extern const moe_learner_type moe_mixture_of_experts;
 
+/* Its figures, of mixture_gauges.c. */
+extern const moe_gauge moe__mixture_gauges[];
+
 static inline const moe_mixture_params *moe_mixture_params_of(
     const moe_object *o) {
   return o->params;
